@@ -1,0 +1,91 @@
+/* audience.h - who asked to be told. One audience per configured source of subscribers. Loop thread; a read delivers
+ * page by page and waits for audience_read_next() between pages, so that memory stays constant.
+ * Every record of the source is delivered and judged; whoever is not a plain yes is delivered with that word. */
+#ifndef ONSALE_AUDIENCE_H
+#define ONSALE_AUDIENCE_H
+
+#include "alarm.h"
+#include "config.h"
+#include "delivery.h"
+#include "fetch.h"
+#include "log.h"
+
+struct audience_record {
+    enum consent consent;
+    struct text source_id;          /* the tool's own id, or "line 17" */
+    struct text address;            /* trimmed; not yet validated */
+    struct text name, locale, zone; /* "" when the source has none */
+    struct text attributes;         /* a JSON object, or "" */
+};
+
+struct audience_page {
+    const struct audience_record *records; /* yours to read inside the callback */
+    size_t count;
+    const char *cursor; /* where the next page starts, with what it was made from; to be stored with the page */
+    bool last;
+    int64_t total;               /* what the source says it holds, or -1 */
+    size_t bad;                  /* records of this page that could not be read, counted and described: */
+    const char *bad_why;         /* "line 17: expected 6 columns, found 5"; NULL */
+    const struct error *failure; /* the read is over and incomplete */
+};
+typedef void audience_page_fn(void *ctx, const struct audience_page *page);
+
+/* Whom a read is about. */
+struct audience_question {
+    const char *site, *event_id; /* for `interest` */
+    const char *cursor;          /* go on here; NULL: from the start. A stale cursor starts over (`restarted`) */
+};
+
+struct audience;
+struct audience_read;
+
+struct audience_settings { /* read by audience_options */
+    struct config_place place;
+    const char *name;
+    int source; /* index into audience_kinds */
+    /* file */
+    const char *path;
+    const char *format;  /* "auto", "csv", "jsonl" */
+    bool consent_stated; /* `consent: stated`: a file with no consent column is accepted */
+    /* listmonk */
+    const char *url, *username, *token;
+    struct config_list lists; /* numbers */
+    int64_t page_size, timeout_ms;
+    bool sql; /* the token may use query= */
+    /* all */
+    struct audience_interest {
+        const char *attribute; /* holds event ids: a text, or a list of them */
+        const char *list_name; /* listmonk: glob with {event}; membership there is the interest */
+    } interest;
+};
+enum audience_kind { AUDIENCE_FILE, AUDIENCE_LISTMONK };
+extern const char *const audience_kinds[];
+extern const struct config_option audience_options[];
+
+struct audience_parts {
+    const struct clock *clock;
+    struct alarms *alarms;
+    struct fetcher *fetcher;
+    struct log *log;
+    void *uv_loop; /* uv_loop_t, for work on the pool */
+};
+
+struct audience_ops {
+    struct audience_read *(*read)(struct audience *, const struct audience_question *, audience_page_fn *, void *ctx,
+                                  struct error *);
+    void (*next)(struct audience_read *); /* the page was stored: go on */
+    void (*cancel)(struct audience_read *);
+    /* Everything that changed since; NULL where the tool has no complete change feed (then a sweep is read). */
+    struct audience_read *(*changes)(struct audience *, const struct audience_question *, int64_t since_ms,
+                                     audience_page_fn *, void *ctx, struct error *);
+    void (*free)(struct audience *);
+};
+struct audience { /* first member of each implementation's struct */
+    const struct audience_ops *ops;
+    const struct audience_settings *settings;
+};
+
+struct audience *audience_file_new(const struct audience_settings *, const struct audience_parts *, struct error *);
+struct audience *audience_listmonk_new(const struct audience_settings *, const struct audience_parts *, struct error *);
+
+#endif

@@ -1,0 +1,98 @@
+/* channel.h - one configured notifier: its plugin, window, pace and brake. Loop thread.
+ * dispatch claims deliveries and hands them over; every one comes back exactly once through `finish`. */
+#ifndef ONSALE_CHANNEL_H
+#define ONSALE_CHANNEL_H
+
+#include "alarm.h"
+#include "config.h"
+#include "fetch.h"
+#include "log.h"
+#include "notice.h"
+#include "pace.h"
+
+struct channel;
+
+struct channel_settings { /* read by channel_options; the plugin's own keys are read by its table */
+    struct config_place place;
+    const char *name, *plugin;
+    struct config_rates rate;
+    int64_t deadline_ms; /* from due: nothing is claimed after it */
+    int64_t doubt_max;   /* 0: twice the window */
+    const char *from, *envelope_from, *list_id, *unsubscribe_url;
+    bool one_click;
+};
+extern const struct config_option channel_options[];
+
+struct channel_delivery {
+    int64_t notice;
+    uint32_t seq;
+    int attempt;
+    const char *to, *from, *token; /* copied */
+    struct buf raw;                /* taken over; freed when the delivery is finished */
+};
+
+enum channel_scope { SCOPE_ADDRESS, SCOPE_MESSAGE, SCOPE_CHANNEL };
+struct channel_result {
+    int64_t notice;
+    uint32_t seq;
+    int attempt;
+    enum fate fate; /* accepted, try later, refused, in doubt, returned */
+    enum channel_scope scope;
+    int code;
+    const char *text;          /* without addresses; gone after the call; NULL none */
+    int64_t retry_after_ms;    /* -1 when nothing was asked for */
+    int64_t handed_over_at_ms; /* the last byte was written; MOMENT_NONE: never */
+};
+struct channel_events {
+    void (*finish)(void *ctx, struct channel *channel, const struct channel_result *result);
+    /* The channel cannot work (wrong password, relay gone): `text` for people. needs_person: no use trying again before
+     * a reload; else it tries by itself and says `well` when it works. */
+    void (*trouble)(void *ctx, struct channel *channel, const char *text, bool needs_person);
+    void (*well)(void *ctx, struct channel *channel);
+    void (*room)(void *ctx, struct channel *channel); /* claims are possible again */
+    void *ctx;
+};
+struct wires; /* wire.h */
+struct channel_parts {
+    uv_loop_t *loop;
+    const struct clock *clock;
+    struct alarms *alarms;
+    struct fetcher *fetcher;
+    struct wires *wires;
+    struct log *log;
+    const char *const *plugin_folders; /* NULL-terminated, searched in order */
+};
+
+/* Looks a plugin up and reads its own option table for the configuration's check: NULL and `err` when there is none.
+ * The returned table ends with a NULL name and stays valid for ever. */
+struct channel_plugin; /* loaded once, never unloaded */
+const struct channel_plugin *channel_plugin_find(const char *const *folders, const char *name, struct error *err);
+const struct config_option *channel_plugin_options(const struct channel_plugin *plugin);
+size_t channel_plugin_state_size(const struct channel_plugin *plugin);
+
+/* `state`: the plugin's struct as filled by config_read_at() with channel_plugin_options(); taken over (heap). */
+struct channel *channel_new(const struct channel_settings *settings, const struct channel_plugin *plugin, void *state,
+                            const struct channel_parts *parts, const struct channel_events *events, struct error *err);
+void channel_free(struct channel *channel); /* unfinished deliveries are dropped: call channel_stop() first */
+const struct channel_settings *channel_settings(const struct channel *channel);
+bool channel_is_local(const struct channel *channel); /* loopback or a folder: no unsubscribe link is demanded */
+bool channel_repeat_replaces(const struct channel *channel);
+
+int64_t channel_doubt_max(const struct channel *channel);
+/* How many more deliveries may be claimed now: doubt_max less what is out (claimed, and not yet forgotten by
+ * channel_settled()), cut to what pace allows within the next 50 ms; 0 while in trouble or stopping. */
+int64_t channel_room(struct channel *channel, int64_t now_ms);
+/* A claim of `count` is being made: counts against room and pace at once. */
+void channel_claimed(struct channel *channel, int64_t now_ms, int64_t count);
+/* `count` claimed ones have their fate on disk (or were never claimed after all). */
+void channel_settled(struct channel *channel, int64_t count);
+void channel_send(struct channel *channel, struct channel_delivery *delivery);
+void channel_warm(struct channel *channel); /* a release is near: open connections */
+void channel_rest(struct channel *channel); /* nothing to send for a while: close them */
+/* No new work for the plugin; what has not begun comes back as returned at once, the rest within grace. */
+void channel_stop(struct channel *channel, int64_t grace_ms);
+size_t channel_in_flight(const struct channel *channel);
+/* For `check --online`: says what was seen, or why not, through `done`. */
+void channel_probe(struct channel *channel, void (*done)(void *ctx, bool fine, const char *text), void *ctx);
+
+#endif

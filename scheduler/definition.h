@@ -1,0 +1,55 @@
+/* definition.h - one ticket definition as the site last told it: event, name, prices, sale period, hidden, revision.
+ * Pure values; a definition is immutable once made and owned by its set. Field meanings: Wix Events, Ticket
+ * Definitions V3. */
+#ifndef ONSALE_DEFINITION_H
+#define ONSALE_DEFINITION_H
+
+#include "clock.h"
+
+enum event_status { EVENT_UNKNOWN, EVENT_UPCOMING, EVENT_STARTED, EVENT_ENDED, EVENT_CANCELED, EVENT_DRAFT };
+enum sale_status { SALE_UNKNOWN, SALE_SCHEDULED, SALE_STARTED, SALE_ENDED };
+
+/* Texts are never NULL in a stored definition; "" where the source gave nothing. Moments may be MOMENT_NONE. */
+struct definition {
+    const char *site; /* the configured site's name */
+    const char *id;
+    const char *event_id;
+    int64_t revision;
+    int64_t created_at_ms, updated_at_ms;
+    const char *name, *description;
+    const char *price, *currency; /* decimal text ("49.90") and ISO 4217; "" when there is no single price */
+    bool free;
+    bool hidden;
+    bool sold_out;
+    enum sale_status sale_status;
+    int64_t sale_starts_at_ms, sale_ends_at_ms;
+    enum event_status event_status;
+    const char *event_title, *event_zone, *event_url, *event_place;
+    int64_t event_starts_at_ms;
+    bool suspect; /* one complete walk has missed it */
+};
+
+const char *event_status_name(enum event_status status);
+const char *sale_status_name(enum sale_status status);
+
+struct definition *definition_new(const struct definition *fields); /* deep copy in one block */
+void definition_free(struct definition *definition);
+/* Same in everything that planning, messages or calendars look at (`suspect` and the walk apart). */
+bool definition_same(const struct definition *a, const struct definition *b);
+
+/* May a sale of it be announced at all: not hidden, and its event is neither cancelled, ended nor a draft. */
+bool definition_visible(const struct definition *definition);
+
+/* All definitions of a site, by id. */
+struct definitions {
+    struct definition **at; /* sorted by event_id, then id */
+    size_t count, cap;
+};
+
+void definitions_clear(struct definitions *set);
+const struct definition *definitions_find(const struct definitions *set, const char *id);
+/* Takes ownership of `definition`; an older one of the same id is freed. */
+void definitions_put(struct definitions *set, struct definition *definition);
+void definitions_remove(struct definitions *set, const char *id);
+
+#endif

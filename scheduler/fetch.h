@@ -1,0 +1,56 @@
+/* fetch.h - outgoing HTTP transfers on the event loop (libcurl multi). All of it runs on the loop thread.
+ * http and https only, no redirects, a size limit and a time limit on every transfer. */
+#ifndef ONSALE_FETCH_H
+#define ONSALE_FETCH_H
+
+#include "text.h"
+
+#include <uv.h>
+
+struct fetcher; /* the connections; one per loop */
+struct fetch;   /* one transfer in flight; owned by its fetcher */
+
+struct fetch_header {
+    const char *name, *value;
+};
+
+struct fetch_spec {
+    const char *method; /* "GET", "POST" */
+    const char *url;
+    const struct fetch_header *headers;
+    size_t header_count;
+    struct text body;        /* copied */
+    size_t body_limit;       /* bytes of the answer; 0: 8 MiB */
+    int64_t timeout_ms;      /* of the whole transfer; 0: 30 s */
+    const char *unix_socket; /* connect there instead; NULL */
+};
+
+/* Yours to read inside the callback, gone after it. */
+struct fetch_result {
+    int status; /* 0 when no answer came */
+    struct text body;
+    struct text content_type;
+    struct text request_id;            /* x-wix-request-id, x-request-id */
+    int64_t retry_after_ms;            /* what the server asked for (seconds or a date), or -1 */
+    int64_t date_ms;                   /* its Date header, or MOMENT_NONE */
+    int64_t sent_at_ms, round_trip_ms; /* by the machine's clock */
+    const struct error *failure;       /* NULL when an answer came, whatever its status */
+};
+typedef void fetch_done_fn(void *ctx, const struct fetch_result *result);
+
+struct fetcher *fetcher_new(uv_loop_t *loop, struct error *err);
+/* Cancels what is left; run the loop until it is empty afterwards. */
+void fetcher_close(struct fetcher *fetcher);
+
+/* Starts a transfer; copies `spec`. On NULL, `err` says why and `done` is never called. Else
+ * `done` is called once, always later from the loop, unless fetch_cancel() comes first. */
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_spec *spec, fetch_done_fn *done, void *ctx,
+                          struct error *err);
+
+/* Drops a transfer and sets *fetch to NULL; `done` will not be called. NULL is fine. */
+void fetch_cancel(struct fetch **fetch);
+
+/* For the command line, which has no loop of its own: waits for the answer, then calls `done`. */
+int fetch_wait(const struct fetch_spec *spec, fetch_done_fn *done, void *ctx, struct error *err);
+
+#endif

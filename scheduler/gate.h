@@ -1,0 +1,47 @@
+/* gate.h - is this sale really opening now? What the source answered -> what to do. Pure. design.md promise 2. */
+#ifndef ONSALE_GATE_H
+#define ONSALE_GATE_H
+
+#include "definition.h"
+#include "notice.h"
+
+/* Of one definition, worst first. For sale_end rules "ended" becomes open when it ends as planned, see gate.c. */
+enum gate_word {
+    GATE_GONE, /* only by Get's 404 */
+    GATE_HIDDEN,
+    GATE_EVENT_OFF, /* event neither UPCOMING nor STARTED */
+    GATE_MOVED,     /* another instant than the notice's */
+    GATE_ENDED,
+    GATE_SOLD_OUT,
+    GATE_NOT_STARTED,
+    GATE_UNKNOWN, /* no answer about it */
+    GATE_OPEN,
+    GATE_WORDS
+};
+const char *gate_word_name(enum gate_word word);
+
+/* `definition` NULL with `gone` false: no answer. A notice that is due before its moment asks only that the sale still
+ * stands at that moment (scheduled is open then). `now_ms`: only for reminders and sale_end. */
+enum gate_word gate_judge(const struct notice *notice, const struct rule *rule, const struct definition *definition,
+                          bool gone);
+
+enum gate_action {
+    GATE_RELEASE,   /* name only what is open */
+    GATE_ASK_AGAIN, /* at ask_at_ms */
+    GATE_HOLD,      /* with `reason` */
+    GATE_DROP,      /* withdraw with `reason` */
+    GATE_FOLLOW,    /* the change decides: plan anew */
+};
+struct gate_decision {
+    enum gate_action action;
+    enum notice_reason reason;
+    int64_t ask_at_ms;
+};
+
+/* `words` of every definition asked about. `since_ms` is when this gate was first asked (for waits 1, 2, 4, 5, 5 ... s
+ * and the rule's patience), `tries` how often so far (from 1). `clock_ahead_ms` > 1000 means our clock is ahead of the
+ * source's by that much: ask again after the difference. No word at all answered: if_unverified. */
+struct gate_decision gate_decide(const struct rule *rule, const enum gate_word *words, size_t count, int64_t since_ms,
+                                 unsigned tries, int64_t clock_ahead_ms, int64_t now_ms);
+
+#endif

@@ -1,0 +1,72 @@
+/* message.h - the message of one notice for one person: templates by name, channel and language; values formatted for
+ * the subscriber; what is the same for all computed once per notice and language. Pure but for reading templates at
+ * start. Loop thread. */
+#ifndef ONSALE_MESSAGE_H
+#define ONSALE_MESSAGE_H
+
+#include "crypt.h"
+#include "definition.h"
+#include "locale.h"
+#include "mime.h"
+#include "notice.h"
+#include "render.h"
+
+/* templates/NAME/email.subject, email.html, email.txt and the same with a language: email.de.html. */
+struct message_templates;
+/* Compiles every language found. Each part must exist in the default language; a missing value is an error, found by
+ * rendering against sample values. `folders`: searched in order, NULL-terminated. */
+struct message_templates *message_templates_load(const char *const *folders, const char *name,
+                                                 const char *default_language, struct error *err);
+void message_templates_free(struct message_templates *templates);
+void buf_add_languages(struct buf *buf, const struct message_templates *templates); /* "en, de" */
+/* Hash over all sources: what a notice was made from. */
+uint64_t message_templates_hash(const struct message_templates *templates);
+
+struct message_sender {
+    const char *name, *postal_address, *contact;
+};
+struct message_mail {            /* of the notifier */
+    const char *from;            /* "Arena Tickets <tickets@arena.example>" */
+    const char *envelope_from;   /* "" : the address of from */
+    const char *list_id;         /* "" : made of the from domain */
+    const char *unsubscribe_url; /* Mustache: {{source_id}} {{address}} {{audience}}, percent-encoded; "" none */
+    bool one_click;
+};
+
+struct message_batch;       /* one notice about to be sent; values cached per language and zone */
+struct message_batch_spec { /* borrowed; outlives the batch */
+    const struct message_templates *templates;
+    const struct message_sender *sender;
+    const struct message_mail *mail;
+    const struct crypt_keys *keys;
+    struct locales *locales;
+    struct zones *zones;
+    const struct notice *notice;
+    const char *channel;                  /* the notifier's name: part of the Message-ID's hash */
+    const struct definition *const *open; /* what is named in the message; copied */
+    size_t open_count;
+    const char *site_zone, *site_language;
+    int64_t date_ms; /* the Date header: release */
+    bool test;       /* "send-test": marked in the subject */
+};
+struct message_batch *message_batch_new(const struct message_batch_spec *spec, struct error *err);
+void message_batch_free(struct message_batch *batch);
+
+struct message_person {
+    const unsigned char *key; /* PERSON_KEY_SIZE */
+    struct text source, source_id, address, name, locale, zone, attributes;
+    bool seed; /* our own eyes: marked */
+};
+struct message {
+    struct address to;
+    char from[ADDRESS_MAX + 64]; /* envelope sender, VERP applied */
+    char token[27];
+    struct buf raw; /* headers and body, CRLF; reused between calls */
+};
+void message_init(struct message *message);
+void message_clear(struct message *message);
+/* ERROR_REFUSED: this person cannot be written to (address); ERROR_CONFIG: the template is at fault. */
+int message_make(struct message_batch *batch, const struct message_person *person, struct message *out,
+                 struct error *err);
+
+#endif

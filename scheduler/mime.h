@@ -1,0 +1,40 @@
+/* mime.h - the wire form of a message (RFC 5322, 2045-2047, 2369, 2919, 8058; reference: delivery rules of section 6 of
+ * design.md). Pure. Lines end in CRLF and stay within limits; nothing from outside can add a header. */
+#ifndef ONSALE_MIME_H
+#define ONSALE_MIME_H
+
+#include "text.h"
+
+/* An address as it may stand on the wire: ASCII local part, A-label domain (IDNA2008 through libidn2). */
+enum { ADDRESS_MAX = 254 };
+struct address {
+    char text[ADDRESS_MAX + 1]; /* local@domain, as given but for the A-label domain */
+    char key[ADDRESS_MAX + 1];  /* normal form for keys: trimmed, lower-cased */
+};
+/* Refuses controls, blanks, CR/LF, quotes and source routes, local > 64, domain > 253, total > 254. */
+int address_parse(struct text t, struct address *out, struct error *err);
+/* "Arena Tickets <tickets@arena.example>" -> name and address. */
+int mailbox_parse(struct text t, char **name, struct address *out, struct error *err);
+
+struct mime_message {
+    const char *from_name, *from_address; /* address already valid */
+    struct text to_name;
+    const char *to_address;
+    struct text subject;    /* UTF-8; controls are replaced */
+    const char *message_id; /* without < > */
+    int64_t date_ms;
+    const char *list_id_name, *list_id; /* "Arena openings", "openings.arena.example"; NULL: none */
+    struct text unsubscribe_url;        /* https, valid; "" none */
+    bool one_click;                     /* adds List-Unsubscribe-Post */
+    const char *reply_to;               /* or NULL */
+    const char *extra;                  /* whole header lines ending CRLF, ours; or NULL */
+    struct text text, html;             /* UTF-8, any line ends; an empty html gives text/plain alone */
+};
+
+/* Writes headers and body. Deterministic: the same message gives the same bytes. -1 when a value is impossible. */
+int mime_build(const struct mime_message *message, struct buf *out, struct error *err);
+
+/* "b+TOKEN@bounce.example" from "b@bounce.example": VERP. */
+int mime_verp(const char *envelope_from, const char *token, struct buf *out);
+
+#endif

@@ -1,0 +1,96 @@
+/* notice.h - one rule at one moment: its identity, its life, its counts. Pure values.
+ * Identity is (site, subject, rule, kind, at, edition); the definitions behind it are content, never identity. */
+#ifndef ONSALE_NOTICE_H
+#define ONSALE_NOTICE_H
+
+#include "delivery.h"
+#include "rule.h"
+
+enum notice_state {
+    NOTICE_PLANNED,
+    NOTICE_GATHERING,
+    NOTICE_READY,
+    NOTICE_HELD,
+    NOTICE_SENDING,
+    NOTICE_DONE,
+    NOTICE_MISSED,
+    NOTICE_WITHDRAWN,
+    NOTICE_CANCELLED,
+    NOTICE_STATES
+};
+
+/* Why it is held, missed, withdrawn or ended without telling everybody. The words are part of the contract. */
+enum notice_reason {
+    REASON_NONE,
+    REASON_UNVERIFIED,   /* the source gave no answer at the gate */
+    REASON_NOT_STARTED,  /* the source still says: scheduled */
+    REASON_ALREADY_TOLD, /* everyone behind it was told of another moment before */
+    REASON_CONSENT,      /* no complete, young enough read of the audience */
+    REASON_MESSAGE,      /* receivers refuse the message itself */
+    REASON_CHANNEL,      /* the notifier cannot work */
+    REASON_COPY,         /* this state is a copy of another's */
+    REASON_DISK,
+    REASON_OPERATOR,
+    REASON_BEFORE_OUR_TIME, /* missed: the moment was before we were responsible */
+    REASON_LATE,            /* missed: catch_up was over */
+    REASON_MOVED,           /* withdrawn: no visible definition has that instant any more ... */
+    REASON_HIDDEN,
+    REASON_GONE,
+    REASON_EVENT_OFF, /* ... its event was cancelled, ended or unpublished */
+    REASON_SOLD_OUT,  /* withdrawn by if_sold_out: drop */
+    REASONS
+};
+
+const char *notice_state_name(enum notice_state state);
+const char *notice_reason_name(enum notice_reason reason);
+int notice_state_parse(struct text t, enum notice_state *out);
+
+struct notice {
+    int64_t id;
+    int64_t roll; /* the list of people it has in the store: its own id, or taken over; 0: handed on */
+    const char *site, *subject, *rule; /* owned (one block) */
+    enum moment_kind kind;
+    int64_t at_ms;
+    int edition;
+    int64_t due_at_ms;
+    enum notice_state state;
+    enum notice_reason reason;
+    enum withheld rest; /* why everybody left is withheld, or WITHHELD_NONE */
+    char *reason_text;  /* what the other side said; NULL when nothing; owned */
+    bool paused;
+    bool claimed;           /* has ever claimed a delivery: can never be planned again */
+    bool approved;          /* an operator released it although its people were told before */
+    bool catch_up_waived;   /* a late release by an operator (--anyway) */
+    int64_t pass;           /* number of the last complete read of the audiences, from 1; 0 before */
+    int64_t gathered_at_ms; /* when that read began; MOMENT_NONE before */
+    int64_t released_at_ms; /* the gate said go; MOMENT_NONE before */
+    int64_t first_handover_at_ms, last_handover_at_ms, ended_at_ms;
+    int64_t estimate; /* people expected, from the last count; -1 unknown */
+    char **members;   /* ids of the definitions named at release; owned; NULL before */
+    size_t member_count;
+    struct tally tally; /* as of the last ledger answer */
+};
+
+/* Copies the identity; state planned, moments none. */
+struct notice *notice_new(int64_t id, const char *site, const char *subject, const char *rule, enum moment_kind kind,
+                          int64_t at_ms, int edition);
+void notice_free(struct notice *notice);
+bool notice_final(const struct notice *notice); /* done, missed, cancelled */
+/* May it move there? One table; notice_move() asserts it. */
+bool notice_may_move(const struct notice *notice, enum notice_state to);
+void notice_move(struct notice *notice, enum notice_state to, enum notice_reason reason, const char *text);
+void notice_set_members(struct notice *notice, const char *const *ids, size_t count);
+
+struct notices {
+    struct notice **at; /* by id, ascending */
+    size_t count, cap;
+    int64_t next_id;
+};
+void notices_clear(struct notices *set);
+void notices_put(struct notices *set, struct notice *notice); /* takes ownership */
+struct notice *notices_find(const struct notices *set, int64_t id);
+/* The highest edition with this identity, or NULL. */
+struct notice *notices_match(const struct notices *set, const char *site, const char *subject, const char *rule,
+                             enum moment_kind kind, int64_t at_ms);
+
+#endif

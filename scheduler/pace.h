@@ -1,0 +1,26 @@
+/* pace.h - token buckets: several rates at once. Pure; times come in. */
+#ifndef ONSALE_PACE_H
+#define ONSALE_PACE_H
+
+#include "config.h"
+
+enum { PACE_RATES_MAX = 4 };
+struct pace {
+    size_t count;
+    struct pace_bucket {
+        int64_t count, per_ms; /* the rate */
+        int64_t burst;         /* tokens at most */
+        int64_t milli_tokens;  /* thousandths, so that slow rates lose nothing */
+        int64_t at_ms;         /* when last filled */
+    } bucket[PACE_RATES_MAX];
+};
+/* Buckets start empty: no burst after a (re)start. No rates: unlimited. */
+void pace_init(struct pace *pace, const struct config_rates *rates, int64_t now_ms);
+int64_t pace_allows(struct pace *pace, int64_t now_ms);                   /* how many may go now; INT64_MAX unlimited */
+int64_t pace_within(struct pace *pace, int64_t now_ms, int64_t ahead_ms); /* ... by then */
+void pace_take(struct pace *pace, int64_t now_ms, int64_t count);         /* may go below zero: debts are paid first */
+int64_t pace_ready_at_ms(struct pace *pace, int64_t now_ms);              /* when one may go */
+/* How long `people` take at this pace, for forecasts. */
+int64_t pace_span_ms(const struct pace *pace, int64_t people);
+
+#endif

@@ -1,0 +1,241 @@
+/* store.h - what we remember. One writer thread and one reader thread run plain blocking functions, one after another;
+ * everything here is called from the loop thread unless it says otherwise. Several waiting writes share one commit; an
+ * answer comes only after the commit that holds it is on disk.
+ *
+ * A job's owner keeps its pointer, clears it in the callback, and cancels it before going away: a cancelled job may
+ * still be carried out, but nobody is told. Jobs copy what they are given. Answers arrive in the order of submission
+ * per thread. */
+#ifndef ONSALE_STORE_H
+#define ONSALE_STORE_H
+
+#include "clock.h"
+#include "crypt.h"
+#include "definition.h"
+#include "log.h"
+#include "notice.h"
+#include "opening.h"
+
+#include <jansson.h>
+#include <uv.h>
+
+struct store;
+struct store_job;
+
+struct store_spec {
+    const char *url;          /* "sqlite:/var/lib/onsale/onsale.db" */
+    const char *instance;     /* configured identity, or "" for the machine's */
+    const char *witness_path; /* generation, kept in another directory; NULL: none */
+    bool read_only;           /* for commands without a daemon: no lock, no generation, no writer */
+    const struct clock *clock;
+    uv_loop_t *loop; /* NULL with read_only: only the blocking calls */
+    struct log *log;
+};
+
+/* Opens, migrates, takes the lock (a second daemon is refused by name of file and pid), raises the generation. */
+struct store *store_open(const struct store_spec *spec, struct error *err);
+void store_close(struct store *store); /* waits for what was submitted; answers of it are not delivered */
+int64_t store_generation(const struct store *store);
+/* Why this state looks like a copy of another machine's (promise 9), or NULL. */
+const char *store_copy_reason(const struct store *store);
+int store_adopt(struct store *store, struct error *err); /* "resume --this-is-the-one" */
+/* Folder of the state, where key files and locks lie. */
+const char *store_folder(const struct store *store);
+
+/* --- Start: read whole, blocking. ------------------------------------------------------------------------------- */
+
+struct store_fact { /* first_walk of a site, first_load of a rule */
+    char *name;
+    int64_t at_ms;
+};
+struct store_pause {
+    char *target; /* "" everything, "notice:17", "notifier:mail" */
+    char *who;
+    int64_t at_ms;
+};
+struct store_image {                 /* yours: take the sets, then store_image_clear() the rest */
+    struct definitions *definitions; /* one set per site, */
+    char **sites;                    /* ... with its name */
+    size_t site_count;
+    struct notices notices; /* all but final ones older than 30 days; with tallies */
+    struct openings openings;
+    struct store_fact *first_walks, *first_loads, *watermarks;
+    size_t first_walk_count, first_load_count, watermark_count;
+    struct store_pause *pauses;
+    size_t pause_count;
+};
+int store_load(struct store *store, struct store_image *out, struct error *err);
+void store_image_clear(struct store_image *image);
+
+/* --- Plan: one transaction ---------------------------------------------------------------------------------------- */
+
+struct store_change {
+    const struct definition *const *put;
+    size_t put_count;
+    const char *removed_site; /* site of `removed` */
+    const char *const *removed;
+    size_t removed_count;
+    const struct notice *const *notices; /* inserted or updated whole (tally apart) */
+    size_t notice_count;
+    const struct opening *const *openings;
+    size_t opening_count;
+    const char *site;                       /* whose walk this was; NULL: none */
+    int64_t first_walk_at_ms, watermark_ms; /* MOMENT_NONE: unchanged */
+    const char *const *rules;               /* loaded now: first_load is set where it is not yet */
+    size_t rule_count;
+    int64_t now_ms;
+    const struct store_pause *pause; /* set this one ... */
+    const char *unpause;             /* ... or drop this target; "*" drops all */
+};
+typedef void store_done_fn(void *ctx, const struct error *failure); /* NULL: it is on disk */
+struct store_job *store_apply(struct store *store, const struct store_change *change, store_done_fn *done, void *ctx);
+void store_cancel(struct store_job **job); /* NULL inside is fine */
+
+/* --- Gather ---------------------------------------------------------------------------------------------------------
+ */
+
+struct store_person {
+    unsigned char key[PERSON_KEY_SIZE];
+    enum consent consent;
+    struct text source_id, address, name, locale, zone, attributes;
+};
+struct store_gather { /* one page of one audience */
+    int64_t roll;
+    int64_t pass;       /* number of this read, from 1 */
+    unsigned audience;  /* its place in the rule's list, 0..30; STORE_SEED for our own eyes */
+    const char *source; /* its name */
+    const struct store_person *people;
+    size_t count;
+    const char *cursor; /* stored in the same transaction; "" at the end */
+};
+enum { STORE_SEED = 31 };
+struct store_gathered {
+    const struct error *failure;
+    int64_t added, planned; /* new people of this page; people of the roll in all */
+};
+typedef void store_gather_fn(void *ctx, const struct store_gathered *result);
+struct store_job *store_gather(struct store *store, const struct store_gather *page, store_gather_fn *done, void *ctx);
+/* Where a read of a pass was left, per audience: for going on after a restart. Blocking; "" finished, NULL not begun.
+ */
+char *store_cursor(struct store *store, int64_t roll, int64_t pass, unsigned audience);
+
+/* --- Ledger ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Opens a notice's ledger on a channel: claims of an earlier generation without a fate become in doubt (or try later,
+ * when `repeat_in_doubt`), returned and postponed ones are listed. */
+struct store_again {
+    uint32_t seq;
+    int attempt; /* the next one, from 2; a returned one keeps its number */
+    int64_t at_ms;
+};
+struct store_launch {
+    const struct error *failure;
+    struct tally tally;
+    uint32_t claimed_to; /* first attempts were claimed up to this seq */
+    uint32_t last_seq;
+    const struct store_again *again;
+    size_t again_count;
+    int64_t doubts; /* how many were found in doubt now */
+};
+typedef void store_launch_fn(void *ctx, const struct store_launch *launch);
+struct store_job *store_launch(struct store *store, int64_t notice, const char *channel, bool repeat_in_doubt,
+                               store_launch_fn *done, void *ctx);
+
+struct store_fate {
+    int64_t notice;
+    uint32_t seq;
+    int attempt;
+    enum fate fate;
+    enum withheld withheld;
+    int code;           /* SMTP reply, HTTP status; 0 none */
+    const char *text;   /* what the other side said, without addresses; NULL none. Stored once per distinct text */
+    int64_t at_ms;      /* hand-over, or when we knew */
+    int64_t next_at_ms; /* try later: not before */
+};
+struct store_claim {
+    int64_t notice;
+    size_t want;                    /* people at most */
+    const struct store_again *list; /* these, or NULL: first attempts in order of seq behind claimed_to */
+    size_t list_count;
+    uint32_t from_seq; /* first attempts: behind this one */
+    int64_t pass;      /* consent: whoever this complete read did not see is withheld */
+};
+/* Fates are appended, then new claims are made, in one transaction. Claims are judged here: people who are suppressed,
+ * left or opted out get a withheld fate instead of a place in the answer. */
+struct store_turn {
+    const char *channel;
+    const struct store_fate *fates;
+    size_t fate_count;
+    const struct store_claim *claims;
+    size_t claim_count;
+    int64_t now_ms;
+};
+struct store_delivery {
+    int64_t notice;
+    uint32_t seq;
+    int attempt;
+    unsigned char key[PERSON_KEY_SIZE];
+    struct text source, source_id, address, name, locale, zone, attributes;
+};
+struct store_turned {
+    const struct error *failure;             /* nothing of the turn happened */
+    const struct store_delivery *deliveries; /* claimed; texts are gone after the callback */
+    size_t delivery_count;
+    struct store_progress {
+        int64_t notice;
+        struct tally tally;
+        uint32_t claimed_to; /* by this claim */
+        bool exhausted;      /* no first attempts are left behind claimed_to */
+    } * progress;            /* one for each notice that the turn touched */
+    size_t progress_count;
+};
+typedef void store_turn_fn(void *ctx, const struct store_turned *result);
+struct store_job *store_turn(struct store *store, const struct store_turn *turn, store_turn_fn *done, void *ctx);
+
+/* Evidence of the gate, one JSON text per question asked. */
+struct store_job *store_evidence(struct store *store, int64_t notice, int64_t at_ms, const char *json,
+                                 store_done_fn *done, void *ctx);
+
+/* Marks people for another try: refused with a code, in doubt, or withheld for a reason. `moved` people wait again. */
+struct store_retry {
+    int64_t notice;
+    enum fate fate;         /* FATE_REFUSED, FATE_IN_DOUBT, FATE_WITHHELD */
+    int code;               /* refused: this code, 0 any */
+    enum withheld withheld; /* withheld: this reason */
+    const char *channel;
+    int64_t now_ms;
+};
+typedef void store_count_fn(void *ctx, int64_t count, const struct error *failure);
+struct store_job *store_retry(struct store *store, const struct store_retry *what, store_count_fn *done, void *ctx);
+
+/* --- Consent of our own ------------------------------------------------------------------------------------------- */
+
+struct store_suppression {
+    unsigned char key[PERSON_KEY_SIZE];
+    const char *scope;  /* "" all, or an audience's name */
+    const char *reason; /* "operator", "unsubscribe", "bounce", "complaint" */
+    int64_t at_ms;
+    bool lift; /* take it back */
+};
+struct store_job *store_suppress(struct store *store, const struct store_suppression *what, store_done_fn *done,
+                                 void *ctx);
+
+/* --- Reports: JSON as in design.md section 6, made on the reader thread ------------------------------------------- */
+
+enum store_report_kind { REPORT_NOTICES, REPORT_SHOW, REPORT_PEOPLE, REPORT_WHY, REPORT_OPENINGS, REPORT_AUDIT };
+struct store_report {
+    enum store_report_kind kind;
+    int64_t notice;                     /* show, people */
+    const char *state;                  /* people: one state word, or NULL */
+    unsigned char key[PERSON_KEY_SIZE]; /* why */
+    const char *address;                /* why: echoed */
+    const char *event_id;               /* why, or NULL */
+    int64_t after;                      /* people: seq to go on behind */
+    int64_t limit;
+};
+typedef void store_report_fn(void *ctx, json_t *answer, const struct error *failure); /* answer is borrowed */
+struct store_job *store_report(struct store *store, const struct store_report *what, store_report_fn *done, void *ctx);
+/* The same, blocking, for commands without a daemon. NULL and `err` on failure. */
+json_t *store_report_now(struct store *store, const struct store_report *what, struct error *err);
+
+#endif
