@@ -145,7 +145,7 @@ static void refuses(void **state)
         {"{{#l}}{{#l}}{{#l}}{{#l}}{{#l}}{{#l}}{{#l}}{{#l}}{{#l}}{{/l}}{{/l}}{{/l}}{{/l}}{{/l}}{{/l}}{{/l}}{{/l}}{{/l}}",
          "t:1:49: takes more than 200000 steps"},
         {"{{#l}}{{#l}}{{#l}}{{#l}}{{#l}}abcdefghijklmnopqrstuvwxyz{{/l}}{{/l}}{{/l}}{{/l}}{{/l}}",
-         "t:1:31: gives more than 65536 bytes"},
+         "t:1:57: gives more than 65536 bytes"},
         {"a\n {{nowhere}}", "t:2:2: {{nowhere}} has no value here"},
         {"{{o.nowhere}}", "t:1:1: {{o.nowhere}} has no value here"},
         {"{{o}}", "t:1:1: {{o}} is a group of values, not one"},
