@@ -64,18 +64,21 @@ struct config_option {
     const struct config_option *inside;
     size_t item_size;
     int (*read)(struct text t, void *field, struct arena *arena, struct error *err);
+    bool open; /* SECTION, ITEMS: keys that `inside` does not have are left for config_read_at() */
 };
 
 /* Opens a file, substitutes ${NAME} from the environment, parses. NULL only when the file cannot be read at all
  * (`err`); a file with mistakes gives a document with problems. `name` is what problems call the file. */
 struct config_doc *config_open(const char *path, struct error *err);
-struct config_doc *config_parse(const char *name, const char *folder, struct text yaml);
+struct config_doc *config_parse(const char *name, const char *folder, struct text yaml); /* copies all */
+/* False when the file is no YAML at all, so that the tables had nothing to read: checks beyond them say nothing new. */
+bool config_is_readable(const struct config_doc *doc);
 void config_free(struct config_doc *doc);
 struct arena *config_arena(struct config_doc *doc);
 const char *config_folder(const struct config_doc *doc); /* relative paths start here */
 
 /* Fills `out` from the document's top mapping by the table: fallbacks applied, unknown keys, wrong types and missing
- * keys recorded as problems. */
+ * keys recorded as problems. After problems `out` may lack what is required. */
 void config_read(struct config_doc *doc, const struct config_option *options, void *out);
 
 /* Reads the mapping that stands at `place` (as recorded by CONFIG_PLACE or config_items.places) a second time by
@@ -87,7 +90,7 @@ void config_read_at(struct config_doc *doc, struct config_place place, const str
 void config_problem(struct config_doc *doc, struct config_place place, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Where a key of the mapping at `place` has its value, else `place` itself. */
 struct config_place config_place_of(const struct config_doc *doc, struct config_place place, const char *key);
-/* Adds ` (did you mean "x"?)` or ` (known: a, b, c)` to a message. */
+/* Adds ` (did you mean "x"?)`, ` (known: a, b, c)` or ` (there is none)` to a message. */
 void buf_add_suggestion(struct buf *buf, const char *wrong, const char *const *known, size_t count);
 
 size_t config_problem_count(const struct config_doc *doc);
