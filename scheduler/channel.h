@@ -69,6 +69,8 @@ struct channel_plugin; /* loaded once, never unloaded */
 const struct channel_plugin *channel_plugin_find(const char *const *folders, const char *name, struct error *err);
 const struct config_option *channel_plugin_options(const struct channel_plugin *plugin);
 size_t channel_plugin_state_size(const struct channel_plugin *plugin);
+/* Whether the options in `state` name a target that is loopback or a folder; asked before any channel is made. */
+bool channel_plugin_is_local(const struct channel_plugin *plugin, const void *state);
 
 /* `state`: the plugin's struct as filled by config_read_at() with channel_plugin_options(); taken over (heap). */
 struct channel *channel_new(const struct channel_settings *settings, const struct channel_plugin *plugin, void *state,

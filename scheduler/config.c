@@ -124,6 +124,11 @@ static const struct config_node *mapping_at(const struct config_node *node, stru
     return found;
 }
 
+bool config_has(const struct config_doc *doc, struct config_place place, const char *key)
+{
+    return pair_of(mapping_at(doc->root, place), text_of(key)) != NULL;
+}
+
 struct config_place config_place_of(const struct config_doc *doc, struct config_place place, const char *key)
 {
     const struct config_pair *pair = pair_of(mapping_at(doc->root, place), text_of(key));
@@ -163,7 +168,7 @@ struct known_keys {
 static void add_known(struct known_keys *known, struct arena *arena, const struct config_option *options)
 {
     for (; options && options->name && known->count + 2 <= ARRAY_LEN(known->at); options++) {
-        if (options->type == CONFIG_PLACE)
+        if (options->type == CONFIG_PLACE || options->type == CONFIG_RESERVED)
             continue;
         known->at[known->count++] = options->name;
         if (options->type == CONFIG_SECRET)
@@ -537,6 +542,9 @@ static void read_value(const struct reading *reading, const struct config_option
         return;
     case CONFIG_CUSTOM:
         read_custom(reading, option, node);
+        return;
+    case CONFIG_RESERVED:
+        config_problem(reading->doc, node->place, "%s: reserved for a later version", option->name);
         return;
     case CONFIG_OTHER:
         return;

@@ -33,21 +33,22 @@ struct config_items { /* of nested structs */
 };
 
 enum config_type {
-    CONFIG_TEXT,    /* const char * */
-    CONFIG_BOOL,    /* bool: true, false */
-    CONFIG_INT,     /* int64_t within min..max */
-    CONFIG_SPAN,    /* int64_t ms within min..max */
-    CONFIG_SIZE,    /* int64_t bytes within min..max */
-    CONFIG_RATES,   /* struct config_rates: one rate or a list of them */
-    CONFIG_WORD,    /* int: index into `words` */
-    CONFIG_LIST,    /* struct config_list; a single text is a list of one */
-    CONFIG_PATH,    /* const char *, relative to the folder of the configuration file */
-    CONFIG_SECRET,  /* const char *; KEY itself, or KEY_file: path whose first line is the secret. Never echoed */
-    CONFIG_SECTION, /* a nested struct in place, by `inside` */
-    CONFIG_ITEMS,   /* struct config_items: a list of mappings, each a struct of `item_size` read by `inside` */
-    CONFIG_CUSTOM,  /* `read` makes of a text whatever it likes */
-    CONFIG_OTHER,   /* read by somebody else later (a plugin's options); accepted here */
-    CONFIG_PLACE,   /* struct config_place of the mapping itself; `name` is "" and never matches a key */
+    CONFIG_TEXT,     /* const char * */
+    CONFIG_BOOL,     /* bool: true, false */
+    CONFIG_INT,      /* int64_t within min..max */
+    CONFIG_SPAN,     /* int64_t ms within min..max */
+    CONFIG_SIZE,     /* int64_t bytes within min..max */
+    CONFIG_RATES,    /* struct config_rates: one rate or a list of them */
+    CONFIG_WORD,     /* int: index into `words` */
+    CONFIG_LIST,     /* struct config_list; a single text is a list of one */
+    CONFIG_PATH,     /* const char *, relative to the folder of the configuration file */
+    CONFIG_SECRET,   /* const char *; KEY itself, or KEY_file: path whose first line is the secret. Never echoed */
+    CONFIG_SECTION,  /* a nested struct in place, by `inside` */
+    CONFIG_ITEMS,    /* struct config_items: a list of mappings, each a struct of `item_size` read by `inside` */
+    CONFIG_CUSTOM,   /* `read` makes of a text whatever it likes */
+    CONFIG_OTHER,    /* read by somebody else later (a plugin's options); accepted here */
+    CONFIG_RESERVED, /* a key that a later version will take: refused with these words */
+    CONFIG_PLACE,    /* struct config_place of the mapping itself; `name` is "" and never matches a key */
 };
 
 struct config_doc;
@@ -88,6 +89,8 @@ void config_read_at(struct config_doc *doc, struct config_place place, const str
 
 /* For checks beyond the tables: "unknown audience "vips" (did you mean "vip"?)". */
 void config_problem(struct config_doc *doc, struct config_place place, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Whether the mapping at `place` has a key. */
+bool config_has(const struct config_doc *doc, struct config_place place, const char *key);
 /* Where a key of the mapping at `place` has its value, else `place` itself. */
 struct config_place config_place_of(const struct config_doc *doc, struct config_place place, const char *key);
 /* Adds ` (did you mean "x"?)`, ` (known: a, b, c)` or ` (there is none)` to a message. */

@@ -9,26 +9,36 @@
 #include "rule.h"
 #include "source/source.h"
 
+enum token_scope { TOKEN_READ, TOKEN_CONTROL };
+struct http_token {
+    const char *name, *token;
+    int scope; /* enum token_scope */
+};
 struct http_settings {
     struct config_list listen; /* "unix:/run/onsale/onsale.sock" */
-    const char *public_url;
+    const char *public_url;    /* "" none */
+    struct http_token *tokens;
+    size_t token_count;
 };
 
 struct notifier_settings {
     struct channel_settings channel;
     const struct channel_plugin *plugin;
     void *plugin_state; /* read by the plugin's table; whoever makes the channel takes it and sets NULL */
+    bool local;         /* loopback or a folder: no postal address and no unsubscribe link is demanded */
 };
 
 struct settings {
     struct config_doc *doc;
+    const char *path;
     const char *store, *instance;
     int64_t stop_grace_ms;
-    struct message_sender sender;
+    int64_t keep_people_ms, keep_reports_ms;
+    struct message_sender sender; /* texts are "" when absent */
     struct config_list operators;
     const char *operators_by; /* notifier that carries operators' mails; "": the first */
     struct http_settings http;
-    struct config_list template_folders; /* `templates:`; the shipped ones are always searched last */
+    struct config_list template_folders; /* `templates:`, resolved; see settings_template_folders() */
     struct site_settings *sites;
     size_t site_count;
     struct audience_settings *audiences;
@@ -39,14 +49,19 @@ struct settings {
     size_t rule_count;
 };
 
-/* NULL when there are problems; they are printed to `out` then (all of the file), `err` has the first. */
+/* NULL when there are problems; they are printed to `out` then (all of the file; NULL: nowhere), `err` has the first. */
 struct settings *settings_load(const char *path, const char *const *plugin_folders, FILE *out, struct error *err);
 void settings_free(struct settings *settings);
 const struct rule *settings_rule(const struct settings *settings, const char *name);
 const struct site_settings *settings_site(const struct settings *settings, const char *name);
+const struct audience_settings *settings_audience(const struct settings *settings, const char *name);
+const struct notifier_settings *settings_notifier(const struct settings *settings, const char *name);
+bool settings_rule_has_site(const struct settings *settings, const struct rule *rule, const char *site);
 
-/* Where plugins and templates are found: ONSALE_PLUGINS and ONSALE_TEMPLATES, else as installed. NULL-terminated;
- * static. */
-const char *const *settings_plugin_folders(void);
+/* Where plugins are found: ONSALE_PLUGINS (colons between), then as installed. In order, NULL-terminated; one block for
+ * free(): `auto_free const char **folders = settings_plugin_folders();` */
+const char **settings_plugin_folders(void);
+/* Where templates are found: ONSALE_TEMPLATES, then `templates:` of the file, then as installed. Likewise. */
+const char **settings_template_folders(const struct settings *settings);
 
 #endif

@@ -54,6 +54,7 @@ static const struct config_option door_options[] = {
     {"kind", CONFIG_WORD, offsetof(struct door, kind), .words = kinds, .fallback = "steel"},
     {"tags", CONFIG_LIST, offsetof(struct door, tags), .fallback = "plain"},
     {"lock", CONFIG_SECTION, offsetof(struct door, lock), .inside = lock_options},
+    {"wings", CONFIG_RESERVED},
     {"hue", CONFIG_CUSTOM, offsetof(struct door, hue), .read = read_hue},
     {0},
 };
@@ -152,6 +153,7 @@ static const struct bad bad_values[] = {
     {DOOR "    lock: {pins: 12}\n", "4:18: pins: expected a whole number from 1 to 9, found \"12\""},
     {DOOR "    lock: {pin: 2}\n", "4:12: unknown key \"pin\" (did you mean \"pins\"?)"},
     {DOOR "    lock: five\n", "4:11: lock: expected a mapping of keys, found a text"},
+    {DOOR "    wings: 2\n", "4:12: wings: reserved for a later version"},
     {DOOR "    nmae: b\n", "4:5: unknown key \"nmae\" (did you mean \"name\"?)"},
     {DOOR "    color: ${CONFIG_TEST_MISSING}\n", "4:12: the environment variable CONFIG_TEST_MISSING is not set"},
     {DOOR "    color: a${b\n", "4:12: expected ${NAME} of an environment variable (write $${ for a plain ${)"},
