@@ -1,0 +1,569 @@
+#include "fetch.h"
+#include "clock.h"
+#include "table.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* A server on real sockets that answers a path with fixed bytes, one thread a connection. */
+enum after { KEEP, CLOSE, RESET, HANG, MIRROR };
+static const struct page {
+    const char *path, *answer;
+    enum after after;
+} pages[] = {
+    {"/plain", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\nX-Request-Id: abc-1\r\n\r\nhello",
+     KEEP},
+    {"/ids", "HTTP/1.1 500 No\r\nx-request-id: other\r\nX-WIX-REQUEST-ID: \twix-2 \r\nContent-Length: 0\r\n\r\n", KEEP},
+    {"/dated",
+     "HTTP/1.1 200 OK\r\nDate: Fri, 26 Mar 2027 08:00:00 GMT\r\nRetry-After: Fri, 26 Mar 2027 08:01:30 GMT\r\n"
+     "Content-Length: 0\r\n\r\n",
+     KEEP},
+    {"/busy", "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", KEEP},
+    {"/odd", "HTTP/1.1 503 Odd\r\nRetry-After: soon\r\nDate: today\r\nContent-Length: 0\r\n\r\n", KEEP},
+    {"/moved", "HTTP/1.1 302 Found\r\nLocation: /plain\r\nContent-Length: 2\r\n\r\nno", KEEP},
+    {"/interim", "HTTP/1.1 103 Hints\r\nRetry-After: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", KEEP},
+    {"/chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", KEEP},
+    {"/broken-chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\n", CLOSE},
+    {"/cut", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf of", CLOSE},
+    {"/reset", "", RESET},
+    {"/empty", "", CLOSE},
+    {"/garbage", "220 mail.example.org ESMTP\r\n", CLOSE},
+    {"/hang", "", HANG},
+    {"/slow-body", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nso far", HANG},
+    {"/echo", "", MIRROR},
+};
+
+struct server {
+    int tcp, local;
+    uint16_t port;
+    char socket_path[64];
+    pthread_t thread;
+    int stop[2]; /* closing [1] tells every thread */
+    pthread_mutex_t mutex;
+    size_t open, most, accepted;
+};
+
+static void send_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return;
+        bytes += sent;
+        len -= (size_t)sent;
+    }
+}
+
+/* Waits for bytes; false when the server stops or the client has gone. */
+static bool read_more(struct server *server, int fd, char *request, size_t size, size_t *len)
+{
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = server->stop[0], .events = POLLIN}};
+
+    if (poll(fds, 2, -1) < 0 || fds[1].revents || *len + 1 >= size)
+        return false;
+    ssize_t got = recv(fd, request + *len, size - *len - 1, 0);
+    if (got <= 0)
+        return false;
+    *len += (size_t)got;
+    request[*len] = '\0';
+    return true;
+}
+
+static void answer_echo(int fd, const char *request, size_t len)
+{
+    auto_buf struct buf out;
+
+    buf_init(&out, 1 << 20);
+    buf_addf(&out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", len);
+    buf_add(&out, request, len);
+    send_all(fd, out.ptr, out.len);
+}
+
+static bool answer_page(struct server *server, int fd, char *request, size_t size, size_t len)
+{
+    const char *path = strchr(request, ' ') + 1;
+    const struct page *page = pages;
+
+    while (strncmp(path, page->path, strlen(page->path)) != 0 || !strchr(" ?", path[strlen(page->path)]))
+        page++;
+    send_all(fd, page->answer, strlen(page->answer));
+    switch (page->after) {
+    case KEEP:
+        return true;
+    case MIRROR:
+        answer_echo(fd, request, len);
+        return true;
+    case RESET:
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+        return false;
+    case HANG:
+        while (read_more(server, fd, request, size, &len))
+            continue;
+        return false;
+    case CLOSE:
+        return false;
+    }
+    return false;
+}
+
+struct visitor {
+    struct server *server;
+    int fd;
+};
+
+static void *serve(void *ctx)
+{
+    struct visitor visitor = *(struct visitor *)ctx;
+    struct server *server = visitor.server;
+    static const size_t size = 256 * 1024;
+    char *request = must_calloc(1, size), *end;
+    bool go_on = true;
+
+    free(ctx);
+    while (go_on) {
+        size_t len = 0, want = SIZE_MAX;
+        while (len < want && (go_on = read_more(server, visitor.fd, request, size, &len)))
+            if (want == SIZE_MAX && (end = strstr(request, "\r\n\r\n"))) {
+                char *length = strcasestr(request, "Content-Length:");
+                want = (size_t)(end + 4 - request) + (length && length < end ? strtoul(length + 15, NULL, 10) : 0);
+            }
+        go_on = go_on && answer_page(server, visitor.fd, request, size, len);
+    }
+    close(visitor.fd);
+    free(request);
+    pthread_mutex_lock(&server->mutex);
+    server->open--;
+    pthread_mutex_unlock(&server->mutex);
+    return NULL;
+}
+
+static void *accept_visitors(void *ctx)
+{
+    struct server *server = ctx;
+    struct pollfd fds[] = {{.fd = server->tcp, .events = POLLIN},
+                           {.fd = server->local, .events = POLLIN},
+                           {.fd = server->stop[0], .events = POLLIN}};
+
+    while (poll(fds, 3, -1) > 0 && !fds[2].revents)
+        for (int i = 0; i < 2; i++) {
+            pthread_t thread;
+            if (!fds[i].revents)
+                continue;
+            struct visitor *visitor = must_calloc(1, sizeof *visitor);
+            visitor->server = server;
+            visitor->fd = accept(fds[i].fd, NULL, NULL);
+            pthread_mutex_lock(&server->mutex);
+            server->accepted++;
+            if (++server->open > server->most)
+                server->most = server->open;
+            pthread_mutex_unlock(&server->mutex);
+            pthread_create(&thread, NULL, serve, visitor);
+            pthread_detach(thread);
+        }
+    return NULL;
+}
+
+static int server_start(void **state)
+{
+    struct server *server = must_calloc(1, sizeof *server);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof in;
+
+    snprintf(server->socket_path, sizeof server->socket_path, "/tmp/onsale-fetch-%d.sock", (int)getpid());
+    strcpy(un.sun_path, server->socket_path);
+    server->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    server->local = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pthread_mutex_init(&server->mutex, NULL);
+    if (pipe(server->stop) < 0 || bind(server->tcp, (struct sockaddr *)&in, sizeof in) < 0 ||
+        listen(server->tcp, 64) < 0 || getsockname(server->tcp, (struct sockaddr *)&in, &len) < 0 ||
+        bind(server->local, (struct sockaddr *)&un, sizeof un) < 0 || listen(server->local, 64) < 0)
+        return -1;
+    server->port = ntohs(in.sin_port);
+    *state = server;
+    return pthread_create(&server->thread, NULL, accept_visitors, server);
+}
+
+static int server_stop(void **state)
+{
+    struct server *server = *state;
+    size_t open = 1;
+
+    close(server->stop[1]);
+    pthread_join(server->thread, NULL);
+    while (open > 0) {
+        pthread_mutex_lock(&server->mutex);
+        open = server->open;
+        pthread_mutex_unlock(&server->mutex);
+        usleep(1000);
+    }
+    close(server->stop[0]);
+    close(server->tcp);
+    close(server->local);
+    unlink(server->socket_path);
+    pthread_mutex_destroy(&server->mutex);
+    free(server);
+    return 0;
+}
+
+/* --- What came ------------------------------------------------------------------------------------------------ */
+
+struct seen {
+    int calls, status;
+    char body[8192], content_type[64], request_id[64];
+    int64_t retry_after_ms, date_ms, sent_at_ms, round_trip_ms;
+    struct error failure;
+    struct fetch *fetch, **drop; /* `drop` is cancelled from the callback */
+    struct fetcher *close;
+};
+
+static void on_done(void *ctx, const struct fetch_result *result)
+{
+    struct seen *seen = ctx;
+
+    seen->calls++;
+    seen->status = result->status;
+    snprintf(seen->body, sizeof seen->body, "%.*s", TEXT_ARGS(result->body));
+    snprintf(seen->content_type, sizeof seen->content_type, "%.*s", TEXT_ARGS(result->content_type));
+    snprintf(seen->request_id, sizeof seen->request_id, "%.*s", TEXT_ARGS(result->request_id));
+    seen->retry_after_ms = result->retry_after_ms;
+    seen->date_ms = result->date_ms;
+    seen->sent_at_ms = result->sent_at_ms;
+    seen->round_trip_ms = result->round_trip_ms;
+    if (result->failure)
+        seen->failure = *result->failure;
+    if (seen->drop)
+        fetch_cancel(seen->drop);
+    fetch_cancel(&seen->fetch); /* our own, while it answers: allowed */
+    if (seen->close)
+        fetcher_close(seen->close);
+}
+
+static const char *url_of(struct server *server, const char *path)
+{
+    static char url[256];
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%u%s", server->port, path);
+    return url;
+}
+
+struct bench {
+    uv_loop_t loop;
+    struct fetcher *fetcher;
+};
+
+static void bench_open(struct bench *bench)
+{
+    uv_loop_init(&bench->loop);
+    bench->fetcher = fetcher_new(&bench->loop, NULL);
+    assert_non_null(bench->fetcher);
+}
+
+static void bench_close(struct bench *bench)
+{
+    if (bench->fetcher)
+        fetcher_close(bench->fetcher);
+    assert_int_equal(uv_run(&bench->loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&bench->loop), 0);
+}
+
+static void start(struct bench *bench, const struct fetch_spec *spec, struct seen *seen)
+{
+    struct error err = {0};
+
+    seen->fetch = fetch_start(bench->fetcher, spec, on_done, seen, &err);
+    if (!seen->fetch)
+        fail_msg("%s", err.text);
+    assert_int_equal(seen->calls, 0);
+}
+
+/* Every case by the loop and by fetch_wait(): both must see the same. */
+static void answers(void **state)
+{
+    static const struct {
+        const char *path;
+        int status;
+        const char *body, *request_id;
+        int64_t retry_after_ms, date_ms;
+        enum error_kind failure;
+        const char *says;
+    } cases[] = {
+        {"/plain", 200, "hello", "abc-1", -1, MOMENT_NONE},
+        {"/ids", 500, "", "wix-2", -1, MOMENT_NONE},
+        {"/dated", 200, "", "", 90000, 1806048000000},
+        {"/busy", 429, "", "", 7000, MOMENT_NONE},
+        {"/odd", 503, "", "", -1, MOMENT_NONE},
+        {"/moved", 302, "no", "", -1, MOMENT_NONE},
+        {"/interim", 200, "ok", "", -1, MOMENT_NONE},
+        {"/chunks", 200, "abcde", "", -1, MOMENT_NONE},
+        {"/broken-chunks?key=secret", 0, "abc", "", -1, MOMENT_NONE, ERROR_TRY_LATER, "127.0.0.1:"},
+        {"/cut?key=secret", 0, "half of", "", -1, MOMENT_NONE, ERROR_TRY_LATER, "broke off after 7 bytes"},
+        {"/reset?key=secret", 0, "", "", -1, MOMENT_NONE, ERROR_TRY_LATER, "127.0.0.1:"},
+        {"/empty?key=secret", 0, "", "", -1, MOMENT_NONE, ERROR_TRY_LATER, "Empty reply"},
+        {"/garbage?key=secret", 0, "", "", -1, MOMENT_NONE, ERROR_TRY_LATER, "127.0.0.1:"},
+        {"/hang?key=secret", 0, "", "", -1, MOMENT_NONE, ERROR_TRY_LATER, "no complete answer within 100 ms"},
+        {"/slow-body?key=secret", 0, "so far", "", -1, MOMENT_NONE, ERROR_TRY_LATER, "no complete answer within"},
+    };
+    for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+        const size_t c = i / 2;
+        struct seen seen = {0};
+        struct fetch_spec spec = {.method = "GET", .url = url_of(*state, cases[c].path)};
+        if (strstr(cases[c].says ? cases[c].says : "", "within"))
+            spec.timeout_ms = 100;
+        if (i % 2) {
+            assert_int_equal(fetch_wait(&spec, on_done, &seen, NULL), 0);
+        } else {
+            struct bench bench;
+            bench_open(&bench);
+            start(&bench, &spec, &seen);
+            uv_run(&bench.loop, UV_RUN_DEFAULT);
+            bench_close(&bench);
+        }
+        if (seen.calls != 1 || seen.status != cases[c].status || strcmp(seen.body, cases[c].body) != 0 ||
+            strcmp(seen.request_id, cases[c].request_id) != 0 || seen.retry_after_ms != cases[c].retry_after_ms ||
+            seen.date_ms != cases[c].date_ms || seen.failure.kind != cases[c].failure ||
+            (cases[c].says && !strstr(seen.failure.text, cases[c].says)) || strstr(seen.failure.text, "secret"))
+            fail_msg("%s: %d \"%s\" \"%s\" retry=%lld date=%lld %s", cases[c].path, seen.status, seen.body,
+                     seen.request_id, (long long)seen.retry_after_ms, (long long)seen.date_ms, seen.failure.text);
+        if (!cases[c].failure) {
+            assert_in_range(clock_now_ms(&clock_machine) - seen.sent_at_ms, 0, 5000);
+            assert_in_range(seen.round_trip_ms, 0, 5000);
+        }
+    }
+}
+
+static void requests(void **state)
+{
+    static const struct fetch_header headers[] = {{"Authorization", "Bearer t"}, {"X-Empty", ""}};
+    static const struct {
+        const char *method, *body, *first_line;
+    } cases[] = {
+        {"GET", "", "GET /echo HTTP/1.1\r\n"},       {"POST", "{\"a\":1}", "POST /echo HTTP/1.1\r\n"},
+        {"POST", "", "POST /echo HTTP/1.1\r\n"},     {"PATCH", "{}", "PATCH /echo HTTP/1.1\r\n"},
+        {"DELETE", "", "DELETE /echo HTTP/1.1\r\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct seen seen = {0};
+        struct fetch_spec spec = {.method = cases[i].method,
+                                  .url = url_of(*state, "/echo"),
+                                  .headers = headers,
+                                  .header_count = ARRAY_LEN(headers),
+                                  .body = text_of(cases[i].body)};
+        assert_int_equal(fetch_wait(&spec, on_done, &seen, NULL), 0);
+        assert_int_equal(seen.status, 200);
+        assert_int_equal(strncmp(seen.body, cases[i].first_line, strlen(cases[i].first_line)), 0);
+        assert_non_null(strstr(seen.body, "\r\nAuthorization: Bearer t\r\n"));
+        assert_non_null(strstr(seen.body, "\r\nX-Empty:\r\n"));
+        assert_non_null(strstr(seen.body, "\r\nUser-Agent: onsale/"));
+        assert_null(strstr(seen.body, "Expect"));
+        assert_null(strstr(seen.body, "Content-Type"));
+        assert_string_equal(strstr(seen.body, "\r\n\r\n") + 4, cases[i].body);
+    }
+}
+
+static void large_bodies(void **state)
+{
+    struct bench bench;
+    struct seen fits = {0}, over = {0};
+    char *body = must_calloc(1, 100001);
+
+    memset(body, 'x', 100000);
+    bench_open(&bench);
+    start(&bench, &(struct fetch_spec){.method = "POST", .url = url_of(*state, "/echo"), .body = text_of(body)}, &fits);
+    start(&bench,
+          &(struct fetch_spec){
+              .method = "POST", .url = url_of(*state, "/echo"), .body = text_of(body), .body_limit = 99999},
+          &over);
+    memset(body, 'y', 100000); /* it was copied */
+    uv_run(&bench.loop, UV_RUN_DEFAULT);
+    assert_int_equal(fits.status, 200);
+    assert_null(strchr(fits.body, 'y'));
+    assert_int_equal(over.failure.kind, ERROR_REFUSED);
+    assert_non_null(strstr(over.failure.text, "answer over 99999 bytes"));
+    bench_close(&bench);
+    free(body);
+}
+
+static void refuses_to_start(void **state)
+{
+    static const struct {
+        const char *url;
+        struct fetch_header header;
+    } cases[] = {
+        {"file:///etc/passwd", {"A", "b"}},
+        {"gopher://127.0.0.1/?secret", {"A", "b"}},
+        {"smtp://127.0.0.1/?secret", {"A", "b"}},
+        {"/only/a/path?secret", {"A", "b"}},
+        {"", {"A", "b"}},
+        {"http://", {"A", "b"}},
+        {"http://127.0.0.1:99999/?secret", {"A", "b"}},
+        {"http://127.0.0.1/?secret", {"A", "secret\r\nB: c"}},
+        {"http://127.0.0.1/?secret", {"A B", "c"}},
+        {"http://127.0.0.1/?secret", {"", "c"}},
+    };
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct error err = {0};
+        struct seen seen = {0};
+        struct fetch_spec spec = {.method = "GET", .url = cases[i].url, .headers = &cases[i].header, .header_count = 1};
+        assert_null(fetch_start(bench.fetcher, &spec, on_done, &seen, &err));
+        assert_int_equal(err.kind, ERROR_CONFIG);
+        assert_null(strstr(err.text, "secret"));
+        assert_int_equal(fetch_wait(&spec, on_done, &seen, &err), -1);
+        assert_int_equal(seen.calls, 0);
+    }
+    bench_close(&bench);
+}
+
+static void nobody_there(void **state)
+{
+    static const struct {
+        const char *url, *says;
+    } cases[] = {
+        {"http://127.0.0.1:1/?secret", "127.0.0.1:1: Failed to connect"},
+        {"http://nowhere.invalid/?secret", "nowhere.invalid: "},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench bench;
+        struct seen seen = {0};
+        bench_open(&bench);
+        start(&bench, &(struct fetch_spec){.method = "GET", .url = cases[i].url, .timeout_ms = 3000}, &seen);
+        uv_run(&bench.loop, UV_RUN_DEFAULT);
+        assert_int_equal(seen.calls, 1);
+        assert_int_equal(seen.failure.kind, ERROR_TRY_LATER);
+        if (!strstr(seen.failure.text, cases[i].says) || strstr(seen.failure.text, "secret"))
+            fail_msg("%s", seen.failure.text);
+        bench_close(&bench);
+    }
+}
+
+static void speaks_to_a_local_socket(void **state)
+{
+    struct server *server = *state;
+    struct seen seen = {0}, missing = {0};
+    struct fetch_spec spec = {.method = "GET", .url = "http://onsale/plain", .unix_socket = server->socket_path};
+
+    assert_int_equal(fetch_wait(&spec, on_done, &seen, NULL), 0);
+    assert_string_equal(seen.body, "hello");
+    assert_string_equal(seen.content_type, "text/plain");
+    spec.unix_socket = "/tmp/onsale-no-such.sock";
+    assert_int_equal(fetch_wait(&spec, on_done, &missing, NULL), 0);
+    assert_int_equal(missing.failure.kind, ERROR_TRY_LATER);
+    assert_non_null(strstr(missing.failure.text, "/tmp/onsale-no-such.sock: "));
+}
+
+static void cancels(void **state)
+{
+    struct bench bench;
+    struct seen first = {0}, hanging = {0}, early = {0};
+
+    bench_open(&bench);
+    start(&bench, &(struct fetch_spec){.method = "GET", .url = url_of(*state, "/plain")}, &early);
+    fetch_cancel(&early.fetch);
+    assert_null(early.fetch);
+    fetch_cancel(&early.fetch);
+
+    start(&bench, &(struct fetch_spec){.method = "GET", .url = url_of(*state, "/hang")}, &hanging);
+    start(&bench, &(struct fetch_spec){.method = "GET", .url = url_of(*state, "/plain")}, &first);
+    first.drop = &hanging.fetch;
+    uv_run(&bench.loop, UV_RUN_DEFAULT);
+    assert_int_equal(first.calls, 1);
+    assert_int_equal(hanging.calls + early.calls, 0);
+    bench_close(&bench);
+}
+
+/* All answer in the same turn of the loop; the first to be told drops the others. */
+static void cancels_those_that_have_answers(void **state)
+{
+    struct bench bench;
+    struct seen seen[6] = {0};
+    int calls = 0;
+
+    bench_open(&bench);
+    for (size_t i = 0; i < ARRAY_LEN(seen); i++)
+        start(&bench, &(struct fetch_spec){.method = "GET", .url = url_of(*state, "/plain")}, &seen[i]);
+    for (size_t i = 0; i < ARRAY_LEN(seen); i++)
+        seen[i].drop = &seen[(i + 1) % ARRAY_LEN(seen)].fetch;
+    for (int i = 0; i < 3; i++)
+        uv_run(&bench.loop, UV_RUN_NOWAIT);
+    usleep(50000); /* the answers of all lie ready now */
+    uv_run(&bench.loop, UV_RUN_DEFAULT);
+    for (size_t i = 0; i < ARRAY_LEN(seen); i++) {
+        assert_true(seen[i].calls <= 1);
+        calls += seen[i].calls;
+    }
+    assert_in_range(calls, 1, 5);
+    bench_close(&bench);
+}
+
+static void closes_with_transfers_in_flight(void **state)
+{
+    struct bench bench;
+    struct seen seen = {0}, hanging = {0}, resolving = {0};
+
+    bench_open(&bench);
+    start(&bench, &(struct fetch_spec){.method = "GET", .url = url_of(*state, "/hang")}, &hanging);
+    start(&bench, &(struct fetch_spec){.method = "GET", .url = "http://slow.invalid/"}, &resolving);
+    start(&bench, &(struct fetch_spec){.method = "GET", .url = url_of(*state, "/plain")}, &seen);
+    seen.close = bench.fetcher; /* from inside a callback, too */
+    while (seen.calls == 0)
+        uv_run(&bench.loop, UV_RUN_ONCE);
+    bench.fetcher = NULL;
+    assert_int_equal(hanging.calls, 0);
+    bench_close(&bench);
+}
+
+/* More transfers than connections: they wait for one another, and their time limit runs meanwhile. */
+static void caps_connections(void **state)
+{
+    struct server *server = *state;
+    struct bench bench;
+    struct seen seen[40] = {0}, hanging[12] = {0};
+
+    bench_open(&bench);
+    server->most = 0;
+    for (size_t i = 0; i < ARRAY_LEN(seen); i++)
+        start(&bench, &(struct fetch_spec){.method = "GET", .url = url_of(server, "/plain")}, &seen[i]);
+    uv_run(&bench.loop, UV_RUN_DEFAULT);
+    for (size_t i = 0; i < ARRAY_LEN(seen); i++)
+        assert_int_equal(seen[i].status, 200);
+    pthread_mutex_lock(&server->mutex);
+    assert_in_range(server->most, 1, 8 + 2); /* some of an earlier test may still be closing */
+    pthread_mutex_unlock(&server->mutex);
+
+    int64_t begin_ms = clock_mono_ms(&clock_machine);
+    for (size_t i = 0; i < ARRAY_LEN(hanging); i++)
+        start(&bench, &(struct fetch_spec){.method = "GET", .url = url_of(server, "/hang"), .timeout_ms = 200},
+              &hanging[i]);
+    uv_run(&bench.loop, UV_RUN_DEFAULT);
+    assert_in_range(clock_mono_ms(&clock_machine) - begin_ms, 199, 390);
+    for (size_t i = 0; i < ARRAY_LEN(hanging); i++)
+        assert_int_equal(hanging[i].failure.kind, ERROR_TRY_LATER);
+    bench_close(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers),
+        cmocka_unit_test(requests),
+        cmocka_unit_test(large_bodies),
+        cmocka_unit_test(refuses_to_start),
+        cmocka_unit_test(nobody_there),
+        cmocka_unit_test(speaks_to_a_local_socket),
+        cmocka_unit_test(cancels),
+        cmocka_unit_test(cancels_those_that_have_answers),
+        cmocka_unit_test(closes_with_transfers_in_flight),
+        cmocka_unit_test(caps_connections),
+    };
+    unsetenv("http_proxy");
+    return cmocka_run_group_tests_name("fetch", tests, server_start, server_stop);
+}
