@@ -1,0 +1,61 @@
+#include "audience/audience.h"
+
+const char *const audience_kinds[] = {
+    [AUDIENCE_FILE] = "file",
+    [AUDIENCE_LISTMONK] = "listmonk",
+    NULL,
+};
+
+static const char *const formats[] = {"auto", "csv", "jsonl", NULL};
+
+static int read_format(struct text t, void *field, struct arena *arena, struct error *err)
+{
+    for (size_t i = 0; formats[i]; i++) {
+        if (!text_is(t, formats[i]))
+            continue;
+        *(const char **)field = formats[i];
+        return 0;
+    }
+    return error_set(err, ERROR_CONFIG, "expected auto, csv or jsonl");
+}
+
+/* One word that a person has to mean: nobody agrees by accident. */
+static int read_consent(struct text t, void *field, struct arena *arena, struct error *err)
+{
+    if (!text_is(t, "stated"))
+        return error_set(err, ERROR_CONFIG,
+                         "expected `stated` (everybody in this file agreed to be told), or no `consent` at all");
+    *(bool *)field = true;
+    return 0;
+}
+
+static const struct config_option interest_options[] = {
+    {"attribute", CONFIG_TEXT, offsetof(struct audience_interest, attribute),
+     .expects = "the name of an attribute or column that holds event ids"},
+    {"list_name", CONFIG_TEXT, offsetof(struct audience_interest, list_name),
+     .expects = "a name with {event} for the event's id, such as \"fans of {event}\""},
+    {0},
+};
+
+const struct config_option audience_options[] = {
+    {"", CONFIG_PLACE, offsetof(struct audience_settings, place)},
+    {"name", CONFIG_TEXT, offsetof(struct audience_settings, name), .required = true},
+    {"source", CONFIG_WORD, offsetof(struct audience_settings, source), .required = true, .words = audience_kinds},
+    {"path", CONFIG_PATH, offsetof(struct audience_settings, path), .expects = "a CSV file or JSON lines"},
+    {"format", CONFIG_CUSTOM, offsetof(struct audience_settings, format), .fallback = "auto", .read = read_format,
+     .expects = "auto, csv or jsonl"},
+    {"consent", CONFIG_CUSTOM, offsetof(struct audience_settings, consent_stated), .read = read_consent,
+     .expects = "`stated`: everybody in the file agreed to be told"},
+    {"url", CONFIG_TEXT, offsetof(struct audience_settings, url), .expects = "listmonk's address, http(s)://..."},
+    {"username", CONFIG_TEXT, offsetof(struct audience_settings, username), .expects = "listmonk's API user"},
+    {"token", CONFIG_SECRET, offsetof(struct audience_settings, token), .expects = "the API user's token"},
+    {"lists", CONFIG_LIST, offsetof(struct audience_settings, lists), .expects = "numbers of listmonk lists"},
+    {"page_size", CONFIG_INT, offsetof(struct audience_settings, page_size), .fallback = "5000", .min = 10,
+     .max = 10000},
+    {"timeout", CONFIG_SPAN, offsetof(struct audience_settings, timeout_ms), .fallback = "60s", .min = 100,
+     .max = 600000},
+    {"sql", CONFIG_BOOL, offsetof(struct audience_settings, sql), .fallback = "false",
+     .expects = "true when the API user has subscribers:sql_query"},
+    {"interest", CONFIG_SECTION, offsetof(struct audience_settings, interest), .inside = interest_options},
+    {0},
+};
