@@ -34,19 +34,21 @@ const char *sale_status_name(enum sale_status status);
 
 struct definition *definition_new(const struct definition *fields); /* deep copy in one block */
 void definition_free(struct definition *definition);
-/* Same in everything that planning, messages or calendars look at (`suspect` and the walk apart). */
+/* Same in everything that planning, messages or calendars look at: `revision`, `updated_at_ms` and `suspect` apart. */
 bool definition_same(const struct definition *a, const struct definition *b);
 
 /* May a sale of it be announced at all: not hidden, and its event is neither cancelled, ended nor a draft. */
 bool definition_visible(const struct definition *definition);
 
-/* All definitions of a site, by id. */
+/* All definitions of a site. */
 struct definitions {
-    struct definition **at; /* sorted by event_id, then id */
+    struct definition **at;    /* sorted by event_id, then id */
+    struct definition **by_id; /* the same ones, sorted by id */
     size_t count, cap;
 };
 
 void definitions_clear(struct definitions *set);
+/* NULL when there is none; borrowed until the next put or remove of that id. */
 const struct definition *definitions_find(const struct definitions *set, const char *id);
 /* Takes ownership of `definition`; an older one of the same id is freed. */
 void definitions_put(struct definitions *set, struct definition *definition);

@@ -38,12 +38,13 @@ enum notice_reason {
     REASON_GONE,
     REASON_EVENT_OFF, /* ... its event was cancelled, ended or unpublished */
     REASON_SOLD_OUT,  /* withdrawn by if_sold_out: drop */
+    REASON_RULE,      /* withdrawn: its rule left the configuration */
     REASONS
 };
 
 const char *notice_state_name(enum notice_state state);
 const char *notice_reason_name(enum notice_reason reason);
-int notice_state_parse(struct text t, enum notice_state *out);
+int notice_state_parse(struct text t, enum notice_state *out); /* -1 for an unknown word */
 
 struct notice {
     int64_t id;
@@ -60,6 +61,7 @@ struct notice {
     bool paused;
     bool claimed;           /* has ever claimed a delivery: can never be planned again */
     bool approved;          /* an operator released it although its people were told before */
+    bool told_before;       /* everyone behind it was told of another moment: PLAN_TOLD and PLAN_NOT_TOLD set it */
     bool catch_up_waived;   /* a late release by an operator (--anyway) */
     int64_t pass;           /* number of the last complete read of the audiences, from 1; 0 before */
     int64_t gathered_at_ms; /* when that read began; MOMENT_NONE before */
@@ -78,16 +80,19 @@ void notice_free(struct notice *notice);
 bool notice_final(const struct notice *notice); /* done, missed, cancelled */
 /* May it move there? One table; notice_move() asserts it. */
 bool notice_may_move(const struct notice *notice, enum notice_state to);
+/* Sets state and reason, and keeps a copy of `text` (NULL: nothing to say) as reason_text. */
 void notice_move(struct notice *notice, enum notice_state to, enum notice_reason reason, const char *text);
 void notice_set_members(struct notice *notice, const char *const *ids, size_t count);
 
 struct notices {
     struct notice **at; /* by id, ascending */
     size_t count, cap;
-    int64_t next_id;
+    int64_t next_id;             /* one above the highest so far; 0 (and an empty set) counts as 1 */
+    struct notice **by_identity; /* hash table of the highest editions; empty places are NULL */
+    size_t by_identity_size;     /* a power of two, or 0 */
 };
 void notices_clear(struct notices *set);
-void notices_put(struct notices *set, struct notice *notice); /* takes ownership */
+void notices_put(struct notices *set, struct notice *notice); /* takes ownership; its id is not in the set yet */
 struct notice *notices_find(const struct notices *set, int64_t id);
 /* The highest edition with this identity, or NULL. */
 struct notice *notices_match(const struct notices *set, const char *site, const char *subject, const char *rule,

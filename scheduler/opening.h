@@ -21,7 +21,7 @@ struct opening {
 struct openings {
     struct opening **at; /* by id */
     size_t count, cap;
-    int64_t next_id;
+    int64_t next_id; /* one above the highest so far; 0 (and an empty set) counts as 1 */
 };
 
 void openings_clear(struct openings *set);
@@ -32,7 +32,7 @@ void opening_set_members(struct opening *opening, const char *const *ids, size_t
 const struct opening *openings_find(const struct openings *set, const char *site, const char *event_id, int64_t at_ms);
 
 /* Regroups every event of `site` by the starts of its visible definitions; what changed is `dirty`. Returns how many.
- */
+ * The openings of an event that has ended stay as they were. */
 size_t openings_update(struct openings *set, const char *site, const struct definitions *definitions);
 
 #endif

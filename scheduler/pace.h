@@ -9,12 +9,12 @@ struct pace {
     size_t count;
     struct pace_bucket {
         int64_t count, per_ms; /* the rate */
-        int64_t burst;         /* tokens at most */
-        int64_t milli_tokens;  /* thousandths, so that slow rates lose nothing */
+        int64_t burst;         /* tokens at most: what a quarter of a second earns, at least two */
+        int64_t credit;        /* in per_ms-ths of a token, so that no rate is ever rounded */
         int64_t at_ms;         /* when last filled */
     } bucket[PACE_RATES_MAX];
 };
-/* Buckets start empty: no burst after a (re)start. No rates: unlimited. */
+/* Buckets start empty: no burst after a (re)start. No rates: unlimited. At most PACE_RATES_MAX of them. */
 void pace_init(struct pace *pace, const struct config_rates *rates, int64_t now_ms);
 int64_t pace_allows(struct pace *pace, int64_t now_ms);                   /* how many may go now; INT64_MAX unlimited */
 int64_t pace_within(struct pace *pace, int64_t now_ms, int64_t ahead_ms); /* ... by then */

@@ -1,0 +1,256 @@
+#include "notice.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define TO(state) (1u << NOTICE_##state)
+
+/* The life of a notice: design.md section 5. */
+static const struct {
+    const char *name;
+    unsigned next; /* the states that may follow */
+} states[NOTICE_STATES] = {
+    [NOTICE_PLANNED] = {"planned", TO(GATHERING) | TO(MISSED) | TO(WITHDRAWN) | TO(CANCELLED)},
+    [NOTICE_GATHERING] = {"gathering", TO(READY) | TO(PLANNED) | TO(HELD) | TO(WITHDRAWN) | TO(CANCELLED)},
+    [NOTICE_READY] = {"ready", TO(SENDING) | TO(HELD) | TO(PLANNED) | TO(MISSED) | TO(WITHDRAWN) | TO(CANCELLED)},
+    [NOTICE_HELD] = {"held", TO(READY) | TO(SENDING) | TO(MISSED) | TO(WITHDRAWN) | TO(CANCELLED)},
+    [NOTICE_SENDING] = {"sending", TO(HELD) | TO(DONE) | TO(WITHDRAWN) | TO(CANCELLED)},
+    [NOTICE_DONE] = {"done", 0},
+    [NOTICE_MISSED] = {"missed", 0},                 /* nobody was awake: never sent late by surprise */
+    [NOTICE_WITHDRAWN] = {"withdrawn", TO(PLANNED)}, /* the sale came back, and nobody was told yet */
+    [NOTICE_CANCELLED] = {"cancelled", 0},           /* an operator's word sticks */
+};
+
+static const char *const reason_names[REASONS] = {
+    [REASON_NONE] = "",
+    [REASON_UNVERIFIED] = "unverified",
+    [REASON_NOT_STARTED] = "not started",
+    [REASON_ALREADY_TOLD] = "already told",
+    [REASON_CONSENT] = "consent",
+    [REASON_MESSAGE] = "message",
+    [REASON_CHANNEL] = "channel",
+    [REASON_COPY] = "copy",
+    [REASON_DISK] = "disk",
+    [REASON_OPERATOR] = "operator",
+    [REASON_BEFORE_OUR_TIME] = "before our time",
+    [REASON_LATE] = "late",
+    [REASON_MOVED] = "moved",
+    [REASON_HIDDEN] = "hidden",
+    [REASON_GONE] = "gone",
+    [REASON_EVENT_OFF] = "event off",
+    [REASON_SOLD_OUT] = "sold out",
+    [REASON_RULE] = "rule removed",
+};
+
+const char *notice_state_name(enum notice_state state)
+{
+    assert(state < NOTICE_STATES);
+    return states[state].name;
+}
+
+const char *notice_reason_name(enum notice_reason reason)
+{
+    assert(reason < REASONS);
+    return reason_names[reason];
+}
+
+int notice_state_parse(struct text t, enum notice_state *out)
+{
+    for (unsigned i = 0; i < NOTICE_STATES; i++)
+        if (text_is(t, states[i].name)) {
+            *out = i;
+            return 0;
+        }
+    return -1;
+}
+
+struct notice *notice_new(int64_t id, const char *site, const char *subject, const char *rule, enum moment_kind kind,
+                          int64_t at_ms, int edition)
+{
+    struct notice *notice = must_calloc(1, sizeof *notice + strlen(site) + 1 + strlen(subject) + 1 + strlen(rule) + 1);
+    char *end = (char *)(notice + 1);
+
+    notice->site = end;
+    end = stpcpy(end, site) + 1;
+    notice->subject = end;
+    end = stpcpy(end, subject) + 1;
+    notice->rule = end;
+    stpcpy(end, rule);
+    notice->id = id;
+    notice->kind = kind;
+    notice->at_ms = at_ms;
+    notice->edition = edition;
+    notice->due_at_ms = MOMENT_NONE;
+    notice->gathered_at_ms = MOMENT_NONE;
+    notice->released_at_ms = MOMENT_NONE;
+    notice->first_handover_at_ms = MOMENT_NONE;
+    notice->last_handover_at_ms = MOMENT_NONE;
+    notice->ended_at_ms = MOMENT_NONE;
+    notice->estimate = -1;
+    return notice;
+}
+
+static void drop_members(struct notice *notice)
+{
+    for (size_t i = 0; i < notice->member_count; i++)
+        free(notice->members[i]);
+    free(notice->members);
+    notice->members = NULL;
+    notice->member_count = 0;
+}
+
+void notice_free(struct notice *notice)
+{
+    if (!notice)
+        return;
+    drop_members(notice);
+    free(notice->reason_text);
+    free(notice);
+}
+
+bool notice_final(const struct notice *notice)
+{
+    return !states[notice->state].next;
+}
+
+bool notice_may_move(const struct notice *notice, enum notice_state to)
+{
+    if (notice->state == NOTICE_WITHDRAWN && notice->claimed)
+        return false; /* somebody may have been told: never planned again */
+    return states[notice->state].next & (1u << to);
+}
+
+void notice_move(struct notice *notice, enum notice_state to, enum notice_reason reason, const char *text)
+{
+    char *copy = text ? must_strdup(text) : NULL; /* first: `text` may be the old one */
+
+    assert(notice_may_move(notice, to));
+    notice->state = to;
+    notice->reason = reason;
+    free(notice->reason_text);
+    notice->reason_text = copy;
+}
+
+void notice_set_members(struct notice *notice, const char *const *ids, size_t count)
+{
+    char **members = count ? must_calloc(count, sizeof *members) : NULL;
+
+    for (size_t i = 0; i < count; i++)
+        members[i] = must_strdup(ids[i]);
+    drop_members(notice);
+    notice->members = members;
+    notice->member_count = count;
+}
+
+/* FNV-1a, 64 bit; the NUL counts, so that ("ab", "c") and ("a", "bc") differ. */
+static uint64_t hash_add(uint64_t hash, const void *bytes, size_t len)
+{
+    const unsigned char *at = bytes;
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ at[i]) * 0x100000001b3;
+    return hash;
+}
+
+static uint64_t identity_hash(const char *site, const char *subject, const char *rule, enum moment_kind kind,
+                              int64_t at_ms)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+
+    hash = hash_add(hash, site, strlen(site) + 1);
+    hash = hash_add(hash, subject, strlen(subject) + 1);
+    hash = hash_add(hash, rule, strlen(rule) + 1);
+    hash = hash_add(hash, &kind, sizeof kind);
+    hash = hash_add(hash, &at_ms, sizeof at_ms);
+    return hash ^ hash >> 32;
+}
+
+/* The place of that identity in the table, or the empty place where it belongs. */
+static struct notice **identity_place(const struct notices *set, const char *site, const char *subject,
+                                      const char *rule, enum moment_kind kind, int64_t at_ms)
+{
+    size_t mask = set->by_identity_size - 1;
+    size_t i = (size_t)identity_hash(site, subject, rule, kind, at_ms) & mask;
+
+    for (;; i = (i + 1) & mask) {
+        const struct notice *notice = set->by_identity[i];
+        if (!notice || (notice->at_ms == at_ms && notice->kind == kind && strcmp(notice->subject, subject) == 0 &&
+                        strcmp(notice->rule, rule) == 0 && strcmp(notice->site, site) == 0))
+            return &set->by_identity[i];
+    }
+}
+
+static void index_notice(struct notices *set, struct notice *notice)
+{
+    struct notice **place =
+        identity_place(set, notice->site, notice->subject, notice->rule, notice->kind, notice->at_ms);
+
+    if (!*place || (*place)->edition < notice->edition)
+        *place = notice;
+}
+
+/* Keeps at least half of the table empty. */
+static void grow_index(struct notices *set)
+{
+    set->by_identity_size = set->by_identity_size ? 4 * set->by_identity_size : 64;
+    free(set->by_identity);
+    set->by_identity = must_calloc(set->by_identity_size, sizeof *set->by_identity);
+    for (size_t i = 0; i < set->count; i++)
+        index_notice(set, set->at[i]);
+}
+
+void notices_clear(struct notices *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        notice_free(set->at[i]);
+    free(set->at);
+    free(set->by_identity);
+    *set = (struct notices){0};
+}
+
+/* How many have a lower id. */
+static size_t place_by_id(const struct notices *set, int64_t id)
+{
+    size_t low = 0, high = set->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (set->at[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void notices_put(struct notices *set, struct notice *notice)
+{
+    size_t place = place_by_id(set, notice->id);
+
+    assert(place == set->count || set->at[place]->id != notice->id);
+    if (set->count == set->cap) {
+        set->cap = set->cap ? 2 * set->cap : 64;
+        set->at = must_realloc(set->at, set->cap * sizeof *set->at);
+    }
+    memmove(set->at + place + 1, set->at + place, (set->count - place) * sizeof *set->at);
+    set->at[place] = notice;
+    set->count++;
+    if (set->next_id <= notice->id)
+        set->next_id = notice->id + 1;
+    if (2 * set->count > set->by_identity_size)
+        grow_index(set);
+    else
+        index_notice(set, notice);
+}
+
+struct notice *notices_find(const struct notices *set, int64_t id)
+{
+    size_t place = place_by_id(set, id);
+    return place < set->count && set->at[place]->id == id ? set->at[place] : NULL;
+}
+
+struct notice *notices_match(const struct notices *set, const char *site, const char *subject, const char *rule,
+                             enum moment_kind kind, int64_t at_ms)
+{
+    return set->count ? *identity_place(set, site, subject, rule, kind, at_ms) : NULL;
+}

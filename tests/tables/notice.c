@@ -1,0 +1,155 @@
+#include "notice.h"
+#include "table.h"
+
+#include <string.h>
+
+/* One row a state, one column a state it might move to: design.md section 5, "Life of a notice". */
+static void life(void **state)
+{
+    static const char *const table[NOTICE_STATES] = {
+        /*                     p g r h s d m w c */
+        [NOTICE_PLANNED] = "- x - - - - x x x",   [NOTICE_GATHERING] = "x - x x - - - x x",
+        [NOTICE_READY] = "x - - x x - x x x",     [NOTICE_HELD] = "- - x - x - x x x",
+        [NOTICE_SENDING] = "- - - x - x - x x",   [NOTICE_DONE] = "- - - - - - - - -",
+        [NOTICE_MISSED] = "- - - - - - - - -",    [NOTICE_WITHDRAWN] = "x - - - - - - - -",
+        [NOTICE_CANCELLED] = "- - - - - - - - -",
+    };
+    struct notice *notice = notice_new(1, "arena", "e", "on-sale", MOMENT_SALE_START, 1000, 1);
+
+    (void)state;
+    for (unsigned from = 0; from < NOTICE_STATES; from++)
+        for (unsigned to = 0; to < NOTICE_STATES; to++) {
+            bool allowed = table[from][2 * to] == 'x';
+            notice->state = from;
+            notice->claimed = false;
+            if (notice_may_move(notice, to) != allowed)
+                fail_msg("%s to %s", notice_state_name(from), notice_state_name(to));
+            notice->claimed = true;
+            if (notice_may_move(notice, to) != (allowed && from != NOTICE_WITHDRAWN))
+                fail_msg("claimed: %s to %s", notice_state_name(from), notice_state_name(to));
+            assert_int_equal(notice_final(notice),
+                             from == NOTICE_DONE || from == NOTICE_MISSED || from == NOTICE_CANCELLED);
+        }
+    notice_free(notice);
+}
+
+static void moving_keeps_reason_and_text(void **state)
+{
+    struct notice *notice = notice_new(1, "arena", "e", "on-sale", MOMENT_SALE_START, 1000, 1);
+
+    (void)state;
+    assert_int_equal(notice->state, NOTICE_PLANNED);
+    assert_int_equal(notice->released_at_ms, MOMENT_NONE);
+    assert_int_equal(notice->estimate, -1);
+    notice_move(notice, NOTICE_GATHERING, REASON_NONE, NULL);
+    notice_move(notice, NOTICE_HELD, REASON_CHANNEL, "535 no");
+    assert_string_equal(notice->reason_text, "535 no");
+    notice_move(notice, NOTICE_READY, REASON_CHANNEL, notice->reason_text);
+    assert_string_equal(notice->reason_text, "535 no");
+    notice_move(notice, NOTICE_SENDING, REASON_NONE, NULL);
+    assert_null(notice->reason_text);
+    notice_free(notice);
+    notice_free(NULL);
+}
+
+static void members_are_copied(void **state)
+{
+    struct notice *notice = notice_new(1, "arena", "e", "on-sale", MOMENT_SALE_START, 1000, 1);
+    static const char *const ids[] = {"a", "b"};
+
+    (void)state;
+    notice_set_members(notice, ids, 2);
+    notice_set_members(notice, (const char *const *)notice->members, 2); /* its own: nothing is lost */
+    assert_int_equal(notice->member_count, 2);
+    assert_string_equal(notice->members[1], "b");
+    notice_set_members(notice, NULL, 0);
+    assert_null(notice->members);
+    notice_free(notice);
+}
+
+static void names(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < NOTICE_STATES; i++) {
+        enum notice_state parsed = NOTICE_STATES;
+        assert_int_equal(notice_state_parse(text_of(notice_state_name(i)), &parsed), 0);
+        assert_int_equal(parsed, i);
+    }
+    assert_int_equal(notice_state_parse(TEXT("plan"), &(enum notice_state){0}), -1);
+    for (unsigned i = 0; i < REASONS; i++)
+        assert_non_null(notice_reason_name(i));
+    for (unsigned i = 0; i < FATES; i++)
+        assert_non_null(fate_name(i));
+    for (unsigned i = 0; i < WITHHELD_REASONS; i++)
+        assert_non_null(withheld_name(i));
+}
+
+static void the_set_finds_by_id_and_identity(void **state)
+{
+    struct notices set = {0};
+
+    (void)state;
+    assert_null(notices_find(&set, 1));
+    assert_null(notices_match(&set, "s", "e", "r", MOMENT_SALE_START, 0));
+    for (int i = 3000; i > 0; i--) { /* ids descending: the order of arrival does not matter */
+        char subject[16];
+        snprintf(subject, sizeof subject, "e%d", i / 3);
+        notices_put(&set, notice_new(i, i % 2 ? "s" : "t", subject, "r", MOMENT_SALE_START, i % 3, 1));
+    }
+    assert_int_equal(set.next_id, 3001);
+    for (int i = 1; i <= 3000; i++) {
+        char subject[16];
+        struct notice *notice = notices_find(&set, i);
+        snprintf(subject, sizeof subject, "e%d", i / 3);
+        assert_int_equal(notice->id, i);
+        assert_ptr_equal(notices_match(&set, i % 2 ? "s" : "t", subject, "r", MOMENT_SALE_START, i % 3), notice);
+        assert_null(notices_match(&set, i % 2 ? "t" : "s", subject, "r", MOMENT_SALE_START, i % 3));
+        assert_null(notices_match(&set, i % 2 ? "s" : "t", subject, "r", MOMENT_SALE_END, i % 3));
+        assert_null(notices_match(&set, i % 2 ? "s" : "t", subject, "q", MOMENT_SALE_START, i % 3));
+    }
+    notices_clear(&set);
+}
+
+static void the_highest_edition_matches(void **state)
+{
+    static const int orders[][3] = {{1, 2, 3}, {3, 1, 2}, {2, 3, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+        struct notices set = {0};
+        for (int k = 0; k < 3; k++)
+            notices_put(&set, notice_new(k + 1, "s", "e", "r", MOMENT_SALE_END, 5, orders[i][k]));
+        assert_int_equal(notices_match(&set, "s", "e", "r", MOMENT_SALE_END, 5)->edition, 3);
+        notices_clear(&set);
+    }
+}
+
+static void the_rest_is_withheld(void **state)
+{
+    const struct tally tally = {
+        .planned = 100, .waiting = 40, .accepted = 50, .refused = 4, .in_doubt = 3, .withheld = 3, .claimed = 7};
+    struct tally after = tally_with_rest(tally, WITHHELD_NONE);
+
+    (void)state;
+    assert_memory_equal(&after, &tally, sizeof tally);
+    after = tally_with_rest(tally, WITHHELD_CANCELLED);
+    assert_int_equal(after.withheld, 36);
+    assert_int_equal(after.waiting, 7);
+    assert_int_equal(after.planned, after.waiting + after.accepted + after.refused + after.in_doubt + after.withheld);
+    after = tally_with_rest(after, WITHHELD_CANCELLED); /* twice changes nothing */
+    assert_int_equal(after.withheld, 36);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(life),
+        cmocka_unit_test(moving_keeps_reason_and_text),
+        cmocka_unit_test(members_are_copied),
+        cmocka_unit_test(names),
+        cmocka_unit_test(the_set_finds_by_id_and_identity),
+        cmocka_unit_test(the_highest_edition_matches),
+        cmocka_unit_test(the_rest_is_withheld),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
