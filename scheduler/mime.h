@@ -3,18 +3,7 @@
 #ifndef ONSALE_MIME_H
 #define ONSALE_MIME_H
 
-#include "text.h"
-
-/* An address as it may stand on the wire: ASCII local part, A-label domain (IDNA2008 through libidn2). */
-enum { ADDRESS_MAX = 254 };
-struct address {
-    char text[ADDRESS_MAX + 1]; /* local@domain, as given but for the A-label domain */
-    char key[ADDRESS_MAX + 1];  /* normal form for keys: trimmed, lower-cased */
-};
-/* Refuses controls, blanks, CR/LF, quotes and source routes, local > 64, domain > 253, total > 254. */
-int address_parse(struct text t, struct address *out, struct error *err);
-/* "Arena Tickets <tickets@arena.example>" -> name and address. */
-int mailbox_parse(struct text t, char **name, struct address *out, struct error *err);
+#include "address.h"
 
 struct mime_message {
     const char *from_name, *from_address; /* address already valid */

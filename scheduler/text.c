@@ -79,12 +79,12 @@ struct text text_slice(struct text t, size_t from, size_t to)
         to = t.len;
     if (from > to)
         from = to;
-    return (struct text){t.ptr + from, to - from};
+    return (struct text){t.ptr ? t.ptr + from : NULL, to - from};
 }
 
 bool text_is_utf8(struct text t)
 {
-    const unsigned char *s = (const unsigned char *)t.ptr, *end = s + t.len;
+    const unsigned char *s = (const unsigned char *)(t.ptr ? t.ptr : ""), *end = s + t.len;
 
     while (s < end) {
         unsigned char c = *s;

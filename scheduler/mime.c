@@ -1,0 +1,437 @@
+#include "mime.h"
+
+#include "clock.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    LINE_GOOD = 76,   /* bytes of a line without its end: what RFC 2045 and 2047 ask for */
+    LINE_LIMIT = 998, /* and what RFC 5322 section 2.1.1 allows */
+    WORD_MAX = 75,    /* of an encoded word, RFC 2047 section 2 */
+    HEADER_TEXT_MAX = 4096,
+    BOUNDARY_MAX = 40,
+};
+
+static const char hex[] = "0123456789ABCDEF";
+
+/* --- Text in headers ---------------------------------------------------------------------------------------------- */
+
+/* Bytes of the UTF-8 character at `at`, 0 when there is none. */
+static size_t character_len(struct text t, size_t at)
+{
+    unsigned char c = (unsigned char)t.ptr[at];
+    size_t len = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+
+    if (len == 0 || len > t.len - at)
+        return 0;
+    return len == 1 || text_is_utf8(text_slice(t, at, at + len)) ? len : 0;
+}
+
+/* Line ends, controls (C0, DEL, C1) and what turns text around or breaks lines in Unicode. */
+static bool is_control(struct text c)
+{
+    const unsigned char *b = (const unsigned char *)c.ptr;
+
+    if (c.len == 1)
+        return b[0] < ' ' || b[0] == 0x7F;
+    if (c.len == 2)
+        return b[0] == 0xC2 && b[1] < 0xA0;
+    return c.len == 3 && b[0] == 0xE2 && /* U+2028..U+202E, U+2066..U+2069 */
+           ((b[1] == 0x80 && b[2] >= 0xA8 && b[2] <= 0xAE) || (b[1] == 0x81 && b[2] >= 0xA6 && b[2] <= 0xA9));
+}
+
+/* Valid UTF-8 without controls, runs of blanks as one, none at the ends. */
+static void clean(struct text t, struct buf *out)
+{
+    bool blank = false;
+
+    for (size_t i = 0, len; i < t.len; i += len) {
+        len = character_len(t, i);
+        struct text c = len ? text_slice(t, i, i + len) : TEXT("?");
+        len += len == 0;
+        if (c.ptr[0] == ' ' || is_control(c)) {
+            blank = out->len > 0;
+            continue;
+        }
+        if (blank)
+            buf_addc(out, ' ');
+        blank = false;
+        buf_add_text(out, c);
+    }
+}
+
+/* A header while it is written: folded before `LINE_GOOD` wherever that is allowed. */
+struct header {
+    struct buf *out;
+    size_t column; /* bytes on this line */
+};
+
+static void put(struct header *h, struct text t)
+{
+    buf_add_text(h->out, t);
+    h->column += t.len;
+}
+
+/* A piece that must stay whole, behind a blank or a fold. */
+static void put_word(struct header *h, struct text t)
+{
+    if (h->column + 1 + t.len > LINE_GOOD) {
+        buf_adds(h->out, "\r\n");
+        h->column = 0;
+    }
+    put(h, TEXT(" "));
+    put(h, t);
+}
+
+static bool q_is_plain(unsigned char c) /* RFC 2047 section 5 (3): fit for phrases too */
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("!*+-/", c);
+}
+
+static size_t q_len(struct text c)
+{
+    if (c.len > 1)
+        return 3 * c.len;
+    return c.ptr[0] == ' ' || q_is_plain((unsigned char)c.ptr[0]) ? 1 : 3;
+}
+
+static void q_encode(struct buf *out, struct text t)
+{
+    for (size_t i = 0; i < t.len; i++) {
+        unsigned char c = (unsigned char)t.ptr[i];
+        if (c == ' ')
+            buf_addc(out, '_');
+        else if (c < 0x80 && q_is_plain(c))
+            buf_addc(out, (char)c);
+        else
+            buf_add(out, (char[]){'=', hex[c >> 4], hex[c & 15]}, 3);
+    }
+}
+
+static void b_encode(struct buf *out, struct text t)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (size_t i = 0; i < t.len; i += 3) {
+        unsigned char b[3] = {0};
+        size_t n = t.len - i < 3 ? t.len - i : 3;
+        memcpy(b, t.ptr + i, n);
+        char four[4] = {digits[b[0] >> 2], digits[(b[0] & 3) << 4 | b[1] >> 4],
+                        n > 1 ? digits[(b[1] & 15) << 2 | b[2] >> 6] : '=', n > 2 ? digits[b[2] & 63] : '='};
+        buf_add(out, four, 4);
+    }
+}
+
+/* Encoded words, B or Q by what is shorter, no character split between two. `t` is clean. */
+static void put_encoded(struct header *h, struct text t)
+{
+    enum { AROUND = 12 }; /* what stands around the encoded text of a word */
+    size_t q_all = 0;
+
+    for (size_t i = 0, len; i < t.len; i += len) {
+        len = character_len(t, i);
+        q_all += q_len(text_slice(t, i, i + len));
+    }
+    bool q = q_all <= (t.len + 2) / 3 * 4;
+    while (t.len > 0) {
+        size_t taken = 0, written = 0;
+        if (h->column + 1 + AROUND + 12 > LINE_GOOD) /* 12: any one character, encoded */
+            h->column = LINE_GOOD;
+        size_t room = (h->column == LINE_GOOD ? WORD_MAX : LINE_GOOD - h->column - 1) - AROUND;
+        while (taken < t.len) {
+            size_t len = character_len(t, taken);
+            size_t more = q ? written + q_len(text_slice(t, taken, taken + len)) : (taken + len + 2) / 3 * 4;
+            if (more > room)
+                break;
+            written = more;
+            taken += len;
+        }
+        auto_buf struct buf word;
+        buf_init(&word, WORD_MAX);
+        buf_adds(&word, q ? "=?UTF-8?Q?" : "=?UTF-8?B?");
+        (q ? q_encode : b_encode)(&word, text_slice(t, 0, taken));
+        buf_adds(&word, "?=");
+        put_word(h, buf_text(&word));
+        t = text_slice(t, taken, t.len);
+    }
+}
+
+/* May it stand as it is, folded at its blanks? Nothing that looks like an encoded word, no word too long for a line. */
+static bool is_plain(struct text t)
+{
+    size_t word = 0;
+
+    for (size_t i = 0; i < t.len; i++) {
+        word = t.ptr[i] == ' ' ? 0 : word + 1;
+        if ((unsigned char)t.ptr[i] >= 0x7F || word > 60)
+            return false;
+    }
+    return !memmem(t.ptr, t.len, "=?", 2);
+}
+
+static void put_words(struct header *h, struct text t)
+{
+    while (t.len > 0)
+        put_word(h, text_cut(&t, ' '));
+}
+
+/* Subject and the like. */
+static void put_unstructured(struct header *h, struct text given)
+{
+    auto_buf struct buf text;
+
+    buf_init(&text, HEADER_TEXT_MAX);
+    clean(text_slice(given, 0, HEADER_TEXT_MAX / 2), &text);
+    if (is_plain(buf_text(&text)))
+        put_words(h, buf_text(&text));
+    else
+        put_encoded(h, buf_text(&text));
+}
+
+/* A name before an address or a list's id: bare atoms, a quoted string, or encoded words. False: there is none. */
+static bool put_phrase(struct header *h, struct text given)
+{
+    auto_buf struct buf text;
+    bool atoms = true;
+
+    buf_init(&text, HEADER_TEXT_MAX);
+    clean(text_slice(given, 0, HEADER_TEXT_MAX / 2), &text);
+    for (size_t i = 0; i < text.len; i++)
+        atoms &= !strchr("()<>[]:;@\\,.\"", text.ptr[i]);
+    if (!is_plain(buf_text(&text)) || (!atoms && text.len > 60)) {
+        put_encoded(h, buf_text(&text));
+    } else if (atoms) {
+        put_words(h, buf_text(&text));
+    } else {
+        auto_buf struct buf quoted;
+        buf_init(&quoted, HEADER_TEXT_MAX);
+        buf_addc(&quoted, '"');
+        for (size_t i = 0; i < text.len; i++) {
+            if (text.ptr[i] == '"' || text.ptr[i] == '\\')
+                buf_addc(&quoted, '\\');
+            buf_addc(&quoted, text.ptr[i]);
+        }
+        buf_addc(&quoted, '"');
+        put_word(h, buf_text(&quoted));
+    }
+    return text.len > 0;
+}
+
+/* --- Headers ------------------------------------------------------------------------------------------------------ */
+
+static struct header header(struct buf *out, const char *name)
+{
+    size_t start = out->len;
+
+    buf_adds(out, name);
+    buf_addc(out, ':');
+    return (struct header){out, out->len - start};
+}
+
+/* Something in angle brackets; it may not be split, so a long one gets a line of its own. */
+static void put_angle(struct header *h, struct text t)
+{
+    if (h->column + 3 + t.len > LINE_GOOD)
+        h->column = LINE_GOOD;
+    put_word(h, TEXT("<"));
+    put(h, t);
+    put(h, TEXT(">"));
+}
+
+static void add_mailbox(struct buf *out, const char *name, struct text phrase, const char *address)
+{
+    struct header h = header(out, name);
+
+    if (put_phrase(&h, phrase)) {
+        put_angle(&h, text_of(address));
+    } else {
+        put(&h, TEXT(" "));
+        put(&h, text_of(address));
+    }
+    buf_adds(out, "\r\n");
+}
+
+static void add_angle(struct buf *out, const char *name, struct text phrase, struct text value)
+{
+    struct header h = header(out, name);
+
+    put_phrase(&h, phrase);
+    put_angle(&h, value);
+    buf_adds(out, "\r\n");
+}
+
+static void add_date(struct buf *out, int64_t at_ms)
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct civil c = civil_of(at_ms);
+
+    buf_addf(out, "Date: %s, %02d %s %04d %02d:%02d:%02d +0000\r\n", days[civil_weekday(c)], c.day, months[c.month - 1],
+             c.year, c.hour, c.minute, c.second);
+}
+
+/* Visible ASCII that can stand between < and >. */
+static bool fits_angle(struct text t)
+{
+    for (size_t i = 0; i < t.len; i++)
+        if (t.ptr[i] <= ' ' || t.ptr[i] >= 0x7F || strchr("<>\"\\", t.ptr[i]))
+            return false;
+    return t.len > 0 && t.len + 3 <= LINE_LIMIT;
+}
+
+static int check(const struct mime_message *m, struct error *err)
+{
+    if (!fits_angle(text_of(m->from_address)) || !fits_angle(text_of(m->to_address)))
+        return error_set(err, ERROR_REFUSED, "an address that cannot stand in a header");
+    if (m->reply_to && !fits_angle(text_of(m->reply_to)))
+        return error_set(err, ERROR_CONFIG, "reply_to cannot stand in a header");
+    if (!fits_angle(text_of(m->message_id)) || !strchr(m->message_id, '@'))
+        return error_set(err, ERROR_CONFIG, "expected a message id such as token@arena.example");
+    if (m->list_id && !fits_angle(text_of(m->list_id)))
+        return error_set(err, ERROR_CONFIG, "expected a list id such as openings.arena.example");
+    if (m->date_ms < 0 || civil_of(m->date_ms).year > 9999)
+        return error_set(err, ERROR_CONFIG, "a date that no mail can carry");
+    if (m->unsubscribe_url.len == 0)
+        return 0;
+    if (!fits_angle(m->unsubscribe_url))
+        return error_set(err, ERROR_REFUSED,
+                         "the unsubscribe link cannot stand in a header: it has blanks, quotes, letters outside ASCII "
+                         "or over %d bytes",
+                         LINE_LIMIT - 3);
+    if (!text_starts(m->unsubscribe_url, "https://") && (m->one_click || !text_starts(m->unsubscribe_url, "http://")))
+        return error_set(err, ERROR_CONFIG, "expected an unsubscribe link that starts with https://");
+    return 0;
+}
+
+static void add_headers(struct buf *out, const struct mime_message *m)
+{
+    add_date(out, m->date_ms);
+    add_mailbox(out, "From", text_of(m->from_name), m->from_address);
+    add_mailbox(out, "To", m->to_name, m->to_address);
+    if (m->reply_to)
+        add_mailbox(out, "Reply-To", (struct text){0}, m->reply_to);
+    struct header subject = header(out, "Subject");
+    put_unstructured(&subject, m->subject);
+    buf_adds(out, "\r\n");
+    add_angle(out, "Message-ID", (struct text){0}, text_of(m->message_id));
+    if (m->list_id)
+        add_angle(out, "List-Id", text_of(m->list_id_name), text_of(m->list_id));
+    if (m->unsubscribe_url.len > 0) {
+        add_angle(out, "List-Unsubscribe", (struct text){0}, m->unsubscribe_url);
+        if (m->one_click)
+            buf_adds(out, "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n");
+    }
+    buf_adds(out, "Auto-Submitted: auto-generated\r\n"
+                  "Precedence: bulk\r\n");
+    if (m->extra)
+        buf_adds(out, m->extra);
+    buf_adds(out, "MIME-Version: 1.0\r\n");
+}
+
+/* --- Bodies ------------------------------------------------------------------------------------------------------- */
+
+static bool qp_is_plain(unsigned char c) /* blanks only within a line */
+{
+    return (c >= ' ' && c <= '~' && c != '=') || c == '\t';
+}
+
+/* One line in quoted-printable (RFC 2045 section 6.7). The first '.' and "From " are encoded as well: no relay on the
+ * way has a reason to touch them. */
+static void qp_line(struct buf *out, struct text line)
+{
+    char row[LINE_GOOD + 2];
+    size_t column = 0;
+
+    for (size_t i = 0; i < line.len; i++) {
+        unsigned char c = (unsigned char)line.ptr[i];
+        bool last = i + 1 == line.len;
+        size_t need = qp_is_plain(c) && !(last && (c == ' ' || c == '\t')) ? 1 : 3;
+        if (column + need > LINE_GOOD - (last ? 0u : 1u)) {
+            buf_add(out, row, column);
+            buf_add(out, "=\r\n", 3);
+            column = 0;
+        }
+        if (column == 0 && (c == '.' || (c == 'F' && text_starts(text_slice(line, i, line.len), "From "))))
+            need = 3;
+        if (need == 1) {
+            row[column++] = (char)c;
+        } else {
+            row[column++] = '=';
+            row[column++] = hex[c >> 4];
+            row[column++] = hex[c & 15];
+        }
+    }
+    buf_add(out, row, column);
+    buf_add(out, "\r\n", 2);
+}
+
+/* Any line ends in, CRLF out; the last line ends too. */
+static void qp_encode(struct buf *out, struct text t)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] != '\n' && t.ptr[i] != '\r')
+            continue;
+        qp_line(out, text_slice(t, start, i));
+        if (t.ptr[i] == '\r' && i + 1 < t.len && t.ptr[i + 1] == '\n')
+            i++;
+        start = i + 1;
+    }
+    if (start < t.len)
+        qp_line(out, text_slice(t, start, t.len));
+}
+
+static void add_part(struct buf *out, const char *type, struct text body)
+{
+    buf_adds(out, "Content-Type: ");
+    buf_adds(out, type);
+    buf_adds(out, "; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n");
+    qp_encode(out, body);
+}
+
+/* Of the message id, so that the same message has the same bytes; "=_" cannot occur in quoted-printable. */
+static void boundary_of(const char *message_id, char boundary[BOUNDARY_MAX + 1])
+{
+    size_t len = 2;
+
+    memcpy(boundary, "=_", len);
+    for (const char *c = message_id; *c && *c != '@' && len < BOUNDARY_MAX; c++)
+        if ((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z'))
+            boundary[len++] = *c;
+    boundary[len] = '\0';
+}
+
+int mime_build(const struct mime_message *message, struct buf *out, struct error *err)
+{
+    char boundary[BOUNDARY_MAX + 1];
+
+    if (check(message, err) < 0)
+        return -1;
+    add_headers(out, message);
+    if (message->html.len == 0) {
+        add_part(out, "text/plain", message->text);
+    } else {
+        boundary_of(message->message_id, boundary);
+        buf_addf(out, "Content-Type: multipart/alternative;\r\n boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
+        add_part(out, "text/plain", message->text);
+        buf_addf(out, "\r\n--%s\r\n", boundary);
+        add_part(out, "text/html", message->html);
+        buf_addf(out, "\r\n--%s--\r\n", boundary);
+    }
+    if (buf_failed(out))
+        return error_set(err, ERROR_REFUSED, "a message over %zu bytes", out->limit);
+    return 0;
+}
+
+int mime_verp(const char *envelope_from, const char *token, struct buf *out)
+{
+    const char *at = strrchr(envelope_from, '@');
+
+    if (!at)
+        return -1;
+    buf_addf(out, "%.*s+%s%s", (int)(at - envelope_from), envelope_from, token, at);
+    return buf_failed(out) ? -1 : 0;
+}
