@@ -43,7 +43,7 @@ static int64_t floor_div(int64_t a, int64_t b)
 
 struct civil civil_of(int64_t at_ms)
 {
-    int64_t days = floor_div(at_ms, DAY_MS), rest = at_ms - days * DAY_MS;
+    int64_t days = floor_div(at_ms, DAY_MS), rest = at_ms % DAY_MS + (at_ms % DAY_MS < 0 ? DAY_MS : 0);
     int64_t shifted = days + 719468;
     int64_t era = floor_div(shifted, 146097);
     int64_t day_of_era = shifted - era * 146097;
@@ -105,7 +105,7 @@ static int digits(struct text *t, size_t count, int min, int max, int *out)
 
 static int one_of(struct text *t, const char *allowed)
 {
-    if (t->len == 0 || !strchr(allowed, t->ptr[0]))
+    if (t->len == 0 || t->ptr[0] == '\0' || !strchr(allowed, t->ptr[0]))
         return -1;
     int c = (unsigned char)t->ptr[0];
     *t = text_slice(*t, 1, t->len);

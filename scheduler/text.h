@@ -55,7 +55,7 @@ void buf_add_text(struct buf *buf, struct text t);
 void buf_adds(struct buf *buf, const char *string);
 void buf_addc(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
-void buf_addv(struct buf *buf, const char *format, va_list args);
+void buf_addv(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
 bool buf_failed(const struct buf *buf);
 struct text buf_text(const struct buf *buf);
 char *buf_take(struct buf *buf); /* the terminated content for free(), NULL when failed; buf is empty then */
