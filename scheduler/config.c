@@ -234,7 +234,7 @@ static const char *expectation(struct arena *arena, const struct config_option *
         [CONFIG_ITEMS] = "a list of mappings",
         [CONFIG_CUSTOM] = "a text",
     };
-    auto_buf struct buf text;
+    auto_buf struct buf text = {0};
 
     if (option->expects)
         return option->expects;
@@ -329,6 +329,7 @@ static bool read_word(const struct config_option *option, struct text t, int *ou
             *out = i;
             return true;
         }
+    *out = -1;
     return false;
 }
 
@@ -507,6 +508,7 @@ static void read_secret(const struct reading *reading, const struct config_optio
     const struct config_pair *plain = pair_of(reading->mapping, text_of(option->name));
     const struct config_pair *file = pair_of(reading->mapping, text_of(file_key(&reading->doc->arena, option)));
 
+    *(const char **)(void *)(reading->out + option->offset) = option->fallback;
     if (plain)
         config_hide(reading->doc, plain->value);
     if (plain && file)
@@ -566,7 +568,9 @@ static void read_fallback(const struct reading *reading, const struct config_opt
     struct config_node node = {
         .kind = CONFIG_NODE_TEXT, .text = text_of(option->fallback), .written = option->fallback};
 
-    if (option->fallback)
+    if (option->fallback && option->type == CONFIG_PATH && !option->fallback[0])
+        *(const char **)(void *)(reading->out + option->offset) = ""; /* no path, not the folder itself */
+    else if (option->fallback)
         read_value(reading, option, &node);
     else if (option->type == CONFIG_SECTION)
         read_section(reading, option, NULL);

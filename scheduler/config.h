@@ -39,7 +39,7 @@ enum config_type {
     CONFIG_SPAN,     /* int64_t ms within min..max */
     CONFIG_SIZE,     /* int64_t bytes within min..max */
     CONFIG_RATES,    /* struct config_rates: one rate or a list of them */
-    CONFIG_WORD,     /* int: index into `words` */
+    CONFIG_WORD,     /* int: index into `words`; -1 after a mistake */
     CONFIG_LIST,     /* struct config_list; a single text is a list of one */
     CONFIG_PATH,     /* const char *, relative to the folder of the configuration file */
     CONFIG_SECRET,   /* const char *; KEY itself, or KEY_file: path whose first line is the secret. Never echoed */

@@ -6,7 +6,7 @@
 #include "config.h"
 
 enum config_kind {
-    CONFIG_NODE_NOTHING, /* "key:" with nothing behind it, "~", "null" */
+    CONFIG_NODE_NOTHING, /* "key:" with nothing behind it, or "~" */
     CONFIG_NODE_TEXT,
     CONFIG_NODE_LIST,
     CONFIG_NODE_MAPPING,

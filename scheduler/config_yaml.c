@@ -192,11 +192,6 @@ static bool substitute(struct builder *builder, struct config_node *node, struct
     return true;
 }
 
-static bool is_nothing(struct text t)
-{
-    return t.len == 0 || text_is(t, "~") || text_is(t, "null");
-}
-
 static void build_text(struct builder *builder, const yaml_event_t *event, struct config_node *node)
 {
     struct text raw = {(const char *)event->data.scalar.value, event->data.scalar.length};
@@ -207,7 +202,8 @@ static void build_text(struct builder *builder, const yaml_event_t *event, struc
         return;
     }
     node->written = arena_copy(&builder->doc->arena, raw);
-    if (plain && is_nothing(raw))
+    if (plain &&
+        (raw.len == 0 || text_is(raw, "~"))) /* "null" is a word like others: there is a notifier of that name */
         node->kind = CONFIG_NODE_NOTHING;
     else if (substitute(builder, node, raw))
         node->kind = CONFIG_NODE_TEXT;

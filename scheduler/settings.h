@@ -11,6 +11,7 @@
 
 enum token_scope { TOKEN_READ, TOKEN_CONTROL };
 struct http_token {
+    struct config_place place;
     const char *name, *token;
     int scope; /* enum token_scope */
 };
@@ -30,7 +31,8 @@ struct notifier_settings {
 
 struct settings {
     struct config_doc *doc;
-    const char *path;
+    const char *path;          /* of the file */
+    struct config_place place; /* of its top mapping */
     const char *store, *instance;
     int64_t stop_grace_ms;
     int64_t keep_people_ms, keep_reports_ms;
@@ -49,14 +51,16 @@ struct settings {
     size_t rule_count;
 };
 
-/* NULL when there are problems; they are printed to `out` then (all of the file; NULL: nowhere), `err` has the first. */
+/* NULL when there are problems; they are printed to `out` then (all of the file; NULL: nowhere), `err` has the first.
+ */
 struct settings *settings_load(const char *path, const char *const *plugin_folders, FILE *out, struct error *err);
 void settings_free(struct settings *settings);
 const struct rule *settings_rule(const struct settings *settings, const char *name);
 const struct site_settings *settings_site(const struct settings *settings, const char *name);
 const struct audience_settings *settings_audience(const struct settings *settings, const char *name);
 const struct notifier_settings *settings_notifier(const struct settings *settings, const char *name);
-bool settings_rule_has_site(const struct settings *settings, const struct rule *rule, const char *site);
+/* A rule without `sites` is about the only one there is. */
+bool settings_rule_has_site(const struct rule *rule, const char *site);
 
 /* Where plugins are found: ONSALE_PLUGINS (colons between), then as installed. In order, NULL-terminated; one block for
  * free(): `auto_free const char **folders = settings_plugin_folders();` */

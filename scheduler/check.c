@@ -1,0 +1,223 @@
+#include "check.h"
+
+#include <string.h>
+
+enum { LINE_MAX_LEN = 64 * 1024 };
+
+static bool given(const char *text)
+{
+    return text && text[0];
+}
+
+static void add_list(struct buf *line, const struct config_list *list, const char *last)
+{
+    for (size_t i = 0; i < list->count; i++)
+        buf_addf(line, "%s%s", i == 0 ? "" : i + 1 == list->count ? last : ", ", list->at[i]);
+}
+
+static void add_rates(struct buf *line, const struct config_rates *rates)
+{
+    for (size_t i = 0; i < rates->count; i++) {
+        int64_t per_ms = rates->at[i].per_ms;
+        buf_addf(line, "%s%lld/%s", i ? " and " : "", (long long)rates->at[i].count,
+                 per_ms == SECOND_MS   ? "s"
+                 : per_ms == MINUTE_MS ? "min"
+                 : per_ms == HOUR_MS   ? "h"
+                                       : "d");
+    }
+}
+
+static void print_line(const struct buf *line, FILE *out)
+{
+    fprintf(out, "  %.*s\n", TEXT_ARGS(buf_text(line)));
+}
+
+/* --- What there is --------------------------------------------------------------------------------------------------
+ */
+
+static void print_top(const struct settings *settings, FILE *out)
+{
+    auto_buf struct buf line;
+
+    buf_init(&line, LINE_MAX_LEN);
+    buf_addf(&line, "%s\n  state in %s, people kept ", settings->path, settings->store);
+    buf_add_span(&line, settings->keep_people_ms);
+    buf_adds(&line, ", reports ");
+    buf_add_span(&line, settings->keep_reports_ms);
+    if (given(settings->instance))
+        buf_addf(&line, "\n  instance %s", settings->instance);
+    if (given(settings->sender.name) || given(settings->sender.postal_address))
+        buf_addf(&line, "\n  sender %s%s%s", settings->sender.name, given(settings->sender.name) ? ", " : "",
+                 given(settings->sender.postal_address) ? settings->sender.postal_address : "no postal address");
+    buf_adds(&line, "\n  operators ");
+    add_list(&line, &settings->operators, ", ");
+    if (!settings->operators.count)
+        buf_adds(&line, "none: nobody is told when a launch is held or missed");
+    buf_adds(&line, "\n  listens on ");
+    add_list(&line, &settings->http.listen, ", ");
+    fprintf(out, "%.*s\n", TEXT_ARGS(buf_text(&line)));
+}
+
+static void print_site(const struct site_settings *site, FILE *out)
+{
+    auto_buf struct buf line;
+
+    buf_init(&line, LINE_MAX_LEN);
+    if (site->source == SOURCE_FILE)
+        buf_addf(&line, "%s: file %s, looked at every ", site->name, site->path);
+    else
+        buf_addf(&line, "%s: Wix site %s at %s, asked every ", site->name,
+                 given(site->site_id)       ? site->site_id
+                 : given(site->instance_id) ? site->instance_id
+                                            : "of the account",
+                 site->base_url);
+    buf_add_span(&line, site->poll_every_ms);
+    buf_adds(&line, ", read whole every ");
+    buf_add_span(&line, site->full_walk_every_ms);
+    if (site->source == SOURCE_WIX) {
+        buf_adds(&line, ", at most ");
+        add_rates(&line, &site->requests);
+        buf_adds(&line, " of which the gate may always use ");
+        add_rates(&line, &site->gate_reserve);
+    }
+    buf_addf(&line, "; events without a time zone are in %s, people without a language get %s",
+             given(site->time_zone) ? site->time_zone : "UTC", given(site->language) ? site->language : "en");
+    print_line(&line, out);
+}
+
+static bool has_interest(const struct audience_settings *audience)
+{
+    return given(audience->interest.attribute) || given(audience->interest.list_name);
+}
+
+static void print_audience(const struct audience_settings *audience, FILE *out)
+{
+    auto_buf struct buf line;
+
+    buf_init(&line, LINE_MAX_LEN);
+    if (audience->source == AUDIENCE_FILE)
+        buf_addf(&line, "%s: file %s", audience->name, audience->path);
+    else {
+        buf_addf(&line, "%s: listmonk at %s, list%s ", audience->name, audience->url,
+                 audience->lists.count > 1 ? "s" : "");
+        add_list(&line, &audience->lists, " and ");
+    }
+    if (given(audience->interest.attribute))
+        buf_addf(&line, ", only people whose \"%s\" names the event", audience->interest.attribute);
+    else if (given(audience->interest.list_name))
+        buf_addf(&line, ", only people on a list named \"%s\"", audience->interest.list_name);
+    else
+        buf_adds(&line, ", everybody in it");
+    if (audience->consent_stated)
+        buf_adds(&line, "; consent is stated here, the file need not say it");
+    print_line(&line, out);
+}
+
+static void print_notifier(const struct notifier_settings *notifier, FILE *out)
+{
+    const struct channel_settings *channel = &notifier->channel;
+    auto_buf struct buf line;
+
+    buf_init(&line, LINE_MAX_LEN);
+    buf_addf(&line, "%s: plugin %s", channel->name, channel->plugin);
+    if (given(channel->from))
+        buf_addf(&line, ", from %s", channel->from);
+    if (given(channel->envelope_from))
+        buf_addf(&line, ", bounces to %s", channel->envelope_from);
+    if (channel->rate.count) {
+        buf_adds(&line, ", at most ");
+        add_rates(&line, &channel->rate);
+    }
+    if (channel->deadline_ms) {
+        buf_adds(&line, ", nothing later than ");
+        buf_add_span(&line, channel->deadline_ms);
+    }
+    buf_adds(&line, notifier->local ? ", stays on this machine" : ", reaches other machines");
+    if (given(channel->unsubscribe_url))
+        buf_addf(&line, ", unsubscribe at %s%s", channel->unsubscribe_url, channel->one_click ? " (one click)" : "");
+    print_line(&line, out);
+}
+
+/* --- Rules ----------------------------------------------------------------------------------------------------------
+ */
+
+/* The language a rule's messages fall back to: that of its (first) site. */
+static const char *rule_language(const struct settings *settings, const struct rule *rule)
+{
+    for (size_t i = 0; i < settings->site_count; i++)
+        if (settings_rule_has_site(rule, settings->sites[i].name) && given(settings->sites[i].language))
+            return settings->sites[i].language;
+    return "en";
+}
+
+static bool is_limited(const struct scope *scope)
+{
+    return scope->events.count || scope->titles.count || scope->definitions.count;
+}
+
+/* A rule about all events whose audience holds all people: perhaps meant, and worth a look. */
+static void print_reach(const struct settings *settings, const struct rule *rule, FILE *out)
+{
+    struct config_list everybody = {0};
+    auto_free const char **names = must_calloc(rule->audiences.count, sizeof *names);
+    auto_buf struct buf line = {0};
+
+    if (is_limited(&rule->only))
+        return;
+    everybody.at = names;
+    for (size_t i = 0; i < rule->audiences.count; i++)
+        if (!has_interest(settings_audience(settings, rule->audiences.at[i])))
+            names[everybody.count++] = rule->audiences.at[i];
+    if (!everybody.count)
+        return;
+    buf_init(&line, LINE_MAX_LEN);
+    buf_adds(&line, "  reaches everybody of ");
+    add_list(&line, &everybody, " and ");
+    buf_adds(&line, " for every event: it has no `only`, and they have no `interest`");
+    print_line(&line, out);
+}
+
+static int print_rule(const struct settings *settings, const struct rule *rule, const char *const *folders, FILE *out,
+                      struct error *err)
+{
+    struct error why = {0};
+    auto_buf struct buf languages, line;
+    struct message_templates *templates =
+        message_templates_load(folders, rule->template_name, rule_language(settings, rule), &why);
+
+    buf_init(&languages, LINE_MAX_LEN);
+    buf_init(&line, LINE_MAX_LEN);
+    if (templates)
+        buf_add_languages(&languages, templates);
+    message_templates_free(templates);
+    buf_add_rule(&line, rule, languages.len ? languages.ptr : "");
+    print_line(&line, out);
+    print_reach(settings, rule, out);
+    if (templates)
+        return 0;
+    error_at(&why, "rule %s", rule->name);
+    fprintf(out, "    error: %s\n", why.text);
+    return error_set(err, ERROR_CONFIG, "%s", why.text);
+}
+
+int check_print(const struct settings *settings, FILE *out, struct error *err)
+{
+    auto_free const char **folders = settings_template_folders(settings);
+    int rc = 0;
+
+    print_top(settings, out);
+    fputs("\nsites\n", out);
+    for (size_t i = 0; i < settings->site_count; i++)
+        print_site(&settings->sites[i], out);
+    fputs(settings->audience_count ? "\naudiences\n" : "\nno audiences: nobody can be told\n", out);
+    for (size_t i = 0; i < settings->audience_count; i++)
+        print_audience(&settings->audiences[i], out);
+    fputs(settings->notifier_count ? "\nnotifiers\n" : "\nno notifiers: nothing can be sent\n", out);
+    for (size_t i = 0; i < settings->notifier_count; i++)
+        print_notifier(&settings->notifiers[i], out);
+    fputs(settings->rule_count ? "\nrules\n" : "\nno rules: nothing will be said\n", out);
+    for (size_t i = 0; i < settings->rule_count; i++)
+        if (print_rule(settings, &settings->rules[i], folders, out, err) < 0)
+            rc = -1;
+    return rc;
+}
