@@ -23,7 +23,7 @@ void log_init(struct log *log, enum log_level level)
 
 void log_line(struct log *log, enum log_level level, const char *format, ...)
 {
-    auto_buf struct buf line;
+    auto_buf struct buf line = {0};
     va_list args;
 
     if (!log || level > log->level)
