@@ -1,6 +1,7 @@
 /* source.h - where a site's ticket definitions come from. One source per configured site; loop thread.
  * Two answers: wix.c (Wix Events, Ticket Definitions V3) and file.c (the same JSON shape in a file); parse.c reads
- * that shape for both. A request's owner keeps its pointer, clears it in the callback, cancels it before going away. */
+ * that shape for both. A request's owner keeps its pointer, clears it in the callback, cancels it before going away.
+ * Callbacks always come later from the loop, never from within walk() or ask(). */
 #ifndef ONSALE_SOURCE_H
 #define ONSALE_SOURCE_H
 
@@ -31,10 +32,15 @@ extern const struct config_option site_options[];
 struct source_walk {
     struct definition **definitions; /* take what you keep and set the place to NULL; the rest is freed after */
     size_t count;
-    bool complete;               /* every page came: absence means something */
+    bool complete;                 /* every page came: absence means something */
+    const char *const *unreadable; /* ids that are there but could not be read: neither known nor absent */
+    size_t unreadable_count;
+    size_t bad;                  /* records left out, with and without an id */
+    const struct error *bad_why; /* the first of them; NULL when there is none */
     int64_t watermark_ms;        /* the greatest updatedDate received, or MOMENT_NONE */
     int64_t server_date_ms;      /* Date header of the last answer plus half its round trip, or MOMENT_NONE */
     int64_t asked_at_ms;         /* when the first request left, by our clock */
+    int64_t answered_at_ms;      /* when server_date_ms came, by our clock */
     const struct error *failure; /* NULL when complete */
 };
 typedef void source_walk_fn(void *ctx, struct source_walk *walk);
@@ -63,6 +69,7 @@ struct source_ask {
 };
 
 struct source_parts { /* all borrowed; they outlive the source */
+    uv_loop_t *loop;
     const struct clock *clock;
     struct alarms *alarms;
     struct fetcher *fetcher;
@@ -102,7 +109,8 @@ static inline void source_free(struct source *source)
         source->ops->free(source);
 }
 
-/* parse.c: one page of the wire shape, in Query's ("ticketDefinitions") or Get's ("ticketDefinition") form. */
+/* parse.c: one page of the wire shape, in Query's ("ticketDefinitions") or Get's ("ticketDefinition") form. Pure; any
+ * thread. */
 struct source_page {
     struct definition **definitions; /* owned by the page until taken */
     size_t count;
@@ -113,9 +121,16 @@ struct source_page {
 struct source_page_notes {
     size_t bad;
     struct error bad_why;
+    char **ids; /* of the bad ones that have a readable id */
+    size_t id_count;
 };
 int source_page_parse(const char *site, struct text json, struct source_page *out, struct source_page_notes *notes,
                       struct error *err);
+/* The same as people write it: a bare array too, and words that nobody knows are mistakes. saleStatus may be absent
+ * (SALE_UNKNOWN then); an event without a status is upcoming. */
+int source_file_parse(const char *site, struct text json, struct source_page *out, struct source_page_notes *notes,
+                      struct error *err);
 void source_page_clear(struct source_page *page);
+void source_page_notes_clear(struct source_page_notes *notes);
 
 #endif

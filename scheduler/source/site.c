@@ -1,0 +1,27 @@
+#include "source.h"
+
+const char *const source_kinds[] = {[SOURCE_WIX] = "wix", [SOURCE_FILE] = "file", NULL};
+
+#define AT(field) offsetof(struct site_settings, field)
+
+const struct config_option site_options[] = {
+    {"", CONFIG_PLACE, AT(place)},
+    {"name", CONFIG_TEXT, AT(name), .required = true},
+    {"source", CONFIG_WORD, AT(source), .required = true, .words = source_kinds},
+    {"base_url", CONFIG_TEXT, AT(base_url), .fallback = "https://www.wixapis.com"},
+    {"site_id", CONFIG_TEXT, AT(site_id), .fallback = ""},
+    {"account_id", CONFIG_TEXT, AT(account_id), .fallback = ""},
+    {"api_key", CONFIG_SECRET, AT(api_key), .fallback = ""},
+    {"client_id", CONFIG_TEXT, AT(client_id), .fallback = ""},
+    {"client_secret", CONFIG_SECRET, AT(client_secret), .fallback = ""},
+    {"instance_id", CONFIG_TEXT, AT(instance_id), .fallback = ""},
+    {"path", CONFIG_PATH, AT(path), .fallback = ""},
+    {"poll_every", CONFIG_SPAN, AT(poll_every_ms), .fallback = "60s", .min = SECOND_MS, .max = DAY_MS},
+    {"full_walk_every", CONFIG_SPAN, AT(full_walk_every_ms), .fallback = "1h", .min = SECOND_MS, .max = 7 * DAY_MS},
+    {"time_zone", CONFIG_TEXT, AT(time_zone), .fallback = ""},
+    {"language", CONFIG_TEXT, AT(language), .fallback = "en"},
+    {"requests", CONFIG_RATES, AT(requests), .fallback = "200/min"},
+    {"gate_reserve", CONFIG_RATES, AT(gate_reserve), .fallback = "60/min"},
+    {"timeout", CONFIG_SPAN, AT(timeout_ms), .fallback = "20s", .min = 100, .max = 5 * MINUTE_MS},
+    {0},
+};
