@@ -227,9 +227,9 @@ static char *print(const struct config_doc *doc)
 {
     char *printed = NULL;
     size_t size;
-    auto_file FILE *out = open_memstream(&printed, &size);
+    FILE *out = open_memstream(&printed, &size);
     config_print_problems(doc, out);
-    fflush(out);
+    fclose(out);
     return printed;
 }
 
