@@ -500,7 +500,6 @@ static void read_secret_file(const struct reading *reading, const struct config_
         return;
     }
     *(const char **)(void *)(reading->out + option->offset) = arena_copy(&reading->doc->arena, line);
-    memset(content.ptr, 0, content.len);
 }
 
 static void read_secret(const struct reading *reading, const struct config_option *option)

@@ -96,10 +96,27 @@ static size_t secret_name_end(struct text line, size_t at)
     return 0;
 }
 
+/* The place behind "://" of a URL with a name and password in it ("smtp://me:secret@host"), or the line's length. */
+static size_t password_in_url(struct text line)
+{
+    for (size_t at = 0; at + 3 < line.len; at++) {
+        if (!text_starts(text_slice(line, at, line.len), "://"))
+            continue;
+        for (size_t end = at + 3; end < line.len && !strchr(" \t/?#", line.ptr[end]); end++)
+            if (line.ptr[end] == '@')
+                return at + 3;
+    }
+    return line.len;
+}
+
 /* From which byte on a line may hold a secret although no table said so: behind "token: ", also where the line could
  * not be read. The rest of it is hidden then. */
 static size_t looks_secret_from(struct text line)
 {
+    size_t password = password_in_url(line);
+
+    if (password < line.len)
+        return password;
     for (size_t at = 0; at < line.len; at++) {
         size_t end = secret_name_end(line, at);
         if (!end)

@@ -78,6 +78,8 @@ static bool is_url(const char *url)
 
     if (!scheme || !url[scheme] || strchr("/?#:", url[scheme]))
         return false;
+    if (memchr(url, '@', scheme + strcspn(url + scheme, "/?#")))
+        return false;
     for (const char *c = url; *c; c++)
         if ((unsigned char)*c <= ' ' || *c == 0x7F || *c == '"' || *c == '<' || *c == '>')
             return false;
@@ -88,7 +90,7 @@ static void check_url(struct settings *settings, struct config_place mapping, co
 {
     if (given(url) && !is_url(url))
         config_problem(settings->doc, config_place_of(settings->doc, mapping, key),
-                       "%s: expected a URL that begins with https:// or http://", key);
+                       "%s: expected a URL that begins with https:// or http://, without name and password in it", key);
 }
 
 static void check_address(struct settings *settings, struct config_place place, const char *key, const char *address)
@@ -359,10 +361,6 @@ static void check_rule(struct settings *settings, const struct rule *rule, const
         (!rule->audiences.count || rule->audiences.count > RULE_AUDIENCES_MAX))
         config_problem(doc, config_place_of(doc, rule->place, "audiences"),
                        "rule %s: audiences: expected 1 to %d audiences", rule->name, RULE_AUDIENCES_MAX);
-    if (given(rule->combine) && strcmp(rule->combine, "event") != 0)
-        config_problem(doc, config_place_of(doc, rule->place, "combine"),
-                       "rule %s: combine: expected event (series and site are reserved for a later version)",
-                       rule->name);
     if (given(rule->template_name) && !is_name(rule->template_name))
         config_problem(doc, config_place_of(doc, rule->place, "template"),
                        "rule %s: template: expected the name of a folder of templates (a to z, 0 to 9, \"_\", \"-\"), "
