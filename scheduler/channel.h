@@ -84,6 +84,8 @@ int64_t channel_doubt_max(const struct channel *channel);
 /* How many more deliveries may be claimed now: doubt_max less what is out (claimed, and not yet forgotten by
  * channel_settled()), cut to what pace allows within the next 50 ms; 0 while in trouble or stopping. */
 int64_t channel_room(struct channel *channel, int64_t now_ms);
+/* When pace lets the next claim be made (now, if it does); says nothing of the other limits. */
+int64_t channel_ready_at_ms(struct channel *channel, int64_t now_ms);
 /* A claim of `count` is being made: counts against room and pace at once. */
 void channel_claimed(struct channel *channel, int64_t now_ms, int64_t count);
 /* `count` claimed ones have their fate on disk (or were never claimed after all). */

@@ -1,0 +1,86 @@
+/* channel_private.h - what the three files of a channel share: channel.c (claims, queue, trouble, stopping),
+ * channel_plugin.c (loading), channel_host.c (what a plugin may ask for). */
+#ifndef ONSALE_CHANNEL_PRIVATE_H
+#define ONSALE_CHANNEL_PRIVATE_H
+
+#include "channel.h"
+#include "notifier.h"
+
+struct channel_plugin {
+    const struct notifier *notifier;
+    const struct config_option *options;
+    char *path;
+    struct channel_plugin *next;
+};
+
+enum job_state {
+    JOB_FREE,
+    JOB_QUEUED,
+    JOB_BEGUN,     /* with the plugin */
+    JOB_ANSWERED,  /* with a result that dispatch has not heard yet */
+    JOB_ABANDONED, /* we answered for the plugin; it may still read the message */
+};
+
+/* One delivery. Jobs are recycled and never freed before their channel, so that a plugin that answers twice is found
+ * out instead of reading freed memory. */
+struct channel_job {
+    struct notifier_delivery out;
+    struct channel_job *next;     /* in the one list that its state names */
+    struct channel_job *next_all; /* of the channel */
+    enum job_state state;
+    char *to, *from, *token, *text;
+    struct buf raw;
+    struct channel_result result;
+};
+
+struct job_list {
+    struct channel_job *first, **end;
+};
+
+struct channel {
+    const struct channel_settings *settings;
+    const struct notifier *notifier;
+    void *state; /* the plugin's */
+    struct channel_parts parts;
+    struct channel_events events;
+    struct notifier_host host;
+
+    struct pace pace;
+    struct alarm wake; /* pace allows again */
+    int64_t window, doubt_max;
+    int64_t out; /* claimed and not settled */
+
+    struct job_list queued, answered, unused;
+    struct channel_job *jobs;
+    size_t in_flight; /* sent and not yet told */
+    size_t begun;     /* of them, with the plugin */
+    bool busy;        /* the plugin said so */
+    bool draining;
+
+    bool warm;
+    bool troubled, needs_person;
+    bool trouble_told, trouble_news; /* what dispatch knows; whether there is more to say */
+    char trouble_text[300];
+    unsigned tries;
+    int64_t well_since_ms; /* monotonic */
+
+    bool stopping, freed, opened;
+    size_t offloads; /* of the plugin, on the pool */
+    unsigned handles;
+    uv_idle_t tell;   /* runs while there is something to tell dispatch */
+    uv_timer_t retry; /* out of trouble */
+    uv_timer_t grace;
+};
+
+/* channel.c, for the host table */
+void channel_take_result(struct channel *channel, struct notifier_delivery *delivery,
+                         const struct notifier_result *result);
+void channel_take_ready(struct channel *channel);
+void channel_take_trouble(struct channel *channel, const char *text, bool needs_person);
+void channel_take_well(struct channel *channel);
+void channel_offload_ended(struct channel *channel);
+
+/* channel_host.c */
+extern const struct notifier_host channel_host;
+
+#endif

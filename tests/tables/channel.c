@@ -1,0 +1,445 @@
+/* The channel with its real plugins, against a mail server that does as told (tests/fakes/smtp_sink.py). A row: how
+ * the server behaves, and what must come back. */
+#include "channel.h"
+#include "table.h"
+#include "wire.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { RESULTS_MAX = 4096 };
+
+/* ---- the world around a channel ---- */
+
+struct sink {
+    pid_t pid;
+    int port, control;
+    FILE *log; /* read from where the row began */
+};
+
+struct world {
+    uv_loop_t loop;
+    struct log log;
+    struct alarms *alarms;
+    struct fetcher *fetcher;
+    struct wires *wires;
+    struct config_doc *doc;
+    struct channel *channel;
+    struct channel_result results[RESULTS_MAX];
+    char texts[RESULTS_MAX][200];
+    size_t count, wanted;
+    unsigned troubles, wells, rooms;
+    bool needs_person, timed_out;
+    char trouble[300];
+    uv_timer_t limit;
+};
+
+static char folder[] = "/tmp/onsale-channel-XXXXXX";
+static struct sink plain, tls;
+
+static void on_finish(void *ctx, struct channel *channel, const struct channel_result *result)
+{
+    struct world *world = ctx;
+
+    assert_true(world->count < RESULTS_MAX);
+    snprintf(world->texts[world->count], sizeof *world->texts, "%s", result->text ? result->text : "");
+    world->results[world->count++] = *result;
+    channel_settled(channel, 1);
+}
+
+static void on_trouble(void *ctx, struct channel *channel, const char *text, bool needs_person)
+{
+    struct world *world = ctx;
+    (void)channel;
+    world->troubles++;
+    world->needs_person = needs_person;
+    snprintf(world->trouble, sizeof world->trouble, "%s", text);
+}
+
+static void on_well(void *ctx, struct channel *channel)
+{
+    (void)channel;
+    ((struct world *)ctx)->wells++;
+}
+
+static void on_room(void *ctx, struct channel *channel)
+{
+    (void)channel;
+    ((struct world *)ctx)->rooms++;
+}
+
+static void on_limit(uv_timer_t *timer)
+{
+    ((struct world *)timer->data)->timed_out = true;
+}
+
+struct top {
+    struct config_items notifiers;
+};
+static const struct config_option top_options[] = {
+    {.name = "notifiers",
+     .type = CONFIG_ITEMS,
+     .offset = offsetof(struct top, notifiers),
+     .inside = channel_options,
+     .item_size = sizeof(struct channel_settings),
+     .open = true},
+    {0},
+};
+
+static const char *const *plugin_folders(void)
+{
+    static const char *folders[2];
+    folders[0] = getenv("ONSALE_BUILD");
+    return folders;
+}
+
+/* `options`: the lines of the notifier, each beginning with a comma in flow style. */
+static struct world *world_new(const char *plugin_name, const char *options, struct error *err)
+{
+    struct world *world = must_calloc(1, sizeof *world);
+    struct channel_events events = {on_finish, on_trouble, on_well, on_room, world};
+    auto_buf struct buf yaml;
+    struct top top = {0};
+
+    uv_loop_init(&world->loop);
+    log_init(&world->log, LOG_ERROR);
+    world->alarms = alarms_new(&world->loop, &clock_machine, NULL);
+    world->fetcher = fetcher_new(&world->loop, NULL);
+    world->wires = wires_new(&world->loop, NULL);
+    uv_timer_init(&world->loop, &world->limit);
+    world->limit.data = world;
+    buf_init(&yaml, 4096);
+    buf_addf(&yaml, "notifiers: [{name: mail, plugin: %s%s}]\n", plugin_name, options);
+    world->doc = config_parse("test", folder, buf_text(&yaml));
+    config_read(world->doc, top_options, &top);
+    if (config_check(world->doc, err) < 0)
+        return world;
+    const struct channel_settings *settings = top.notifiers.at;
+    const struct channel_plugin *plugin = channel_plugin_find(plugin_folders(), settings->plugin, err);
+    if (!plugin)
+        return world;
+    void *state = must_calloc(1, channel_plugin_state_size(plugin));
+    config_read_at(world->doc, top.notifiers.places[0], channel_plugin_options(plugin), channel_options, state);
+    if (config_check(world->doc, err) < 0) {
+        free(state);
+        return world;
+    }
+    struct channel_parts parts = {&world->loop, &clock_machine, world->alarms,   world->fetcher,
+                                  world->wires, &world->log,    plugin_folders()};
+    world->channel = channel_new(settings, plugin, state, &parts, &events, err);
+    return world;
+}
+
+static void world_free(struct world *world)
+{
+    channel_free(world->channel);
+    uv_close((uv_handle_t *)&world->limit, NULL);
+    for (int i = 0; i < 3; i++)
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+    uv_run(&world->loop, UV_RUN_DEFAULT); /* a plugin's work on the pool */
+    alarms_close(world->alarms);
+    fetcher_close(world->fetcher);
+    wires_close(world->wires);
+    uv_run(&world->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&world->loop), 0);
+    config_free(world->doc);
+    free(world);
+}
+
+static void send_one(struct world *world, uint32_t seq, const char *to)
+{
+    char token[32];
+    struct channel_delivery delivery = {
+        .notice = 1, .seq = seq, .attempt = 1, .to = to, .from = "bounces@shop.example", .token = token};
+
+    snprintf(token, sizeof token, "t%u", seq);
+    buf_init(&delivery.raw, 1 << 24);
+    buf_addf(&delivery.raw, "Message-ID: <%s@shop.example>\r\nSubject: now\r\n\r\n.dots\r\n..\r\n.\r\nend\r\n", token);
+    channel_claimed(world->channel, clock_now_ms(&clock_machine), 1);
+    channel_send(world->channel, &delivery);
+    assert_null(delivery.raw.ptr);
+}
+
+static void run_until(struct world *world, size_t wanted, int64_t limit_ms)
+{
+    world->timed_out = false;
+    uv_update_time(&world->loop);
+    uv_timer_start(&world->limit, on_limit, (uint64_t)limit_ms, 0);
+    while (world->count < wanted && !world->timed_out)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    uv_timer_stop(&world->limit);
+}
+
+static void run_for(struct world *world, int64_t ms)
+{
+    run_until(world, SIZE_MAX, ms);
+}
+
+/* ---- the sink ---- */
+
+static void sink_start(struct sink *sink, bool with_tls)
+{
+    char script[400], log[200], cert[200], key[200], line[64];
+    int out[2];
+    const char *arguments[16] = {"python3", script, "--log", log};
+
+    snprintf(script, sizeof script, "%s/tests/fakes/smtp_sink.py", getenv("ONSALE_SOURCE"));
+    snprintf(log, sizeof log, "%s/%s.log", folder, with_tls ? "tls" : "plain");
+    snprintf(cert, sizeof cert, "%s/server.pem", folder);
+    snprintf(key, sizeof key, "%s/server.key", folder);
+    if (with_tls) {
+        arguments[4] = "--cert";
+        arguments[5] = cert;
+        arguments[6] = "--key";
+        arguments[7] = key;
+    }
+    fclose(fopen(log, "w"));
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    sink->pid = fork();
+    if (sink->pid == 0) {
+        dup2(out[1], 1);
+        execvp("python3", (char *const *)(uintptr_t)arguments);
+        _exit(127);
+    }
+    close(out[1]);
+    FILE *ready = fdopen(out[0], "r");
+    assert_non_null(fgets(line, sizeof line, ready));
+    assert_int_equal(sscanf(line, "listening %d", &sink->port), 1);
+    assert_non_null(fgets(line, sizeof line, ready));
+    assert_int_equal(sscanf(line, "control %d", &sink->control), 1);
+    fclose(ready);
+    sink->log = fopen(log, "r");
+}
+
+static void sink_stop(struct sink *sink)
+{
+    kill(sink->pid, SIGKILL);
+    waitpid(sink->pid, NULL, 0);
+    fclose(sink->log);
+}
+
+static void sink_tell(struct sink *sink, const char *order)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)sink->control)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char answer[512];
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    dprintf(fd, "%s\n", order);
+    assert_true(read(fd, answer, sizeof answer) > 0);
+    close(fd);
+}
+
+/* Messages taken since the last call; each recipient at most once. */
+static int sink_taken(struct sink *sink)
+{
+    char line[1000];
+    int taken = 0;
+
+    clearerr(sink->log);
+    while (fgets(line, sizeof line, sink->log))
+        taken += strstr(line, "\"result\": \"taken\"") != NULL;
+    return taken;
+}
+
+static const char *scope_name(enum channel_scope scope)
+{
+    static const char *const names[] = {"address", "message", "channel"};
+    return names[scope];
+}
+
+/* "accepted*3 refused/address/550*1": in order of first appearance by fate. */
+static void summarize(const struct world *world, struct buf *out)
+{
+    bool counted[RESULTS_MAX] = {0};
+
+    for (int fate = 0; fate < FATES; fate++)
+        for (size_t i = 0; i < world->count; i++) {
+            const struct channel_result *one = &world->results[i];
+            size_t same = 0;
+            if (counted[i] || (int)one->fate != fate)
+                continue;
+            for (size_t k = i; k < world->count; k++) {
+                const struct channel_result *other = &world->results[k];
+                if (other->fate == one->fate && other->scope == one->scope && other->code == one->code) {
+                    counted[k] = true;
+                    same++;
+                }
+            }
+            buf_addf(out, "%s%s", out->len ? " " : "", fate_name(one->fate));
+            if (one->fate != FATE_ACCEPTED)
+                buf_addf(out, "/%s/%d", scope_name(one->scope), one->code);
+            buf_addf(out, "*%zu", same);
+        }
+}
+
+static const struct row {
+    const char *name;
+    const char *behaviour;
+    const char *options;
+    int count; /* messages, to p0@x.example, p1@... */
+    const char *expected;
+    int taken;    /* by the sink */
+    char trouble; /* 0 none, 't' trouble, 'p' needs a person */
+    bool with_tls;
+} rows[] = {
+    {"all well", "{}", "", 50, "accepted*50", 50, 0, false},
+    {"without pipelining", "{\"no_pipelining\": true}", "", 50, "accepted*50", 50, 0, false},
+    {"lower-case keywords", "{\"lower_case\": true}", "", 20, "accepted*20", 20, 0, false},
+    {"replies byte by byte", "{\"split\": true}", ", connections: 2", 10, "accepted*10", 10, 0, false},
+    {"coalesced replies", "{\"coalesce\": true}", "", 30, "accepted*30", 30, 0, false},
+    {"multi-line replies", "{\"mail\": \"250 2.1.0 yes\\nindeed\", \"dot\": \"250 2.0.0 taken\\nas 12\"}", "", 10,
+     "accepted*10", 10, 0, false},
+    {"one recipient refused", "{\"refuse\": [{\"to\": \"p3@*\", \"reply\": \"550 5.1.1 <p3@x.example> unknown\"}]}",
+     ", connections: 1", 10, "accepted*9 refused/address/550*1", 9, 0, false},
+    {"one recipient refused, 354 all the same",
+     "{\"data_always\": true, \"refuse\": [{\"to\": \"p3@*\", \"reply\": \"550 5.1.1 unknown\"}]}", ", connections: 1",
+     10, "accepted*9 refused/address/550*1", 9, 0, false},
+    {"refused without pipelining",
+     "{\"no_pipelining\": true, \"refuse\": [{\"to\": \"p3@*\", \"reply\": \"550 5.1.1 unknown\"}]}",
+     ", connections: 1", 10, "accepted*9 refused/address/550*1", 9, 0, false},
+    {"every third mailbox busy", "{\"refuse_every\": 3, \"refuse_reply\": \"450 4.2.1 busy\"}", ", connections: 1", 9,
+     "accepted*6 try later/address/450*3", 6, 0, false},
+    {"refused at DATA", "{\"refuse\": [{\"to\": \"p1@*\", \"at\": \"data\", \"reply\": \"451 4.3.0 disk\"}]}",
+     ", connections: 1", 5, "accepted*4 try later/channel/451*1", 4, 0, false},
+    {"refused at the dot", "{\"refuse\": [{\"to\": \"p1@*\", \"at\": \"dot\", \"reply\": \"554 5.7.1 spam\"}]}",
+     ", connections: 1", 5, "accepted*4 refused/message/554*1", 4, 0, false},
+    {"policy for all", "{\"mail\": \"550 5.7.1 not you\"}", ", connections: 1", 4, "refused/message/550*4", 0, 0,
+     false},
+    {"log-in demanded at MAIL", "{\"mail\": \"530 5.7.0 log in first\"}", ", connections: 1", 1,
+     "try later/channel/530*1", 0, 'p', false},
+    {"421 at MAIL", "{\"mail\": \"421 4.7.0 slow down\"}", ", connections: 1", 1, "try later/channel/421*1", 0, 0,
+     false},
+    {"421 at the dot", "{\"dot\": \"421 4.3.2 going\"}", ", connections: 1", 1, "try later/channel/421*1", 0, 0, false},
+    {"few messages a connection", "{\"messages_per_connection\": 3}", ", connections: 2", 20, "accepted*20", 20, 0,
+     false},
+    {"our own limit", "{\"messages_per_connection\": 3}", ", connections: 2, messages_per_connection: 2", 20,
+     "accepted*20", 20, 0, false},
+    {"connection lost at MAIL", "{\"drop\": \"mail\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, false},
+    {"connection lost at RCPT", "{\"drop\": \"rcpt\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, false},
+    {"connection lost at DATA", "{\"drop\": \"data\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, false},
+    {"lost at the dot, not stored", "{\"drop\": \"dot_unstored\"}", ", connections: 1", 1, "in doubt/channel/0*1", 0, 0,
+     false},
+    {"lost at the dot, stored", "{\"drop\": \"dot_stored\"}", ", connections: 1", 1, "in doubt/channel/0*1", 1, 0,
+     false},
+    {"lost after the answer", "{\"drop\": \"dot_answered\"}", ", connections: 1", 5, "accepted*5", 5, 0, false},
+    {"no answer to the dot", "{\"hang\": \"dot\"}", ", connections: 1, answer_timeout: 300ms", 1,
+     "in doubt/channel/0*1", 1, 0, false},
+    {"no answer to MAIL", "{\"hang\": \"mail\"}", ", connections: 1, command_timeout: 300ms", 1,
+     "try later/channel/0*1", 0, 0, false},
+    {"greeting refused", "{\"greeting\": \"554 5.3.2 no\"}", ", connections: 1", 3, "returned/channel/0*3", 0, 't',
+     false},
+    {"greeting never comes", "{\"hang\": \"greeting\"}", ", connections: 1, connect_timeout: 300ms", 2,
+     "returned/channel/0*2", 0, 't', false},
+    {"nonsense for an answer", "{\"mail\": \"999 what\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, false},
+    {"354 for MAIL", "{\"mail\": \"354 go on\"}", ", connections: 1", 1, "try later/channel/354*1", 0, 0, false},
+    {"too large", "{\"size_limit\": 20}", ", connections: 1", 1, "refused/message/0*1", 0, 0, false},
+    {"251 for the dot", "{\"dot\": \"251 2.0.0 hm\"}", ", connections: 1", 1, "in doubt/channel/251*1", 1, 0, false},
+    {"no log-in offered", "{}", ", username: u, password: secret", 2, "returned/channel/0*2", 0, 'p', false},
+    {"log-in", "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}, \"require_auth\": true}",
+     ", username: u, password: secret", 5, "accepted*5", 5, 0, false},
+    {"log-in the old way", "{\"auth\": [\"LOGIN\"], \"users\": {\"u\": \"secret\"}, \"require_auth\": true}",
+     ", username: u, password: secret", 5, "accepted*5", 5, 0, false},
+    {"wrong password", "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"other\"}}", ", username: u, password: secret", 3,
+     "returned/channel/0*3", 0, 'p', false},
+    {"log-in refused for now",
+     "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}, \"auth_reply\": \"454 4.7.0 later\"}",
+     ", username: u, password: secret", 3, "returned/channel/0*3", 0, 't', false},
+    {"STARTTLS and log-in", "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}, \"require_auth\": true}",
+     ", username: u, password: secret", 20, "accepted*20", 20, 0, true},
+    {"STARTTLS not offered", "{\"no_starttls\": true}", "", 2, "returned/channel/0*2", 0, 't', true},
+    {"STARTTLS in lower case", "{\"lower_case\": true}", "", 2, "returned/channel/0*2", 0, 't', true},
+};
+
+static void run_row(const struct row *row)
+{
+    struct sink *sink = row->with_tls ? &tls : &plain;
+    char options[500];
+    auto_buf struct buf got;
+    struct error err = {0};
+    int64_t began_ms = clock_now_ms(&clock_machine);
+
+    if (row->with_tls)
+        snprintf(options, sizeof options, ", url: \"smtp://127.0.0.1:%d\", ca_file: %s/ca.pem%s", sink->port, folder,
+                 row->options);
+    else
+        snprintf(options, sizeof options, ", url: \"smtp://127.0.0.1:%d\", tls: off%s", sink->port, row->options);
+    sink_tell(sink, row->behaviour);
+    sink_taken(sink);
+    struct world *world = world_new("smtp", options, &err);
+    if (!world->channel)
+        fail_msg("%s: %s", row->name, err.text);
+    for (int i = 0; i < row->count; i++) {
+        char to[64];
+        snprintf(to, sizeof to, "p%d@x.example", i);
+        send_one(world, (uint32_t)i, to);
+    }
+    run_until(world, (size_t)row->count, 20000);
+    run_for(world, 1); /* what else might come */
+    buf_init(&got, 4000);
+    summarize(world, &got);
+    char trouble = world->troubles == 0 ? 0 : world->needs_person ? 'p' : 't';
+    int taken = sink_taken(sink);
+    if (!text_is(buf_text(&got), row->expected) || taken != row->taken || trouble != row->trouble)
+        fail_msg("%s: got %s, taken %d, trouble %c %s (%s)", row->name, got.ptr, taken, trouble ? trouble : '-',
+                 world->trouble, world->texts[0]);
+    for (size_t i = 0; i < world->count; i++) {
+        const struct channel_result *one = &world->results[i];
+        if (strchr(world->texts[i], '@') || strstr(world->texts[i], "secret"))
+            fail_msg("%s: the text says too much: %s", row->name, world->texts[i]);
+        if ((one->fate == FATE_ACCEPTED || one->fate == FATE_IN_DOUBT) != (one->handed_over_at_ms >= began_ms) &&
+            one->fate != FATE_REFUSED && one->fate != FATE_TRY_LATER)
+            fail_msg("%s: handed over at %lld", row->name, (long long)one->handed_over_at_ms);
+    }
+    assert_null(strstr(world->trouble, "secret"));
+    world_free(world);
+}
+
+static void mail_server_rows(void **state)
+{
+    (void)state;
+    const char *only = getenv("ROW");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (!only || strcmp(only, rows[i].name) == 0)
+            run_row(&rows[i]);
+}
+
+int main(void)
+{
+    char command[2000];
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mail_server_rows),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (!mkdtemp(folder))
+        return 1;
+    snprintf(
+        command, sizeof command,
+        "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca "
+        "2>/dev/null "
+        "&& openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=sink 2>/dev/null "
+        "&& printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\\n' > ext && openssl x509 -req -in server.csr -CA ca.pem "
+        "-CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile ext 2>/dev/null",
+        folder);
+    if (system(command) != 0)
+        return 1;
+    sink_start(&plain, false);
+    sink_start(&tls, true);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    sink_stop(&plain);
+    sink_stop(&tls);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    if (system(command) != 0)
+        return 1;
+    curl_global_cleanup();
+    return failed;
+}
