@@ -141,15 +141,6 @@ static void print_notifier(const struct notifier_settings *notifier, FILE *out)
 /* --- Rules ----------------------------------------------------------------------------------------------------------
  */
 
-/* The language a rule's messages fall back to: that of its (first) site. */
-static const char *rule_language(const struct settings *settings, const struct rule *rule)
-{
-    for (size_t i = 0; i < settings->site_count; i++)
-        if (settings_rule_has_site(rule, settings->sites[i].name) && given(settings->sites[i].language))
-            return settings->sites[i].language;
-    return "en";
-}
-
 static bool is_limited(const struct scope *scope)
 {
     return scope->events.count || scope->titles.count || scope->definitions.count;
@@ -182,8 +173,7 @@ static int print_rule(const struct settings *settings, const struct rule *rule, 
 {
     struct error why = {0};
     auto_buf struct buf languages, line;
-    struct message_templates *templates =
-        message_templates_load(folders, rule->template_name, rule_language(settings, rule), &why);
+    struct message_templates *templates = message_templates_load(folders, rule->template_name, "en", &why);
 
     buf_init(&languages, LINE_MAX_LEN);
     buf_init(&line, LINE_MAX_LEN);

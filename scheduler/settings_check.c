@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define FROM_EXPECTS "an address such as \"Arena Tickets <tickets@arena.example>\""
+
 enum {
     NAME_MAX_LEN = 64,
     RULE_AUDIENCES_MAX = 31, /* the ledger notes where a person came from in that many bits */
@@ -277,9 +279,11 @@ static void check_from(struct settings *settings, const struct channel_settings 
     struct error why = {0};
     char *name = NULL;
 
-    if (given(channel->from) && mailbox_parse(text_of(channel->from), &name, &address, &why) < 0)
-        config_problem(settings->doc, config_place_of(settings->doc, channel->place, "from"),
-                       "from: expected an address such as \"Arena Tickets <tickets@arena.example>\": %s", why.text);
+    if (!given(channel->from))
+        config_problem(settings->doc, channel->place, "missing key \"from\" (who writes: %s)", FROM_EXPECTS);
+    else if (mailbox_parse(text_of(channel->from), &name, &address, &why) < 0)
+        config_problem(settings->doc, config_place_of(settings->doc, channel->place, "from"), "from: expected %s: %s",
+                       FROM_EXPECTS, why.text);
     free(name);
     check_address(settings, config_place_of(settings->doc, channel->place, "envelope_from"), "envelope_from",
                   channel->envelope_from);

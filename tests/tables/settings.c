@@ -1,0 +1,402 @@
+#include "settings.h"
+#include "table.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* All that is needed and not much more; the bad cases change one piece of it. */
+static const char base[] = "store: sqlite:state.db\n"                     /* 1 */
+                           "sender: {name: A, postal_address: \"S 1\"}\n" /* 2 */
+                           "operators: [ops@arena.example]\n"             /* 3 */
+                           "http: {listen: [unix:onsale.sock]}\n"         /* 4 */
+                           "sites:\n"                                     /* 5 */
+                           "- name: arena\n"                              /* 6 */
+                           "  source: wix\n"                              /* 7 */
+                           "  site_id: 0-0\n"                             /* 8 */
+                           "  api_key_file: secret\n"                     /* 9 */
+                           "  time_zone: Europe/Vilnius\n"                /* 10 */
+                           "audiences:\n"                                 /* 11 */
+                           "- name: fans\n"                               /* 12 */
+                           "  source: listmonk\n"                         /* 13 */
+                           "  url: http://127.0.0.1:9000\n"               /* 14 */
+                           "  username: onsale\n"                         /* 15 */
+                           "  token_file: secret\n"                       /* 16 */
+                           "  lists: [3]\n"                               /* 17 */
+                           "- name: door\n"                               /* 18 */
+                           "  source: file\n"                             /* 19 */
+                           "  path: subscribers.csv\n"                    /* 20 */
+                           "notifiers:\n"                                 /* 21 */
+                           "- name: mail\n"                               /* 22 */
+                           "  plugin: smtp\n"                             /* 23 */
+                           "  url: smtp://127.0.0.1:2525\n"               /* 24 */
+                           "  from: Arena <tickets@arena.example>\n"      /* 25 */
+                           "rules:\n"                                     /* 26 */
+                           "- name: on-sale\n"                            /* 27 */
+                           "  when: sale_start\n"                         /* 28 */
+                           "  audiences: [fans, door]\n"                  /* 29 */
+                           "  notify: [mail]\n"                           /* 30 */
+                           "  template: on-sale\n";                       /* 31 */
+
+static const struct bad {
+    const char *find, *replace; /* in the base */
+    const char *says;           /* every problem, a line each */
+    const char *also, *with;    /* a second change; may be NULL */
+} bads[] = {
+    /* the top */
+    {"store: sqlite:state.db", "store: postgres:x", "1:8: store: expected sqlite:PATH"},
+    {"store: sqlite:state.db", "store: \"sqlite:\"", "1:8: store: expected sqlite:PATH"},
+    {"store: ", "stroe: ", "1:1: unknown key \"stroe\" (did you mean \"store\"?)"},
+    {"[unix:onsale.sock]", "[8470]",
+     "4:17: listen: expected unix:PATH (at most 107 bytes) or ADDRESS:PORT, found \"8470\""},
+    {"[unix:onsale.sock]", "127.0.0.1:99999",
+     "4:16: listen: expected unix:PATH (at most 107 bytes) or ADDRESS:PORT, found \"127.0.0.1:99999\""},
+    {"http: {", "http: {public_url: onsale.example, ",
+     "4:20: public_url: expected a URL that begins with https:// or http://, without name and password in it"},
+    {"http: {", "http: {tokens: [{name: a, token_file: secret, scope: all}], ",
+     "4:54: scope: expected read or control, found \"all\""},
+    {"http: {", "http: {tokens: [{name: a}], ", "4:17: missing key \"token\" (or \"token_file\")"},
+    {"http: {", "http: {tokens: [{name: a, token: hunter2}, {name: a, token: hunter2}], ",
+     "4:51: the token \"a\" is configured twice (first in line 4)"},
+    {"ops@arena.example", "ops",
+     "3:13: operators: expected an e-mail address, found \"ops\": expected an address with one '@'"},
+    {"operators: ", "operators_by: mial\noperators: ",
+     "3:15: operators_by: unknown notifier \"mial\" (did you mean \"mail\"?)"},
+    {"name: A, ", "name: A, contact: nobody, ",
+     "2:28: contact: expected an e-mail address, found \"nobody\": expected an address with one '@'"},
+    {"store: ", "retention: {people: 1s}\nstore: ",
+     "1:21: people: expected a span such as 30s, 5m, 1h or 7d from 1d to 3650d, found \"1s\""},
+    {"store: ", "stop_grace: soon\nstore: ",
+     "1:13: stop_grace: expected a span such as 30s, 5m, 1h or 7d from 0s to 1h, found \"soon\""},
+
+    /* sites */
+    {"- name: arena\n", "- name: The Arena\n",
+     "6:9: name: expected 1 to 64 of a to z, 0 to 9, \"_\" and \"-\", found \"The Arena\""},
+    {"  source: wix\n", "  source: wixx\n", "7:11: source: expected wix or file, found \"wixx\""},
+    {"  source: wix\n", "", "6:3: missing key \"source\" (wix or file)"},
+    {"  site_id: 0-0\n", "", "6:3: missing key \"site_id\" (the site that the api_key is for; or account_id)"},
+    {"  api_key_file: secret\n", "",
+     "6:3: missing key \"api_key\" (or \"api_key_file\"; or client_id, client_secret, instance_id)"},
+    {"  api_key_file: secret\n", "  client_id: x\n",
+     "6:3: missing key \"client_secret\" (of the Wix app)\n"
+     "6:3: missing key \"instance_id\" (of the Wix app on this site)"},
+    {"  api_key_file: secret\n", "  client_secret_file: secret\n  instance_id: x\n",
+     "6:3: missing key \"client_id\" (of the Wix app)"},
+    {"  api_key_file: secret\n", "  api_key_file: secret\n  client_id: x\n",
+     "6:3: api_key or client_id: only one way to log in"},
+    {"Europe/Vilnius", "Europe/Vilno",
+     "10:14: time_zone: expected a zone such as Europe/Vilnius, found \"Europe/Vilno\""},
+    {"  time_zone: Europe/Vilnius\n", "  language: klingon\n",
+     "10:13: language: expected a language such as en, de or pt-BR, found \"klingon\""},
+    {"  time_zone: Europe/Vilnius\n", "  gate_reserve: 200/min\n",
+     "10:17: gate_reserve: must be less than requests, or nothing is left for looking around"},
+    {"  time_zone: Europe/Vilnius\n", "  base_url: ftp://x\n",
+     "10:13: base_url: expected a URL that begins with https:// or http://, without name and password in it"},
+    {"  time_zone: Europe/Vilnius\n", "  path: x\n", "10:9: path: means nothing with source: wix (only with file)"},
+    {"  source: wix\n  site_id: 0-0\n  api_key_file: secret\n", "  source: file\n",
+     "6:3: missing key \"path\" (the file with ticket definitions)"},
+    {"  source: wix\n", "  source: file\n  path: x\n",
+     "9:12: site_id: means nothing with source: file (only with wix)\n"
+     "10:17: api_key_file: means nothing with source: file (only with wix)"},
+    {"audiences:\n", "- {name: arena, source: file, path: x}\naudiences:\n",
+     "11:10: the site \"arena\" is configured twice (first in line 6)\n"
+     "28:3: rule on-sale: \"sites\" is required because there is more than one site"},
+    {"audiences:\n", "- {name: club, source: file, path: x}\naudiences:\n",
+     "28:3: rule on-sale: \"sites\" is required because there is more than one site"},
+
+    /* audiences */
+    {"  source: file\n", "  source: mailchimp\n", "19:11: source: expected file or listmonk, found \"mailchimp\""},
+    {"  path: subscribers.csv\n", "", "18:3: missing key \"path\" (the file with subscribers, CSV or JSON lines)"},
+    {"  path: subscribers.csv\n", "  path: subscribers.csv\n  lists: [3]\n",
+     "21:10: lists: means nothing with source: file (only with listmonk)"},
+    {"  url: http://127.0.0.1:9000\n", "",
+     "12:3: missing key \"url\" (listmonk's address, such as http://127.0.0.1:9000)"},
+    {"  url: http://127.0.0.1:9000\n", "  url: 127.0.0.1:9000\n",
+     "14:8: url: expected a URL that begins with https:// or http://, without name and password in it"},
+    {"  url: http://127.0.0.1:9000\n", "  url: http://me:hunter2@127.0.0.1:9000\n",
+     "14:8: url: expected a URL that begins with https:// or http://, without name and password in it"},
+    {"  username: onsale\n", "", "12:3: missing key \"username\" (listmonk's API user)"},
+    {"  token_file: secret\n", "", "12:3: missing key \"token\" (or \"token_file\": the API user's token)"},
+    {"  token_file: secret\n", "  token_file: empty\n", "16:15: token_file: empty: the first line is empty"},
+    {"  lists: [3]\n", "", "12:3: missing key \"lists\" (numbers of listmonk lists)"},
+    {"  lists: [3]\n", "  lists: []\n", "17:10: lists: expected at least one number of a listmonk list"},
+    {"  lists: [3]\n", "  lists: [3, fans]\n", "17:14: lists: expected the number of a listmonk list, found \"fans\""},
+    {"  lists: [3]\n", "  lists: [0]\n", "17:11: lists: expected the number of a listmonk list, found \"0\""},
+    {"  lists: [3]\n", "  lists: [3]\n  interest: {}\n",
+     "18:13: interest: expected {attribute: NAME} or {list_name: \"... {event} ...\"}"},
+    {"  lists: [3]\n", "  lists: [3]\n  interest: {attribute: a, list_name: \"{event}\"}\n",
+     "18:13: interest: expected attribute or list_name, not both"},
+    {"  lists: [3]\n", "  lists: [3]\n  interest: {list_name: fans}\n",
+     "18:25: list_name: expected {event} in it, where the event's id stands"},
+    {"  path: subscribers.csv\n", "  path: subscribers.csv\n  interest: {list_name: \"{event}\"}\n",
+     "21:25: list_name: a file has no lists (use attribute: the column that holds event ids)"},
+    {"- name: door\n", "- name: fans\n",
+     "18:9: the audience \"fans\" is configured twice (first in line 12)\n"
+     "29:21: rule on-sale: unknown audience \"door\" (known: fans)"},
+
+    /* notifiers */
+    {"  plugin: smtp\n", "  plugin: smpt\n", "23:11: plugin: unknown plugin \"smpt\" (did you mean \"smtp\"?)"},
+    {"  plugin: smtp\n", "", "22:3: missing key \"plugin\" (a text)"},
+    {"  url: smtp://127.0.0.1:2525\n", "", "22:3: missing key \"url\" (a text)"},
+    {"  url: smtp://", "  conections: 5\n  url: smtp://",
+     "24:3: unknown key \"conections\" (did you mean \"connections\"?)"},
+    {"  url: smtp://", "  rte: 5/s\n  url: smtp://", "24:3: unknown key \"rte\" (did you mean \"rate\"?)"},
+    {"  url: smtp://", "  passwort: hunter2\n  url: smtp://",
+     "24:3: unknown key \"passwort\" (did you mean \"password\"?)"},
+    {"  url: smtp://", "  tls: maybe\n  url: smtp://", "24:8: tls: expected required or off, found \"maybe\""},
+    {"<tickets@arena.example>", "<tickets>",
+     "25:9: from: expected an address such as \"Arena Tickets <tickets@arena.example>\": expected an address with one "
+     "'@'"},
+    {"  from: Arena <tickets@arena.example>\n", "",
+     "22:3: missing key \"from\" (who writes: an address such as \"Arena Tickets <tickets@arena.example>\")"},
+    {"  from: ", "  envelope_from: nowhere\n  from: ",
+     "25:18: envelope_from: expected an e-mail address, found \"nowhere\": expected an address with one '@'"},
+    {"  from: ", "  one_click: true\n  from: ", "25:14: one_click: needs an unsubscribe_url that takes a POST"},
+    {"  from: ", "  unsubscribe_url: ftp://x\n  from: ",
+     "25:20: unsubscribe_url: expected a URL that begins with https://"},
+    {"127.0.0.1:2525", "mail.arena.example:587",
+     "22:3: missing key \"unsubscribe_url\" (the marketing tool's page: notifier mail reaches other machines)"},
+    {"127.0.0.1:2525", "mail.arena.example\n  unsubscribe_url: https://a.example/",
+     "22:3: sender.postal_address is missing: notifier mail reaches other machines, and each mail must say where the "
+     "sender lives",
+     ", postal_address: \"S 1\"", ""},
+    {"rules:\n", "- {name: away, plugin: smtp, url: \"smtps://mx.example\", from: a@b.example}\nrules:\n",
+     "26:3: missing key \"unsubscribe_url\" (the marketing tool's page: notifier away reaches other machines)"},
+
+    /* rules */
+    {"  when: sale_start\n", "",
+     "27:3: missing key \"when\" (sale_start, sale_end, \"24h before sale_start\", \"30m after sale_end\" or \"18:00 "
+     "the day "
+     "before sale_start\")"},
+    {"  when: sale_start\n", "  when: soon\n",
+     "28:9: when: expected sale_start, sale_end, \"24h before sale_start\", \"30m after sale_end\" or \"18:00 the day "
+     "before "
+     "sale_start\", found \"soon\""},
+    {"  audiences: [fans, door]\n", "  audiences: [fan, door]\n",
+     "29:15: rule on-sale: unknown audience \"fan\" (did you mean \"fans\"?)"},
+    {"  audiences: [fans, door]\n", "  audiences: [everybody]\n",
+     "29:15: rule on-sale: unknown audience \"everybody\" (known: fans, door)"},
+    {"  audiences: [fans, door]\n", "  audiences: [fans, fans]\n",
+     "29:21: rule on-sale: the audience \"fans\" stands here twice"},
+    {"  audiences: [fans, door]\n", "  audiences: []\n", "29:14: rule on-sale: audiences: expected 1 to 31 audiences"},
+    {"  notify: [mail]\n", "  notify: [push]\n", "30:12: rule on-sale: unknown notifier \"push\" (known: mail)"},
+    {"  notify: [mail]\n", "  notify: []\n",
+     "30:11: rule on-sale: notify: expected exactly one notifier (several come with push notifiers)"},
+    {"  notify: [mail]\n", "  notify: [mail, mail]\n",
+     "30:18: rule on-sale: the notifier \"mail\" stands here twice\n"
+     "30:18: rule on-sale: notify: expected exactly one notifier (several come with push notifiers)"},
+    {"  notify: [mail]\n", "  notify: [mail]\n  fallback: [mail]\n",
+     "31:14: rule on-sale: fallback: must be empty for now (it comes with push notifiers)"},
+    {"  notify: [mail]\n", "  notify: [mail]\n  sites: [area]\n",
+     "31:11: rule on-sale: unknown site \"area\" (did you mean \"arena\"?)"},
+    {"  notify: [mail]\n", "  notify: [mail]\n  combine: series\n", "31:12: combine: expected event, found \"series\""},
+    {"  notify: [mail]\n", "  notify: [mail]\n  waves: 3\n", "31:10: waves: reserved for a later version"},
+    {"  notify: [mail]\n", "  notify: [mail]\n  quiet_hours: {from: 1}\n",
+     "31:16: quiet_hours: reserved for a later version"},
+    {"  notify: [mail]\n", "  notify: [mail]\n  at_most: 1/d\n  unless_told_by: x\n",
+     "31:12: at_most: reserved for a later version\n32:19: unless_told_by: reserved for a later version"},
+    {"  notify: [mail]\n", "  notify: [mail]\n  catchup: 5m\n",
+     "31:3: unknown key \"catchup\" (did you mean \"catch_up\"?)"},
+    {"  notify: [mail]\n", "  notify: [mail]\n  seed: [me]\n",
+     "31:10: seed: expected an e-mail address, found \"me\": expected an address with one '@'"},
+    {"template: on-sale", "template: ../on-sale",
+     "31:13: rule on-sale: template: expected the name of a folder of templates (a to z, 0 to 9, \"_\", \"-\"), found "
+     "\"../on-sale\""},
+    {"template: on-sale\n",
+     "template: on-sale\n- {name: on-sale, when: sale_end, audiences: door, notify: mail, template: on-sale}\n",
+     "32:10: the rule \"on-sale\" is configured twice (first in line 27)"},
+};
+
+static const char *const files[] = {"secret", "empty", "wix.key", "listmonk.token", "ops.token", "onsale.yaml"};
+
+struct fixture {
+    char folder[64], path[128];
+    const char *plugins[2];
+};
+
+static void write_file(const struct fixture *fixture, const char *name, struct text content)
+{
+    char path[192];
+    snprintf(path, sizeof path, "%s/%s", fixture->folder, name);
+    auto_file FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(content.ptr, 1, content.len, file), content.len);
+}
+
+static int make_folder(void **state)
+{
+    struct fixture *fixture = must_calloc(1, sizeof *fixture);
+
+    snprintf(fixture->folder, sizeof fixture->folder, "/tmp/onsale-settings-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->path, sizeof fixture->path, "%s/onsale.yaml", fixture->folder);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        write_file(fixture, files[i], strcmp(files[i], "empty") == 0 ? TEXT("\n") : TEXT("hunter2\n"));
+    fixture->plugins[0] = getenv("ONSALE_BUILD");
+    *state = fixture;
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        char path[192];
+        snprintf(path, sizeof path, "%s/%s", fixture->folder, files[i]);
+        assert_int_equal(remove(path), 0);
+    }
+    assert_int_equal(rmdir(fixture->folder), 0);
+    free(fixture);
+    return 0;
+}
+
+/* Loads a text as the file; what was printed goes to `printed`, the lines that say what is wrong to `says`. */
+static struct settings *load(const struct fixture *fixture, struct text yaml, char **printed, struct buf *says)
+{
+    struct error err = {0};
+    size_t size, prefix = strlen(fixture->path) + 1;
+    FILE *out = open_memstream(printed, &size);
+
+    write_file(fixture, "onsale.yaml", yaml);
+    struct settings *settings = settings_load(fixture->path, fixture->plugins, out, &err);
+    fclose(out);
+    assert_int_equal(!settings, err.kind == ERROR_CONFIG);
+    for (struct text rest = text_of(*printed); rest.len;) {
+        struct text line = text_cut(&rest, '\n');
+        const char *error = memmem(line.ptr, line.len, " error: ", 8);
+        if (!text_starts(line, fixture->path) || !error)
+            continue;
+        if (says->len)
+            buf_addc(says, '\n');
+        buf_add(says, line.ptr + prefix, (size_t)(error - line.ptr) + 1 - prefix);
+        buf_add(says, error + 8, line.len - (size_t)(error - line.ptr) - 8);
+    }
+    return settings;
+}
+
+/* `yaml` with one piece replaced. */
+static char *change(const char *yaml, const char *find, const char *replace)
+{
+    const char *at = strstr(yaml, find);
+    char *changed = NULL;
+
+    if (!at)
+        fail_msg("\"%s\" is not in the base", find);
+    assert_true(asprintf(&changed, "%.*s%s%s", (int)(at - yaml), yaml, replace, at + strlen(find)) > 0);
+    return changed;
+}
+
+static void bad_settings(void **state)
+{
+    size_t wrong = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(bads); i++) {
+        auto_buf struct buf says;
+        auto_free char *printed = NULL, *once = change(base, bads[i].find, bads[i].replace);
+        auto_free char *yaml = bads[i].also ? change(once, bads[i].also, bads[i].with) : must_strdup(once);
+        buf_init(&says, 64 * 1024);
+        struct settings *settings = load(*state, text_of(yaml), &printed, &says);
+        if (!bads[i].says || settings || !text_is(buf_text(&says), bads[i].says)) {
+            print_error("\"%s\" -> \"%s\"\nsaid:\n%s\nexpected:\n%s\n\n", bads[i].find, bads[i].replace,
+                        says.ptr ? says.ptr : "", bads[i].says ? bads[i].says : "(a problem)");
+            wrong++;
+        }
+        if (strstr(printed, "hunter"))
+            fail_msg("the secret is shown:\n%s", printed);
+        settings_free(settings);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static void good_settings(void **state)
+{
+    const struct fixture *fixture = *state;
+    auto_buf struct buf says;
+    auto_free char *printed = NULL;
+    char expected[192];
+
+    buf_init(&says, 64 * 1024);
+    struct settings *settings = load(fixture, text_of(base), &printed, &says);
+    assert_string_equal(printed, "");
+    assert_non_null(settings);
+    snprintf(expected, sizeof expected, "sqlite:%s/state.db", fixture->folder);
+    assert_string_equal(settings->store, expected);
+    snprintf(expected, sizeof expected, "unix:%s/onsale.sock", fixture->folder);
+    assert_string_equal(settings->http.listen.at[0], expected);
+    assert_int_equal(settings->keep_people_ms, 90LL * DAY_MS);
+    assert_int_equal(settings->keep_reports_ms, 3LL * 365 * DAY_MS);
+    assert_int_equal(settings->stop_grace_ms, 30 * SECOND_MS);
+    assert_string_equal(settings->instance, "");
+    assert_string_equal(settings->sender.contact, "");
+    assert_string_equal(settings->sites[0].api_key, "hunter2");
+    assert_true(settings->notifiers[0].local);
+    assert_non_null(settings->notifiers[0].plugin_state);
+    assert_ptr_equal(settings_rule(settings, "on-sale"), &settings->rules[0]);
+    assert_ptr_equal(settings_site(settings, "arena"), &settings->sites[0]);
+    assert_ptr_equal(settings_audience(settings, "door"), &settings->audiences[1]);
+    assert_ptr_equal(settings_notifier(settings, "mail"), &settings->notifiers[0]);
+    assert_null(settings_rule(settings, "none"));
+    assert_true(settings_rule_has_site(&settings->rules[0], "arena"));
+    settings_free(settings);
+}
+
+/* The sample holds for whoever has the files it names; nothing of it is out of date. */
+static void the_sample(void **state)
+{
+    auto_buf struct buf sample, says;
+    auto_free char *printed = NULL;
+    char path[512];
+
+    buf_init(&sample, 64 * 1024);
+    buf_init(&says, 64 * 1024);
+    snprintf(path, sizeof path, "%s/conf/onsale.yaml", getenv("ONSALE_SOURCE"));
+    auto_file FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    for (int c; (c = getc(file)) != EOF;)
+        buf_addc(&sample, (char)c);
+    struct settings *settings = load(*state, buf_text(&sample), &printed, &says);
+    if (!settings)
+        fail_msg("%s", printed);
+    assert_int_equal(settings->http.token_count, 1);
+    assert_int_equal(settings->http.tokens[0].scope, TOKEN_CONTROL);
+    settings_free(settings);
+}
+
+static void folders(void **state)
+{
+    const char *extra[] = {"/a", "/b c"};
+    struct settings settings = {.template_folders = {extra, NULL, 2}};
+
+    (void)state;
+    setenv("ONSALE_PLUGINS", ":/x::y:", 1);
+    auto_free const char **plugins = settings_plugin_folders();
+    assert_string_equal(plugins[0], "/x");
+    assert_string_equal(plugins[1], "y");
+    assert_non_null(plugins[2]);
+    assert_null(plugins[3]);
+
+    setenv("ONSALE_TEMPLATES", "/t", 1);
+    auto_free const char **templates = settings_template_folders(&settings);
+    assert_string_equal(templates[0], "/t");
+    assert_string_equal(templates[1], "/a");
+    assert_string_equal(templates[2], "/b c");
+    assert_non_null(templates[3]);
+    assert_null(templates[4]);
+
+    unsetenv("ONSALE_PLUGINS");
+    unsetenv("ONSALE_TEMPLATES");
+    auto_free const char **installed = settings_plugin_folders();
+    assert_non_null(installed[0]);
+    assert_null(installed[1]);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bad_settings),
+        cmocka_unit_test(good_settings),
+        cmocka_unit_test(the_sample),
+        cmocka_unit_test(folders),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
