@@ -50,7 +50,7 @@ const struct config_option audience_options[] = {
     {"username", CONFIG_TEXT, offsetof(struct audience_settings, username), .expects = "listmonk's API user"},
     {"token", CONFIG_SECRET, offsetof(struct audience_settings, token), .expects = "the API user's token"},
     {"lists", CONFIG_LIST, offsetof(struct audience_settings, lists), .expects = "numbers of listmonk lists"},
-    {"page_size", CONFIG_INT, offsetof(struct audience_settings, page_size), .fallback = "5000", .min = 10,
+    {"page_size", CONFIG_INT, offsetof(struct audience_settings, page_size), .fallback = "5000", .min = 100,
      .max = 10000},
     {"timeout", CONFIG_SPAN, offsetof(struct audience_settings, timeout_ms), .fallback = "60s", .min = 100,
      .max = 600000},
