@@ -1,6 +1,6 @@
 /* message.h - the message of one notice for one person: templates by name, channel and language; values formatted for
  * the subscriber; what is the same for all computed once per notice and language. Pure but for reading templates at
- * start. Loop thread. */
+ * start. Loop thread. What a template can say stands in values.h. */
 #ifndef ONSALE_MESSAGE_H
 #define ONSALE_MESSAGE_H
 
@@ -18,9 +18,14 @@ struct message_templates;
 struct message_templates *message_templates_load(const char *const *folders, const char *name,
                                                  const char *default_language, struct error *err);
 void message_templates_free(struct message_templates *templates);
+/* Is all that the templates say always there at a moment of this kind? message_batch_new() refuses others. */
+bool message_templates_serve(const struct message_templates *templates, enum moment_kind kind);
 void buf_add_languages(struct buf *buf, const struct message_templates *templates); /* "en, de" */
 /* Hash over all sources: what a notice was made from. */
 uint64_t message_templates_hash(const struct message_templates *templates);
+
+/* Two tickets of an event, for previews without a notice. Static. */
+const struct definition *const *message_sample_definitions(size_t *count);
 
 struct message_sender {
     const char *name, *postal_address, *contact;
@@ -29,7 +34,8 @@ struct message_mail {            /* of the notifier */
     const char *from;            /* "Arena Tickets <tickets@arena.example>" */
     const char *envelope_from;   /* "" : the address of from */
     const char *list_id;         /* "" : made of the from domain */
-    const char *unsubscribe_url; /* Mustache: {{source_id}} {{address}} {{audience}}, percent-encoded; "" none */
+    const char *unsubscribe_url; /* Mustache: {{source_id}} {{address}} {{audience}} {{attributes.NAME}}, each
+                                  * percent-encoded; "" none */
     bool one_click;
 };
 
