@@ -213,7 +213,7 @@ struct smtp_class smtp_classify(enum smtp_stage stage, const struct smtp_reply *
 
 static const char REMOVED[] = "***";
 
-static void cut_out(char *text, char *from, char *to)
+static void cut_out(char *from, const char *to)
 {
     size_t len = (size_t)(to - from), put = len < sizeof REMOVED - 1 ? len : sizeof REMOVED - 1;
 
@@ -234,7 +234,7 @@ void smtp_scrub(char *text, const char *address)
             from--;
         while (!is_edge(*to))
             to++;
-        cut_out(text, from, to);
+        cut_out(from, to);
     }
     char local[65];
     const char *end = strchr(address, '@');
@@ -245,7 +245,7 @@ void smtp_scrub(char *text, const char *address)
     local[len] = '\0';
     for (char *from = text; (from = strcasestr(from, local));) {
         if ((from == text || is_edge(from[-1])) && (is_edge(from[len]) || from[len] == '.'))
-            cut_out(text, from, from + len);
+            cut_out(from, from + len);
         from += from[0] ? 1 : 0;
     }
 }
