@@ -3,8 +3,8 @@
  * answer comes only after the commit that holds it is on disk.
  *
  * A job's owner keeps its pointer, clears it in the callback, and cancels it before going away: a cancelled job may
- * still be carried out, but nobody is told. Jobs copy what they are given. Answers arrive in the order of submission
- * per thread. */
+ * still be carried out, but nobody is told. Jobs copy what they are given. Answers arrive in the order of submission,
+ * but a gathering page may be overtaken by any other write, and reports go their own way. */
 #ifndef ONSALE_STORE_H
 #define ONSALE_STORE_H
 
@@ -31,7 +31,9 @@ struct store_spec {
     struct log *log;
 };
 
-/* Opens, migrates, takes the lock (a second daemon is refused by name of file and pid), raises the generation. */
+/* Opens, migrates, takes the lock (a second daemon is refused by name of file and pid), raises the generation. A state
+ * that looks like a copy opens too; every turn with claims fails until store_adopt(). After NULL, as after
+ * store_close(), run the loop once more: a handle is being closed. */
 struct store *store_open(const struct store_spec *spec, struct error *err);
 void store_close(struct store *store); /* waits for what was submitted; answers of it are not delivered */
 int64_t store_generation(const struct store *store);
@@ -147,21 +149,25 @@ struct store_fate {
     int attempt;
     enum fate fate;
     enum withheld withheld;
-    int code;           /* SMTP reply, HTTP status; 0 none */
-    const char *text;   /* what the other side said, without addresses; NULL none. Stored once per distinct text */
-    int64_t at_ms;      /* hand-over, or when we knew */
-    int64_t next_at_ms; /* try later: not before */
+    int code;              /* SMTP reply, HTTP status; 0 none */
+    const char *text;      /* what the other side said, without addresses; NULL none. Stored once per distinct text */
+    int64_t at_ms;         /* hand-over, or when we knew */
+    int64_t next_at_ms;    /* try later: not before */
+    const char *passed_to; /* passed on: the channel that takes it, with attempt 1 */
 };
 struct store_claim {
     int64_t notice;
     size_t want;                    /* people at most */
-    const struct store_again *list; /* these, or NULL: first attempts in order of seq behind claimed_to */
+    const struct store_again *list; /* these, or NULL: first attempts, the lowest unclaimed seq first */
     size_t list_count;
-    uint32_t from_seq; /* first attempts: behind this one */
-    int64_t pass;      /* consent: whoever this complete read did not see is withheld */
+    int64_t pass; /* consent: whoever this complete read did not see is withheld */
 };
 /* Fates are appended, then new claims are made, in one transaction. Claims are judged here: people who are suppressed,
- * left or opted out get a withheld fate instead of a place in the answer. */
+ * left or opted out get a withheld fate instead of a place in the answer. First attempts go by the ledger's own
+ * claimed_to, so nobody is claimed for one twice; a list takes only those who wait for another attempt. A claim before
+ * the notice is due fails the turn; a notice that is cancelled, missed, withdrawn or has a `rest` gives nobody. A fate
+ * must answer a claim of its channel with that attempt, or withhold somebody who waits for another one: any other
+ * changes nothing. At most 2,000 people are looked at per claim, so an answer may be short of `want`. */
 struct store_turn {
     const char *channel;
     const struct store_fate *fates;
@@ -175,6 +181,7 @@ struct store_delivery {
     uint32_t seq;
     int attempt;
     unsigned char key[PERSON_KEY_SIZE];
+    bool seed; /* our own eyes */
     struct text source, source_id, address, name, locale, zone, attributes;
 };
 struct store_turned {
@@ -184,8 +191,8 @@ struct store_turned {
     struct store_progress {
         int64_t notice;
         struct tally tally;
-        uint32_t claimed_to; /* by this claim */
-        bool exhausted;      /* no first attempts are left behind claimed_to */
+        uint32_t claimed_to; /* first attempts, over all channels */
+        bool exhausted;      /* no first attempts are left */
     } * progress;            /* one for each notice that the turn touched */
     size_t progress_count;
 };
@@ -222,16 +229,24 @@ struct store_job *store_suppress(struct store *store, const struct store_suppres
 
 /* --- Reports: JSON as in design.md section 6, made on the reader thread ------------------------------------------- */
 
-enum store_report_kind { REPORT_NOTICES, REPORT_SHOW, REPORT_PEOPLE, REPORT_WHY, REPORT_OPENINGS, REPORT_AUDIT };
+enum store_report_kind {
+    REPORT_NOTICES,
+    REPORT_SHOW,
+    REPORT_PEOPLE,
+    REPORT_WHY,
+    REPORT_OPENINGS,
+    REPORT_SUPPRESSIONS,
+    REPORT_AUDIT
+};
 struct store_report {
     enum store_report_kind kind;
     int64_t notice;                     /* show, people */
-    const char *state;                  /* people: one state word, or NULL */
+    const char *state;                  /* people: waiting, claimed, accepted, refused, in_doubt, withheld, or NULL */
     unsigned char key[PERSON_KEY_SIZE]; /* why */
     const char *address;                /* why: echoed */
     const char *event_id;               /* why, or NULL */
     int64_t after;                      /* people: seq to go on behind */
-    int64_t limit;
+    int64_t limit;                      /* people, suppressions: rows at most; 0: all */
 };
 typedef void store_report_fn(void *ctx, json_t *answer, const struct error *failure); /* answer is borrowed */
 struct store_job *store_report(struct store *store, const struct store_report *what, store_report_fn *done, void *ctx);

@@ -1,0 +1,72 @@
+/* job.h - one thing asked of the store: what is asked, how it is carried out, how it is answered. Made on the loop
+ * thread, carried out on a store thread, answered and freed on the loop thread; never shared. Inside store/ only. */
+#ifndef ONSALE_STORE_JOB_H
+#define ONSALE_STORE_JOB_H
+
+#include "sqlite.h"
+
+enum job_lane {
+    LANE_WRITE,  /* in order of submission */
+    LANE_GATHER, /* pages of people: after everything of the other lane */
+    LANE_READ,   /* the reader's */
+    LANES
+};
+
+struct store_job {
+    struct store_job *next;
+    enum job_lane lane;
+    int (*run)(struct sqlite *db, struct store_job *job, struct error *err); /* store thread */
+    void (*answer)(struct store_job *job);                                   /* loop thread; NULL: nobody asks */
+    void (*clear)(struct store_job *job);                                    /* what the arena does not hold; or NULL */
+    void *ctx;
+    bool cancelled; /* loop thread */
+    struct error failure;
+    struct arena arena; /* everything below points into it */
+    union {
+        struct store_change change;
+        struct store_gather gather;
+        struct sqlite_launch launch;
+        struct store_turn turn;
+        struct store_retry retry;
+        struct store_suppression suppression;
+        struct store_report report;
+        struct {
+            int64_t notice, at_ms;
+            const char *json;
+        } evidence;
+        struct {
+            const struct sqlite_identity *identity;
+            int64_t generation;
+        } adopt;
+    } in;
+    union {
+        struct store_gathered gathered;
+        struct store_launch launched;
+        struct store_turned turned;
+        int64_t moved, generation;
+        json_t *report;
+    } out;
+    union {
+        store_done_fn *done;
+        store_gather_fn *gathered;
+        store_launch_fn *launched;
+        store_turn_fn *turned;
+        store_count_fn *counted;
+        store_report_fn *reported;
+    } tell;
+    uv_sem_t *waiter; /* of a blocking call: told instead of the loop, and the job is theirs again. Mostly NULL */
+};
+
+struct store_job *job_new(enum job_lane lane, int (*run)(struct sqlite *, struct store_job *, struct error *),
+                          void (*answer)(struct store_job *), void *ctx);
+void job_free(struct store_job *job);
+static inline const struct error *job_failure(const struct store_job *job)
+{
+    return job->failure.kind == ERROR_NONE ? NULL : &job->failure;
+}
+
+/* store.c: hands a job to its thread; returns it. */
+struct store_job *store_submit(struct store *store, struct store_job *job);
+int64_t store_now_ms(const struct store *store);
+
+#endif

@@ -1,0 +1,145 @@
+/* sqlite.h - the SQLite driver behind store.h: plain blocking functions over one connection. A connection belongs to
+ * one thread at a time. Inside store/ only. */
+#ifndef ONSALE_SQLITE_H
+#define ONSALE_SQLITE_H
+
+#include "store.h"
+
+#include <sqlite3.h>
+
+enum sqlite_mode {
+    SQLITE_WRITER, /* makes the file when there is none */
+    SQLITE_READER,
+};
+
+struct sqlite {
+    sqlite3 *handle;
+    char *path;
+    bool fresh;         /* this start made the file */
+    int64_t generation; /* of the daemon; claims carry it */
+    bool copy;          /* looks like a copy of another's state: no claim is made */
+#ifdef ONSALE_FAILPOINTS
+    long commits;
+#endif
+    struct sqlite_statement { /* prepared once, found by the address of their text */
+        const char *sql;
+        sqlite3_stmt *stmt;
+    } statements[256];
+};
+
+/* --- sqlite.c: connection and statements --- */
+struct sqlite *sqlite_open(const char *path, enum sqlite_mode mode, struct error *err);
+void sqlite_close(struct sqlite *db);
+/* Keeps a second daemon out: an open, locked file that holds our pid, or -1. */
+int sqlite_lock(const char *path, struct error *err);
+
+int sqlite_begin(struct sqlite *db, struct error *err);
+int sqlite_commit(struct sqlite *db, struct error *err); /* rolls back when it fails */
+void sqlite_rollback(struct sqlite *db);
+int sqlite_exec(struct sqlite *db, const char *sql, struct error *err);
+
+/* What SQLite last complained about, with the file and a way out; -1. */
+int sqlite_failed(struct sqlite *db, struct error *err);
+
+/* A literal's statement with its values bound in order. `types` has a letter for each:
+ *   i int64_t   d int   s const char * (NULL: null)   t struct text   m moment (MOMENT_NONE: null)   k person's key
+ * What is bound must live until the statement is done. NULL and `err` on failure. */
+sqlite3_stmt *sqlite_query(struct sqlite *db, struct error *err, const char *sql, const char *types, ...);
+/* 1 a row, 0 no more (the statement is reset), -1 failed (reset as well). */
+int sqlite_step(struct sqlite *db, sqlite3_stmt *stmt, struct error *err);
+void sqlite_done(sqlite3_stmt *stmt); /* leaves a statement before its last row */
+/* One that gives no rows. */
+int sqlite_run(struct sqlite *db, struct error *err, const char *sql, const char *types, ...);
+/* The first column of the first row, or `fallback` when there is none or it is null. */
+int sqlite_number(struct sqlite *db, int64_t fallback, int64_t *out, struct error *err, const char *sql,
+                  const char *types, ...);
+
+int64_t sqlite_moment(sqlite3_stmt *stmt, int column); /* MOMENT_NONE for null */
+struct text sqlite_text(sqlite3_stmt *stmt, int column);
+const char *sqlite_string(sqlite3_stmt *stmt, int column); /* "" for null */
+
+/* --- sqlite_schema.c --- */
+int sqlite_migrate(struct sqlite *db, struct error *err);
+int sqlite_check_schema(struct sqlite *db, struct error *err); /* for readers: ours, and of a known version */
+
+/* --- sqlite_identity.c: promise 9 --- */
+struct sqlite_identity {
+    char *self;         /* who we are: "instance:NAME" or "machine:HASH" */
+    char *witness_path; /* NULL: none */
+    struct log *log;
+};
+int sqlite_identity_init(struct sqlite_identity *identity, const struct store_spec *spec, struct error *err);
+void sqlite_identity_clear(struct sqlite_identity *identity);
+/* Raises the generation, or finds that this is a copy: then nothing is changed and `reason` is filled. */
+int sqlite_identify(struct sqlite *db, const struct sqlite_identity *identity, char **reason, struct error *err);
+/* Two steps, with a commit between: the state is declared ours; then claims are made again. */
+int sqlite_adopt(struct sqlite *db, const struct sqlite_identity *identity, int64_t *generation, struct error *err);
+int sqlite_adopted(struct sqlite *db, const struct sqlite_identity *identity, int64_t generation, struct error *err);
+
+/* --- sqlite_plan.c --- */
+int sqlite_load(struct sqlite *db, int64_t now_ms, struct store_image *out, struct error *err);
+int sqlite_apply(struct sqlite *db, const struct store_change *change, struct error *err);
+
+/* --- sqlite_gather.c --- */
+int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct store_gathered *out, struct error *err);
+char *sqlite_cursor(struct sqlite *db, int64_t roll, int64_t pass, unsigned audience);
+
+/* --- sqlite_consent.c: may this person be told now? --- */
+struct sqlite_words { /* columns of told and word, as they stand */
+    int64_t yes, pass, before_yes, before_pass;
+    int64_t no, word_pass, before_no, before_word_pass; /* 0 when nothing was said */
+};
+enum { SQLITE_NEVER = 32 }; /* the bit of word.no for "never mail", above those of 32 audiences */
+int sqlite_judge(struct sqlite *db, int64_t roll, int64_t pass, const unsigned char *key,
+                 const struct sqlite_words *words, enum withheld *out, struct error *err);
+int sqlite_suppress(struct sqlite *db, const struct store_suppression *what, struct error *err);
+
+/* --- sqlite_claim.c: who is handed over next --- */
+struct sqlite_deliveries { /* grows in its arena; texts go there too */
+    struct arena *arena;
+    struct store_delivery *at;
+    size_t count, room;
+};
+/* 0; 1 when the notice has ended and gives nobody; -1. */
+int sqlite_claim(struct sqlite *db, const char *channel, const struct store_claim *claim, int64_t now_ms,
+                 struct sqlite_deliveries *out, struct error *err);
+
+/* --- sqlite_ledger.c --- */
+struct sqlite_launch {
+    int64_t notice;
+    const char *channel;
+    bool repeat_in_doubt;
+    int64_t now_ms;
+};
+int sqlite_launch(struct sqlite *db, const struct sqlite_launch *what, struct arena *arena, struct store_launch *out,
+                  struct error *err);
+int sqlite_turn(struct sqlite *db, const struct store_turn *turn, struct arena *arena, struct store_turned *out,
+                struct error *err);
+int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err);
+int sqlite_evidence(struct sqlite *db, int64_t notice, int64_t at_ms, const char *json, struct error *err);
+/* Appends one fate; `step` counts the fates of a person in a notice from 1; `claim` 0: it answers none. */
+int sqlite_append_fate(struct sqlite *db, const char *channel, const struct store_fate *fate, int64_t step,
+                       int64_t claim, struct error *err);
+/* What a turn adds to the counters of one notice on one channel. */
+struct sqlite_delta {
+    int64_t live, accepted, refused, in_doubt, withheld;
+    int64_t claimed_to;              /* 0: unchanged */
+    int64_t first_at_ms, last_at_ms; /* of accepted ones; MOMENT_NONE: none */
+};
+void sqlite_delta_add(struct sqlite_delta *delta, const struct store_fate *fate);
+int sqlite_count(struct sqlite *db, int64_t notice, const char *channel, const struct sqlite_delta *delta,
+                 struct error *err);
+/* Of people, over all channels; a notice that has ended counts everybody left as withheld. */
+int sqlite_tally(struct sqlite *db, int64_t notice, struct tally *out, uint32_t *claimed_to, uint32_t *last_seq,
+                 struct error *err);
+
+/* --- sqlite_report.c, sqlite_people.c, sqlite_audit.c: NULL and `err` on failure --- */
+json_t *sqlite_report(struct sqlite *db, const struct store_report *what, struct error *err);
+json_t *sqlite_report_people(struct sqlite *db, const struct store_report *what, struct error *err);
+json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, struct error *err);
+json_t *sqlite_audit(struct sqlite *db, struct error *err);
+json_t *sqlite_json_text(sqlite3_stmt *stmt, int column);   /* null for null */
+json_t *sqlite_json_moment(sqlite3_stmt *stmt, int column); /* RFC 3339 */
+json_t *json_moment(int64_t at_ms);
+
+#endif

@@ -1,0 +1,98 @@
+/* sqlite_gather.c - the people of a notice: one page of one audience at a time, with its cursor in the same
+ * transaction. A person gets the next number of the roll when first seen with a yes; every record is remembered as what
+ * its audience says in this read. */
+#include "sqlite.h"
+
+/* In a new read the bits begin anew; what the read before said is kept beside them, for it counts until the new read is
+ * complete. Our own eyes stay. A record of an older read changes nothing. */
+static const char tell[] =
+    "INSERT INTO told(roll, seq, key, yes, pass, before_yes, before_pass) VALUES(?1, ?2, ?3, ?4, ?5, 0, 0)"
+    " ON CONFLICT(roll, key) DO UPDATE SET"
+    " before_yes = CASE WHEN pass < ?5 THEN yes ELSE before_yes END,"
+    " before_pass = CASE WHEN pass < ?5 THEN pass ELSE before_pass END,"
+    " yes = CASE WHEN pass < ?5 THEN ?4 | (yes & (1 << 31)) WHEN pass = ?5 THEN yes | ?4 ELSE yes END,"
+    " pass = max(pass, ?5) RETURNING seq";
+
+/* A no is forgotten only by a complete read that came after it: until then all that was said before adds up. */
+static const char hear[] = "INSERT INTO word(roll, key, no, pass, before_no, before_pass) VALUES(?1, ?2, ?3, ?4, 0, 0)"
+                           " ON CONFLICT(roll, key) DO UPDATE SET"
+                           " before_no = CASE WHEN pass < ?4 THEN before_no | no ELSE before_no END,"
+                           " before_pass = CASE WHEN pass < ?4 THEN pass ELSE before_pass END,"
+                           " no = CASE WHEN pass < ?4 THEN ?3 ELSE no | ?3 END,"
+                           " pass = max(pass, ?4)";
+
+static int add_person(struct sqlite *db, const struct store_gather *page, const struct store_person *who, int64_t seq,
+                      struct error *err)
+{
+    return sqlite_run(db, err, "INSERT INTO person VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", "iistttttt", page->roll,
+                      seq, page->source, who->source_id, who->address, who->name, who->locale, who->zone,
+                      who->attributes);
+}
+
+/* 1: new on the roll, with number `seq`; 0: known. */
+static int add_told(struct sqlite *db, const struct store_gather *page, const struct store_person *who, int64_t seq,
+                    struct error *err)
+{
+    sqlite3_stmt *row =
+        sqlite_query(db, err, tell, "iikii", page->roll, seq, who->key, (int64_t)1 << page->audience, page->pass);
+    int rc = row ? sqlite_step(db, row, err) : -1;
+
+    if (rc != 1)
+        return -1;
+    bool added = sqlite3_column_int64(row, 0) == seq;
+    if (sqlite_step(db, row, err) < 0)
+        return -1;
+    if (!added)
+        return 0;
+    return add_person(db, page, who, seq, err) < 0 ? -1 : 1;
+}
+
+static int add_word(struct sqlite *db, const struct store_gather *page, const struct store_person *who,
+                    struct error *err)
+{
+    int64_t bit = (int64_t)1 << (who->consent == CONSENT_NEVER ? (unsigned)SQLITE_NEVER : page->audience);
+
+    return sqlite_run(db, err, hear, "ikii", page->roll, who->key, bit, page->pass);
+}
+
+int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct store_gathered *out, struct error *err)
+{
+    int64_t last;
+
+    out->added = 0;
+    if (page->audience > STORE_SEED || page->roll <= 0)
+        return error_set(err, ERROR_REFUSED, "roll %lld, audience %u: no such list of people", (long long)page->roll,
+                         page->audience);
+    if (sqlite_number(db, 0, &last, err, "SELECT last_seq FROM roll WHERE id = ?1", "i", page->roll) < 0)
+        return -1;
+    for (size_t i = 0; i < page->count; i++) {
+        const struct store_person *who = &page->people[i];
+        int rc = who->consent == CONSENT_YES ? add_told(db, page, who, last + out->added + 1, err)
+                                             : add_word(db, page, who, err);
+        if (rc < 0)
+            return -1;
+        out->added += rc;
+    }
+    out->planned = last + out->added;
+    if (sqlite_run(db, err, "INSERT INTO roll VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET last_seq = ?2", "ii",
+                   page->roll, out->planned) < 0)
+        return -1;
+    return sqlite_run(db, err,
+                      "INSERT INTO reading VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET source = ?4,"
+                      " cursor = ?5",
+                      "iidss", page->roll, page->pass, (int)page->audience, page->source ? page->source : "",
+                      page->cursor ? page->cursor : "");
+}
+
+char *sqlite_cursor(struct sqlite *db, int64_t roll, int64_t pass, unsigned audience)
+{
+    sqlite3_stmt *row =
+        sqlite_query(db, NULL, "SELECT cursor FROM reading WHERE roll = ?1 AND pass = ?2 AND audience = ?3", "iid",
+                     roll, pass, (int)audience);
+
+    if (!row || sqlite_step(db, row, NULL) != 1)
+        return NULL;
+    char *cursor = text_dup(sqlite_text(row, 0));
+    sqlite_done(row);
+    return cursor;
+}

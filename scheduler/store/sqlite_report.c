@@ -1,0 +1,389 @@
+/* sqlite_report.c - what is planned and what happened, as JSON (design.md section 6). One read transaction each. */
+#include "sqlite.h"
+
+#include <string.h>
+
+json_t *json_moment(int64_t at_ms)
+{
+    auto_buf struct buf text = {0};
+
+    if (at_ms == MOMENT_NONE)
+        return json_null();
+    buf_init(&text, 64);
+    buf_add_moment(&text, at_ms);
+    return json_string(text.ptr);
+}
+
+json_t *sqlite_json_moment(sqlite3_stmt *stmt, int column)
+{
+    return json_moment(sqlite_moment(stmt, column));
+}
+
+json_t *sqlite_json_text(sqlite3_stmt *stmt, int column)
+{
+    if (sqlite3_column_type(stmt, column) == SQLITE_NULL)
+        return json_null();
+    struct text t = sqlite_text(stmt, column);
+    json_t *text = json_stringn(t.ptr, t.len);
+    return text ? text : json_string("?"); /* not UTF-8: came in damaged */
+}
+
+static json_t *json_tally(const struct tally *t)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)t->planned, "waiting",
+                     (json_int_t)t->waiting, "accepted", (json_int_t)t->accepted, "refused", (json_int_t)t->refused,
+                     "in_doubt", (json_int_t)t->in_doubt, "withheld", (json_int_t)t->withheld);
+}
+
+/* --- Notices --- */
+
+enum {
+    N_ID,
+    N_SITE,
+    N_EVENT,
+    N_TITLE,
+    N_OPENING,
+    N_RULE,
+    N_STATE,
+    N_REASON,
+    N_TEXT,
+    N_PAUSED,
+    N_AT,
+    N_DUE,
+    N_KIND,
+    N_EDITION,
+    N_ESTIMATE,
+    N_FIRST,
+    N_LAST,
+    N_RELEASED,
+    N_GATHERED,
+    N_ENDED
+};
+static const char notices_sql[] =
+    "SELECT n.id, n.site, n.subject, e.title,"
+    " (SELECT o.id FROM opening o WHERE o.site = n.site AND o.event_id = n.subject AND o.opens_at = n.at"
+    "  ORDER BY o.state, o.id LIMIT 1),"
+    " n.rule, n.state, n.reason, n.reason_text,"
+    " n.paused OR EXISTS (SELECT 1 FROM pause p WHERE p.target IN ('', 'notice:' || n.id)),"
+    " n.at, n.due_at, n.kind, n.edition, n.estimate,"
+    " (SELECT min(c.first_handover_at) FROM counter c WHERE c.notice = n.id),"
+    " (SELECT max(c.last_handover_at) FROM counter c WHERE c.notice = n.id),"
+    " n.released_at, n.gathered_at, n.ended_at"
+    " FROM notice n LEFT JOIN event e ON e.site = n.site AND e.id = n.subject"
+    " WHERE ?1 = 0 OR n.id = ?1 ORDER BY n.due_at, n.id";
+
+static json_t *by_channel(struct sqlite *db, int64_t notice, struct error *err)
+{
+    json_t *out = json_object();
+    sqlite3_stmt *row = sqlite_query(db, err,
+                                     "SELECT channel, live, accepted, refused, in_doubt, withheld FROM counter"
+                                     " WHERE notice = ?1",
+                                     "i", notice);
+    while (row && sqlite_step(db, row, err) == 1)
+        json_object_set_new(out, sqlite_string(row, 0),
+                            json_pack("{s:I, s:I, s:I, s:I, s:I}", "claimed", (json_int_t)sqlite3_column_int64(row, 1),
+                                      "accepted", (json_int_t)sqlite3_column_int64(row, 2), "refused",
+                                      (json_int_t)sqlite3_column_int64(row, 3), "in_doubt",
+                                      (json_int_t)sqlite3_column_int64(row, 4), "withheld",
+                                      (json_int_t)sqlite3_column_int64(row, 5)));
+    return out;
+}
+
+static json_t *notice_of(struct sqlite *db, sqlite3_stmt *row, struct error *err)
+{
+    int64_t id = sqlite3_column_int64(row, N_ID);
+    int64_t due_at_ms = sqlite3_column_int64(row, N_DUE), first_at_ms = sqlite_moment(row, N_FIRST);
+    enum notice_reason reason = (enum notice_reason)sqlite3_column_int(row, N_REASON);
+    bool opening = sqlite3_column_type(row, N_OPENING) != SQLITE_NULL;
+    struct tally tally = {0};
+
+    if (sqlite_tally(db, id, &tally, NULL, NULL, err) < 0)
+        return NULL;
+    json_t *out = json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:i}", "id", (json_int_t)id, "site", sqlite_json_text(row, N_SITE),
+        "event_id", sqlite_json_text(row, N_EVENT), "event_title", sqlite_json_text(row, N_TITLE), "opening_id",
+        opening ? json_integer(sqlite3_column_int64(row, N_OPENING)) : json_null(), "rule",
+        sqlite_json_text(row, N_RULE), "kind", moment_kind_name((enum moment_kind)sqlite3_column_int(row, N_KIND)),
+        "edition", sqlite3_column_int(row, N_EDITION));
+    json_t *state = json_pack("{s:s, s:o, s:o, s:b, s:o, s:o, s:I, s:o, s:o}", "state",
+                              notice_state_name((enum notice_state)sqlite3_column_int(row, N_STATE)), "reason",
+                              reason == REASON_NONE ? json_null() : json_string(notice_reason_name(reason)),
+                              "reason_text", sqlite_json_text(row, N_TEXT), "paused", sqlite3_column_int(row, N_PAUSED),
+                              "opens_at", sqlite_json_moment(row, N_AT), "due_at", sqlite_json_moment(row, N_DUE),
+                              "estimate", (json_int_t)sqlite3_column_int64(row, N_ESTIMATE), "counts",
+                              json_tally(&tally), "by_channel", by_channel(db, id, err));
+    json_t *times = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "gathered_at", sqlite_json_moment(row, N_GATHERED),
+                              "released_at", sqlite_json_moment(row, N_RELEASED), "first_handover_at",
+                              json_moment(first_at_ms), "last_handover_at", sqlite_json_moment(row, N_LAST), "late_ms",
+                              first_at_ms == MOMENT_NONE ? json_null() : json_integer(first_at_ms - due_at_ms),
+                              "ended_at", sqlite_json_moment(row, N_ENDED));
+    bool whole = out && state && times && json_object_update(out, state) == 0 && json_object_update(out, times) == 0;
+    json_decref(state);
+    json_decref(times);
+    if (whole)
+        return out;
+    json_decref(out);
+    return NULL;
+}
+
+static json_t *notices(struct sqlite *db, int64_t only, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row = sqlite_query(db, err, notices_sql, "i", only);
+    int rc = row ? 1 : -1;
+
+    while (rc == 1 && (rc = sqlite_step(db, row, err)) == 1)
+        if (json_array_append_new(out, notice_of(db, row, err)) < 0) {
+            error_set(err, ERROR_REFUSED, "%s: notice %lld cannot be shown", db->path,
+                      (long long)sqlite3_column_int64(row, N_ID));
+            sqlite_done(row);
+            rc = -1;
+        }
+    if (rc == 0)
+        return out;
+    json_decref(out);
+    return NULL;
+}
+
+/* --- Show --- */
+
+static json_t *reason_row(const char *state, json_t *reason, json_t *channel, int code, json_t *text, int64_t count)
+{
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I}", "state", state, "reason", reason, "channel", channel, "code",
+                     code ? json_integer(code) : json_null(), "text", text, "count", (json_int_t)count);
+}
+
+/* The last fates that are not "accepted", by what they say; then everybody left of a notice that ended. */
+static json_t *reasons(struct sqlite *db, int64_t notice, struct error *err)
+{
+    json_t *out = json_array();
+    struct tally tally;
+    int64_t rest, withheld;
+    sqlite3_stmt *row = sqlite_query(
+        db, err,
+        "SELECT f.fate, f.withheld, f.channel, f.code, t.text, count(*) FROM fate f LEFT JOIN text t ON t.id = f.text"
+        " WHERE f.notice = ?1 AND f.fate <> ?2 AND NOT EXISTS (SELECT 1 FROM fate g WHERE g.notice = f.notice AND"
+        " g.seq = f.seq AND g.step > f.step) GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC",
+        "id", notice, FATE_ACCEPTED);
+    while (row && sqlite_step(db, row, err) == 1) {
+        enum withheld why = (enum withheld)sqlite3_column_int(row, 1);
+        json_array_append_new(out, reason_row(fate_name((enum fate)sqlite3_column_int(row, 0)),
+                                              why ? json_string(withheld_name(why)) : json_null(),
+                                              sqlite_json_text(row, 2), sqlite3_column_int(row, 3),
+                                              sqlite_json_text(row, 4), sqlite3_column_int64(row, 5)));
+    }
+    if (sqlite_tally(db, notice, &tally, NULL, NULL, err) == 0 &&
+        sqlite_number(db, 0, &rest, err, "SELECT rest FROM notice WHERE id = ?1", "i", notice) == 0 &&
+        sqlite_number(db, 0, &withheld, err, "SELECT sum(withheld) FROM counter WHERE notice = ?1", "i", notice) == 0 &&
+        rest && tally.withheld > withheld)
+        json_array_append_new(out, reason_row(fate_name(FATE_WITHHELD), json_string(withheld_name((enum withheld)rest)),
+                                              json_null(), 0, json_null(), tally.withheld - withheld));
+    return out;
+}
+
+static json_t *gate(struct sqlite *db, int64_t notice, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row =
+        sqlite_query(db, err, "SELECT at, json FROM evidence WHERE notice = ?1 ORDER BY at, rowid", "i", notice);
+
+    while (row && sqlite_step(db, row, err) == 1) {
+        struct text text = sqlite_text(row, 1);
+        json_t *said = json_loadb(text.ptr, text.len, JSON_DECODE_ANY, NULL);
+        json_array_append_new(out, json_pack("{s:o, s:o}", "at", sqlite_json_moment(row, 0), "evidence",
+                                             said ? said : sqlite_json_text(row, 1)));
+    }
+    return out;
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Hand-over less due, of accepted ones; one channel, or all of them. */
+static json_t *percentiles(struct sqlite *db, int64_t notice, const char *channel, struct error *err)
+{
+    int64_t *late = NULL;
+    size_t count = 0, room = 0;
+    sqlite3_stmt *row = sqlite_query(db, err,
+                                     "SELECT f.at - n.due_at FROM fate f JOIN notice n ON n.id = f.notice"
+                                     " WHERE f.notice = ?1 AND f.fate = ?2 AND (?3 IS NULL OR f.channel = ?3)",
+                                     "ids", notice, FATE_ACCEPTED, channel);
+
+    while (row && sqlite_step(db, row, err) == 1) {
+        if (count == room) {
+            room = room ? room * 2 : 1024;
+            late = must_realloc(late, room * sizeof *late);
+        }
+        late[count++] = sqlite3_column_int64(row, 0);
+    }
+    if (count == 0)
+        return json_null();
+    qsort(late, count, sizeof *late, compare);
+    json_t *out = json_pack("{s:I, s:I, s:I}", "median", (json_int_t)late[(count - 1) / 2], "p99",
+                            (json_int_t)late[(count * 99 + 99) / 100 - 1], "last", (json_int_t)late[count - 1]);
+    free(late);
+    return out;
+}
+
+static void add_channel_percentiles(struct sqlite *db, int64_t notice, json_t *show, struct error *err)
+{
+    const char *channel;
+    json_t *counts;
+
+    json_object_foreach(json_object_get(show, "by_channel"), channel, counts)
+        json_object_set_new(counts, "percentiles_ms", percentiles(db, notice, channel, err));
+}
+
+/* Our own eyes: they are the first to see that it went out. */
+static json_t *seeds(struct sqlite *db, int64_t notice, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row = sqlite_query(
+        db, err,
+        "SELECT t.seq, f.fate, f.at FROM notice n JOIN told t ON t.roll = n.roll LEFT JOIN fate f ON f.notice = n.id"
+        " AND f.seq = t.seq AND f.step = (SELECT max(step) FROM fate g WHERE g.notice = n.id AND g.seq = t.seq)"
+        " WHERE n.id = ?1 AND t.yes & (1 << 31) ORDER BY t.seq",
+        "i", notice);
+
+    while (row && sqlite_step(db, row, err) == 1) {
+        enum fate fate = (enum fate)sqlite3_column_int(row, 1);
+        json_array_append_new(out,
+                              json_pack("{s:I, s:s, s:o}", "seq", (json_int_t)sqlite3_column_int64(row, 0), "state",
+                                        fate ? fate_name(fate) : "waiting", "at", sqlite_json_moment(row, 2)));
+    }
+    return out;
+}
+
+static json_t *show(struct sqlite *db, int64_t notice, struct error *err)
+{
+    json_t *list = notices(db, notice, err);
+    json_t *out = json_incref(json_array_get(list, 0));
+
+    if (list && !out)
+        error_set(err, ERROR_REFUSED, "there is no notice %lld", (long long)notice);
+    json_decref(list);
+    if (!out)
+        return NULL;
+    json_object_set_new(out, "reasons", reasons(db, notice, err));
+    json_object_set_new(out, "gate", gate(db, notice, err));
+    json_object_set_new(out, "percentiles_ms", percentiles(db, notice, NULL, err));
+    add_channel_percentiles(db, notice, out, err);
+    json_object_set_new(out, "seeds", seeds(db, notice, err));
+    return out;
+}
+
+/* --- Openings, suppressions --- */
+
+static json_t *opening_definitions(struct sqlite *db, int64_t opening, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row = sqlite_query(db, err,
+                                     "SELECT m.definition, d.name, d.price, d.currency FROM opening_member m JOIN"
+                                     " opening o ON o.id = m.opening LEFT JOIN definition d ON d.site = o.site AND"
+                                     " d.id = m.definition WHERE m.opening = ?1 ORDER BY m.place",
+                                     "i", opening);
+
+    while (row && sqlite_step(db, row, err) == 1)
+        json_array_append_new(out, json_pack("{s:o, s:o, s:o, s:o}", "id", sqlite_json_text(row, 0), "name",
+                                             sqlite_json_text(row, 1), "price", sqlite_json_text(row, 2), "currency",
+                                             sqlite_json_text(row, 3)));
+    return out;
+}
+
+static json_t *opening_notices(struct sqlite *db, sqlite3_stmt *opening, int64_t *estimate, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row = sqlite_query(
+        db, err, "SELECT id, estimate FROM notice WHERE site = ?1 AND subject = ?2 AND at = ?3 ORDER BY id", "tti",
+        sqlite_text(opening, 1), sqlite_text(opening, 2), sqlite3_column_int64(opening, 4));
+
+    while (row && sqlite_step(db, row, err) == 1) {
+        json_array_append_new(out, json_integer(sqlite3_column_int64(row, 0)));
+        if (sqlite3_column_int64(row, 1) > *estimate)
+            *estimate = sqlite3_column_int64(row, 1);
+    }
+    return out;
+}
+
+static json_t *openings(struct sqlite *db, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row = sqlite_query(db, err,
+                                     "SELECT o.id, o.site, o.event_id, e.title, o.opens_at, o.state FROM opening o LEFT"
+                                     " JOIN event e ON e.site = o.site AND e.id = o.event_id ORDER BY o.opens_at, o.id",
+                                     "");
+
+    while (row && sqlite_step(db, row, err) == 1) {
+        int64_t estimate = -1;
+        json_t *list = opening_notices(db, row, &estimate, err);
+        json_array_append_new(out, json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "id",
+                                             (json_int_t)sqlite3_column_int64(row, 0), "site", sqlite_json_text(row, 1),
+                                             "event_id", sqlite_json_text(row, 2), "event_title",
+                                             sqlite_json_text(row, 3), "opens_at", sqlite_json_moment(row, 4), "state",
+                                             opening_state_name((enum opening_state)sqlite3_column_int(row, 5)),
+                                             "definitions", opening_definitions(db, sqlite3_column_int64(row, 0), err),
+                                             "notices", list, "estimate",
+                                             estimate < 0 ? json_null() : json_integer(estimate)));
+    }
+    return out;
+}
+
+/* The list itself holds keys only; an address is shown while some roll still has it. */
+static json_t *suppressions(struct sqlite *db, int64_t limit, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row = sqlite_query(db, err,
+                                     "SELECT lower(hex(s.key)), (SELECT p.address FROM roll r JOIN told t ON t.roll ="
+                                     " r.id AND t.key = s.key JOIN person p ON p.roll = t.roll AND p.seq = t.seq LIMIT"
+                                     " 1), s.scope, s.reason, s.at FROM suppression s ORDER BY s.at DESC, s.key"
+                                     " LIMIT ?1",
+                                     "i", limit > 0 ? limit : -1);
+
+    while (row && sqlite_step(db, row, err) == 1)
+        json_array_append_new(out, json_pack("{s:o, s:o, s:o, s:o, s:o}", "key", sqlite_json_text(row, 0), "address",
+                                             sqlite_json_text(row, 1), "scope", sqlite_json_text(row, 2), "reason",
+                                             sqlite_json_text(row, 3), "at", sqlite_json_moment(row, 4)));
+    return out;
+}
+
+static json_t *report(struct sqlite *db, const struct store_report *what, struct error *err)
+{
+    switch (what->kind) {
+    case REPORT_NOTICES:
+        return notices(db, 0, err);
+    case REPORT_SHOW:
+        return show(db, what->notice, err);
+    case REPORT_PEOPLE:
+        return sqlite_report_people(db, what, err);
+    case REPORT_WHY:
+        return sqlite_report_why(db, what, err);
+    case REPORT_OPENINGS:
+        return openings(db, err);
+    case REPORT_SUPPRESSIONS:
+        return suppressions(db, what->limit, err);
+    case REPORT_AUDIT:
+        return sqlite_audit(db, err);
+    }
+    error_set(err, ERROR_REFUSED, "there is no report %d", what->kind);
+    return NULL;
+}
+
+/* One read transaction: what a report says is from one moment. */
+json_t *sqlite_report(struct sqlite *db, const struct store_report *what, struct error *err)
+{
+    struct error failure = {0};
+
+    if (sqlite_exec(db, "BEGIN", err) < 0)
+        return NULL;
+    json_t *out = report(db, what, &failure);
+    sqlite_rollback(db);
+    if (failure.kind == ERROR_NONE && out)
+        return out;
+    error_set(err, failure.kind ? failure.kind : ERROR_REFUSED, "%s", failure.kind ? failure.text : "out of memory");
+    json_decref(out);
+    return NULL;
+}

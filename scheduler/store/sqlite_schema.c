@@ -1,0 +1,141 @@
+/* sqlite_schema.c - the shape of the state, version by version. Forward only, each step in one transaction.
+ * Moments are Unix milliseconds UTC, null for none. Addresses of people are in `person` alone. */
+#include "sqlite.h"
+
+enum { APPLICATION_ID = 0x4F6E536C }; /* "OnSl" */
+
+static const char *const version_1[] = {
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE site(name TEXT PRIMARY KEY, first_walk_at INTEGER, watermark INTEGER) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE rule(name TEXT PRIMARY KEY, first_load_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE pause(target TEXT PRIMARY KEY, who TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    /* The mirror of the sites. A title outlives its definitions: reports name events of last year. */
+    "CREATE TABLE definition("
+    "  site TEXT NOT NULL, id TEXT NOT NULL, event_id TEXT NOT NULL, revision INTEGER NOT NULL,"
+    "  created_at INTEGER, updated_at INTEGER, name TEXT NOT NULL, description TEXT NOT NULL, price TEXT NOT NULL,"
+    "  currency TEXT NOT NULL, free INTEGER NOT NULL, hidden INTEGER NOT NULL, sold_out INTEGER NOT NULL,"
+    "  sale_status INTEGER NOT NULL, sale_starts_at INTEGER, sale_ends_at INTEGER, event_status INTEGER NOT NULL,"
+    "  event_title TEXT NOT NULL, event_zone TEXT NOT NULL, event_url TEXT NOT NULL, event_place TEXT NOT NULL,"
+    "  event_starts_at INTEGER, suspect INTEGER NOT NULL, PRIMARY KEY(site, id)) STRICT;"
+    "CREATE INDEX definition_starts ON definition(site, sale_starts_at);"
+    "CREATE INDEX definition_ends ON definition(site, sale_ends_at);"
+    "CREATE TABLE event(site TEXT NOT NULL, id TEXT NOT NULL, title TEXT NOT NULL, PRIMARY KEY(site, id))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE opening(id INTEGER PRIMARY KEY, site TEXT NOT NULL, event_id TEXT NOT NULL,"
+    "  opens_at INTEGER NOT NULL, state INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX opening_event ON opening(site, event_id, opens_at);"
+    "CREATE TABLE opening_member(opening INTEGER NOT NULL REFERENCES opening ON DELETE CASCADE,"
+    "  place INTEGER NOT NULL, definition TEXT NOT NULL, PRIMARY KEY(opening, place)) STRICT, WITHOUT ROWID;",
+    /* Notices. `roll` is the list of people; a take-over hands the number on. */
+    "CREATE TABLE notice("
+    "  id INTEGER PRIMARY KEY, roll INTEGER NOT NULL, site TEXT NOT NULL, subject TEXT NOT NULL, rule TEXT NOT NULL,"
+    "  kind INTEGER NOT NULL, at INTEGER NOT NULL, edition INTEGER NOT NULL, due_at INTEGER NOT NULL,"
+    "  state INTEGER NOT NULL, reason INTEGER NOT NULL, reason_text TEXT, rest INTEGER NOT NULL,"
+    "  paused INTEGER NOT NULL, claimed INTEGER NOT NULL, approved INTEGER NOT NULL, catch_up_waived INTEGER NOT NULL,"
+    "  pass INTEGER NOT NULL, gathered_at INTEGER, released_at INTEGER, first_handover_at INTEGER,"
+    "  last_handover_at INTEGER, ended_at INTEGER, estimate INTEGER NOT NULL,"
+    "  UNIQUE(site, subject, rule, kind, at, edition)) STRICT;"
+    "CREATE INDEX notice_roll ON notice(roll);"
+    "CREATE TABLE notice_member(notice INTEGER NOT NULL REFERENCES notice ON DELETE CASCADE,"
+    "  place INTEGER NOT NULL, definition TEXT NOT NULL, PRIMARY KEY(notice, place)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE evidence(notice INTEGER NOT NULL, at INTEGER NOT NULL, json TEXT NOT NULL) STRICT;"
+    "CREATE INDEX evidence_notice ON evidence(notice, at);",
+    /* Who is told: seq counts from 1 without gaps. `yes` has a bit per audience that says yes in read `pass`, what it
+     * was before stands in before_*; `no` likewise for words that are not a plain yes. */
+    "CREATE TABLE roll(id INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE told(roll INTEGER NOT NULL, seq INTEGER NOT NULL, key BLOB NOT NULL CHECK(length(key) = 16),"
+    "  yes INTEGER NOT NULL, pass INTEGER NOT NULL, before_yes INTEGER NOT NULL, before_pass INTEGER NOT NULL,"
+    "  PRIMARY KEY(roll, seq), UNIQUE(roll, key)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE person(roll INTEGER NOT NULL, seq INTEGER NOT NULL, source TEXT NOT NULL, source_id TEXT NOT NULL,"
+    "  address TEXT NOT NULL, name TEXT NOT NULL, locale TEXT NOT NULL, zone TEXT NOT NULL, attributes TEXT NOT NULL,"
+    "  PRIMARY KEY(roll, seq)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE word(roll INTEGER NOT NULL, key BLOB NOT NULL CHECK(length(key) = 16), no INTEGER NOT NULL,"
+    "  pass INTEGER NOT NULL, before_no INTEGER NOT NULL, before_pass INTEGER NOT NULL, PRIMARY KEY(roll, key))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE reading(roll INTEGER NOT NULL, pass INTEGER NOT NULL, audience INTEGER NOT NULL,"
+    "  source TEXT NOT NULL, cursor TEXT NOT NULL, PRIMARY KEY(roll, pass, audience)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE suppression(key BLOB NOT NULL CHECK(length(key) = 16), scope TEXT NOT NULL, reason TEXT NOT NULL,"
+    "  at INTEGER NOT NULL, PRIMARY KEY(key, scope)) STRICT, WITHOUT ROWID;",
+    /* The truth about handing over: a claim covers first..last, or its members; a fate answers a claim (null: a mark
+     * made without one). `step` counts the fates of a person in a notice. */
+    "CREATE TABLE claim(notice INTEGER NOT NULL, no INTEGER NOT NULL, channel TEXT NOT NULL, first INTEGER,"
+    "  last INTEGER, people INTEGER NOT NULL, at INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    "  PRIMARY KEY(notice, no)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE claim_member(notice INTEGER NOT NULL, no INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    "  attempt INTEGER NOT NULL, PRIMARY KEY(notice, no, seq)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE fate(notice INTEGER NOT NULL, seq INTEGER NOT NULL, step INTEGER NOT NULL, channel TEXT NOT NULL,"
+    "  attempt INTEGER NOT NULL, fate INTEGER NOT NULL, withheld INTEGER NOT NULL, code INTEGER NOT NULL,"
+    "  text INTEGER, at INTEGER NOT NULL, next_at INTEGER, claim INTEGER, PRIMARY KEY(notice, seq, step))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE text(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;",
+    /* What follows from claims and fates, kept beside them in the same transactions; `audit` makes it anew. */
+    "CREATE TABLE flight(notice INTEGER NOT NULL, seq INTEGER NOT NULL, channel TEXT NOT NULL,"
+    "  attempt INTEGER NOT NULL, step INTEGER NOT NULL, claim INTEGER NOT NULL, PRIMARY KEY(notice, seq))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE again(notice INTEGER NOT NULL, seq INTEGER NOT NULL, channel TEXT NOT NULL,"
+    "  attempt INTEGER NOT NULL, step INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(notice, seq))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE counter(notice INTEGER NOT NULL, channel TEXT NOT NULL, claimed_to INTEGER NOT NULL,"
+    "  live INTEGER NOT NULL, accepted INTEGER NOT NULL, refused INTEGER NOT NULL, in_doubt INTEGER NOT NULL,"
+    "  withheld INTEGER NOT NULL, first_handover_at INTEGER, last_handover_at INTEGER, PRIMARY KEY(notice, channel))"
+    "  STRICT, WITHOUT ROWID;",
+    NULL,
+};
+
+static const char *const *const versions[] = {version_1};
+
+static int check(struct sqlite *db, int64_t *version, struct error *err)
+{
+    int64_t id, tables;
+
+    if (sqlite_number(db, 0, &id, err, "PRAGMA application_id", "") < 0 ||
+        sqlite_number(db, 0, version, err, "PRAGMA user_version", "") < 0 ||
+        sqlite_number(db, 0, &tables, err, "SELECT count(*) FROM sqlite_schema", "") < 0)
+        return -1;
+    if (id != APPLICATION_ID && (id != 0 || *version != 0 || tables != 0))
+        return error_set(err, ERROR_CONFIG, "%s: a database, but not one of Onsale: name another file", db->path);
+    if (*version > (int64_t)ARRAY_LEN(versions))
+        return error_set(err, ERROR_CONFIG,
+                         "%s: made by a newer onsale (schema %lld, this program knows %zu): install that version, or "
+                         "restore the backup made before it",
+                         db->path, (long long)*version, ARRAY_LEN(versions));
+    return 0;
+}
+
+int sqlite_migrate(struct sqlite *db, struct error *err)
+{
+    int64_t version;
+    char pragmas[96];
+
+    if (check(db, &version, err) < 0)
+        return -1;
+    if (version == (int64_t)ARRAY_LEN(versions))
+        return 0;
+    db->fresh = version == 0;
+    if (sqlite_begin(db, err) < 0)
+        return -1;
+    for (size_t i = (size_t)version; i < ARRAY_LEN(versions); i++)
+        for (const char *const *part = versions[i]; *part; part++)
+            if (sqlite_exec(db, *part, err) < 0)
+                goto fail;
+    snprintf(pragmas, sizeof pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%zu", APPLICATION_ID,
+             ARRAY_LEN(versions));
+    if (sqlite_exec(db, pragmas, err) < 0)
+        goto fail;
+    return sqlite_commit(db, err);
+fail:
+    sqlite_rollback(db);
+    return -1;
+}
+
+int sqlite_check_schema(struct sqlite *db, struct error *err)
+{
+    int64_t version;
+
+    if (check(db, &version, err) < 0)
+        return -1;
+    if (version != (int64_t)ARRAY_LEN(versions))
+        return error_set(err, ERROR_CONFIG, "%s: has schema %lld, this program reads %zu: start the daemon once",
+                         db->path, (long long)version, ARRAY_LEN(versions));
+    return 0;
+}

@@ -1,0 +1,486 @@
+/* store.c - opening and closing, the two store threads and their queues. The writer shares one commit among all waiting
+ * jobs, each in its savepoint; answers are posted to the loop after it. */
+#include "job.h"
+
+#include <limits.h>
+#include <string.h>
+
+enum {
+    SLICE_MS = 40,       /* a transaction takes no more jobs after so long */
+    GATHER_PEOPLE = 1000 /* and no more people of gathering pages */
+};
+
+struct queue {
+    struct store_job *first, **last;
+};
+
+/* One thread with its connection. */
+struct worker {
+    struct store *store;
+    struct sqlite *db; /* the thread's, once it runs */
+    uv_thread_t thread;
+    bool running;
+    uv_mutex_t mutex; /* over what follows */
+    uv_cond_t work;
+    struct queue lanes[LANES];
+    bool stop;
+};
+
+struct store {
+    char *path, *folder, *copy_reason;
+    int lock;
+    int64_t generation;
+    const struct clock *clock;
+    struct sqlite_identity identity;
+    struct sqlite *db; /* for the blocking calls, on the caller's thread; reads only */
+    struct worker writer, reader;
+    uv_mutex_t mutex; /* over answered */
+    struct queue answered;
+    uv_async_t wake;
+    bool closing;
+};
+
+/* --- Queues --- */
+
+static void queue_init(struct queue *queue)
+{
+    queue->first = NULL;
+    queue->last = &queue->first;
+}
+
+static void queue_push(struct queue *queue, struct store_job *job)
+{
+    job->next = NULL;
+    *queue->last = job;
+    queue->last = &job->next;
+}
+
+static struct store_job *queue_pop(struct queue *queue)
+{
+    struct store_job *job = queue->first;
+
+    if (!job)
+        return NULL;
+    queue->first = job->next;
+    if (!queue->first)
+        queue->last = &queue->first;
+    return job;
+}
+
+static void queue_move(struct queue *to, struct queue *from)
+{
+    if (!from->first)
+        return;
+    *to->last = from->first;
+    to->last = from->last;
+    queue_init(from);
+}
+
+/* --- Answers: from the store threads to the loop --- */
+
+static void post(struct store *store, struct queue *done)
+{
+    struct queue answers;
+    struct store_job *job;
+
+    queue_init(&answers);
+    while ((job = queue_pop(done)))
+        if (job->waiter)
+            uv_sem_post(job->waiter);
+        else
+            queue_push(&answers, job);
+    if (!answers.first)
+        return;
+    uv_mutex_lock(&store->mutex);
+    queue_move(&store->answered, &answers);
+    uv_mutex_unlock(&store->mutex);
+    uv_async_send(&store->wake);
+}
+
+static struct store_job *next_answer(struct store *store)
+{
+    uv_mutex_lock(&store->mutex);
+    struct store_job *job = queue_pop(&store->answered);
+    uv_mutex_unlock(&store->mutex);
+    return job;
+}
+
+/* An answer may close the store: then the rest is not delivered. */
+static void on_wake(uv_async_t *wake)
+{
+    struct store *store = wake->data;
+    struct store_job *job;
+
+    while (!store->closing && (job = next_answer(store))) {
+        if (job->answer && !job->cancelled)
+            job->answer(job);
+        job_free(job);
+    }
+}
+
+/* --- The writer --- */
+
+static bool waits(const struct worker *worker)
+{
+    for (size_t i = 0; i < LANES; i++)
+        if (worker->lanes[i].first)
+            return true;
+    return false;
+}
+
+/* The next one for this transaction, or NULL. Claims and fates come before pages of people; a page that was taken
+ * fills the transaction. */
+static struct store_job *next_write(struct worker *worker, size_t *people)
+{
+    uv_mutex_lock(&worker->mutex);
+    struct store_job *job = queue_pop(&worker->lanes[LANE_WRITE]);
+    if (!job && *people < GATHER_PEOPLE)
+        job = queue_pop(&worker->lanes[LANE_GATHER]);
+    uv_mutex_unlock(&worker->mutex);
+    if (job && job->lane == LANE_GATHER)
+        *people += job->in.gather.count;
+    return job;
+}
+
+/* A job that fails leaves nothing behind. False when the whole transaction is gone with it. */
+static bool run_in_savepoint(struct sqlite *db, struct store_job *job)
+{
+    struct error *err = &job->failure;
+
+    if (sqlite_run(db, err, "SAVEPOINT job", "") == 0 && job->run(db, job, err) == 0 &&
+        sqlite_run(db, err, "RELEASE job", "") == 0)
+        return true;
+    if (sqlite3_get_autocommit(db->handle))
+        return false;
+    return sqlite_run(db, NULL, "ROLLBACK TO job", "") == 0 && sqlite_run(db, NULL, "RELEASE job", "") == 0;
+}
+
+static void fail_all(struct queue *jobs, const struct error *err)
+{
+    for (struct store_job *job = jobs->first; job; job = job->next)
+        error_set(&job->failure, err->kind, "%s", err->text);
+}
+
+/* Runs what waits within one transaction, for SLICE_MS at most. */
+static void write_together(struct worker *worker)
+{
+    struct sqlite *db = worker->db;
+    struct error err = {0};
+    struct queue done;
+    struct store_job *job;
+    size_t people = 0;
+    int64_t until_ms = clock_mono_ms(&clock_machine) + SLICE_MS;
+    bool whole = sqlite_begin(db, &err) == 0;
+
+    queue_init(&done);
+    do {
+        job = next_write(worker, &people);
+        if (!job)
+            break;
+        if (whole && !run_in_savepoint(db, job)) {
+            whole = false;
+            err = job->failure;
+        }
+        queue_push(&done, job);
+    } while (whole && clock_mono_ms(&clock_machine) < until_ms);
+    if (whole)
+        whole = sqlite_commit(db, &err) == 0;
+    else
+        sqlite_rollback(db);
+    if (!whole)
+        fail_all(&done, &err);
+    post(worker->store, &done);
+}
+
+static bool wait_for_work(struct worker *worker)
+{
+    uv_mutex_lock(&worker->mutex);
+    while (!waits(worker) && !worker->stop)
+        uv_cond_wait(&worker->work, &worker->mutex);
+    bool more = waits(worker);
+    uv_mutex_unlock(&worker->mutex);
+    return more;
+}
+
+static void writer_main(void *ctx)
+{
+    struct worker *worker = ctx;
+
+    while (wait_for_work(worker))
+        write_together(worker);
+}
+
+/* --- The reader --- */
+
+static void reader_main(void *ctx)
+{
+    struct worker *worker = ctx;
+
+    while (wait_for_work(worker)) {
+        struct queue done;
+        uv_mutex_lock(&worker->mutex);
+        struct store_job *job = queue_pop(&worker->lanes[LANE_READ]);
+        uv_mutex_unlock(&worker->mutex);
+        job->run(worker->db, job, &job->failure);
+        queue_init(&done);
+        queue_push(&done, job);
+        post(worker->store, &done);
+    }
+}
+
+/* --- Threads --- */
+
+static int worker_start(struct worker *worker, struct store *store, void (*main)(void *), struct error *err)
+{
+    worker->store = store;
+    for (size_t i = 0; i < LANES; i++)
+        queue_init(&worker->lanes[i]);
+    uv_mutex_init(&worker->mutex);
+    uv_cond_init(&worker->work);
+    int rc = uv_thread_create(&worker->thread, main, worker);
+    if (rc < 0) {
+        uv_cond_destroy(&worker->work);
+        uv_mutex_destroy(&worker->mutex);
+        return error_set(err, ERROR_TRY_LATER, "store thread: %s", uv_strerror(rc));
+    }
+    worker->running = true;
+    return 0;
+}
+
+/* Ends after everything that was submitted. */
+static void worker_stop(struct worker *worker)
+{
+    if (worker->running) {
+        uv_mutex_lock(&worker->mutex);
+        worker->stop = true;
+        uv_cond_signal(&worker->work);
+        uv_mutex_unlock(&worker->mutex);
+        uv_thread_join(&worker->thread);
+        uv_cond_destroy(&worker->work);
+        uv_mutex_destroy(&worker->mutex);
+        worker->running = false;
+    }
+}
+
+static struct store_job *worker_give(struct worker *worker, struct store_job *job)
+{
+    uv_mutex_lock(&worker->mutex);
+    queue_push(&worker->lanes[job->lane], job);
+    uv_cond_signal(&worker->work);
+    uv_mutex_unlock(&worker->mutex);
+    return job;
+}
+
+struct store_job *store_submit(struct store *store, struct store_job *job)
+{
+    return worker_give(job->lane == LANE_READ ? &store->reader : &store->writer, job);
+}
+
+int64_t store_now_ms(const struct store *store)
+{
+    return clock_now_ms(store->clock);
+}
+
+/* --- Opening and closing --- */
+
+static int set_path(struct store *store, const char *url, struct error *err)
+{
+    static const char scheme[] = "sqlite:";
+
+    if (!text_starts(text_of(url), scheme) || url[strlen(scheme)] == '\0')
+        return error_set(err, ERROR_CONFIG, "store: \"%s\": expected sqlite:/path/of/the/file", url ? url : "");
+    store->path = must_strdup(url + strlen(scheme));
+    const char *slash = strrchr(store->path, '/');
+    if (!slash)
+        store->folder = must_strdup(".");
+    else
+        store->folder = text_dup((struct text){store->path, slash == store->path ? 1 : (size_t)(slash - store->path)});
+    return 0;
+}
+
+static int open_daemon(struct store *store, const struct store_spec *spec, struct error *err)
+{
+    store->lock = sqlite_lock(store->path, err);
+    if (store->lock < 0)
+        return -1;
+    store->writer.db = sqlite_open(store->path, SQLITE_WRITER, err);
+    if (!store->writer.db || sqlite_migrate(store->writer.db, err) < 0 ||
+        sqlite_identity_init(&store->identity, spec, err) < 0 ||
+        sqlite_identify(store->writer.db, &store->identity, &store->copy_reason, err) < 0)
+        return -1;
+    store->generation = store->writer.db->generation;
+    store->reader.db = sqlite_open(store->path, SQLITE_READER, err);
+    if (!store->reader.db || worker_start(&store->writer, store, writer_main, err) < 0 ||
+        worker_start(&store->reader, store, reader_main, err) < 0)
+        return -1;
+    return 0;
+}
+
+static void release(struct store *store)
+{
+    struct store_job *job;
+
+    worker_stop(&store->reader);
+    worker_stop(&store->writer);
+    sqlite_close(store->reader.db);
+    sqlite_close(store->db);
+    sqlite_close(store->writer.db); /* the last one: it folds the write-ahead log into the file */
+    store->reader.db = store->db = store->writer.db = NULL;
+    while ((job = queue_pop(&store->answered)))
+        job_free(job);
+    if (store->lock >= 0)
+        close(store->lock);
+    store->lock = -1;
+}
+
+static void store_free(struct store *store)
+{
+    sqlite_identity_clear(&store->identity);
+    uv_mutex_destroy(&store->mutex);
+    free(store->copy_reason);
+    free(store->path);
+    free(store->folder);
+    free(store);
+}
+
+static void on_closed(uv_handle_t *wake)
+{
+    store_free(wake->data);
+}
+
+static struct store *store_new(const struct store_spec *spec)
+{
+    struct store *store = must_calloc(1, sizeof *store);
+
+    store->lock = -1;
+    store->clock = spec->clock ? spec->clock : &clock_machine;
+    uv_mutex_init(&store->mutex);
+    queue_init(&store->answered);
+    return store;
+}
+
+struct store *store_open(const struct store_spec *spec, struct error *err)
+{
+    struct store *store = store_new(spec);
+    bool async = false;
+
+    if (set_path(store, spec->url, err) < 0)
+        goto fail;
+    if (!spec->read_only) {
+        int rc = uv_async_init(spec->loop, &store->wake, on_wake);
+        if (rc < 0) {
+            error_set(err, ERROR_TRY_LATER, "store: %s", uv_strerror(rc));
+            goto fail;
+        }
+        async = true;
+        store->wake.data = store;
+        if (open_daemon(store, spec, err) < 0)
+            goto fail;
+    }
+    store->db = sqlite_open(store->path, SQLITE_READER, err);
+    if (!store->db || sqlite_check_schema(store->db, err) < 0)
+        goto fail;
+    return store;
+fail:
+    release(store);
+    if (async)
+        uv_close((uv_handle_t *)&store->wake, on_closed);
+    else
+        store_free(store);
+    return NULL;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    bool async = store->writer.running;
+
+    store->closing = true;
+    release(store);
+    if (async)
+        uv_close((uv_handle_t *)&store->wake, on_closed);
+    else
+        store_free(store);
+}
+
+int64_t store_generation(const struct store *store)
+{
+    return store->generation;
+}
+
+const char *store_copy_reason(const struct store *store)
+{
+    return store->copy_reason;
+}
+
+const char *store_folder(const struct store *store)
+{
+    return store->folder;
+}
+
+/* --- Blocking calls --- */
+
+static int run_adopt(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    return sqlite_adopt(db, job->in.adopt.identity, &job->out.generation, err);
+}
+
+/* After the commit of it. */
+static int run_adopted(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    return sqlite_adopted(db, job->in.adopt.identity, job->in.adopt.generation, err);
+}
+
+/* Waits for it; consumes the job. */
+static int carry_out(struct store *store, struct store_job *job, int64_t *generation, struct error *err)
+{
+    uv_sem_t carried_out;
+
+    uv_sem_init(&carried_out, 0);
+    job->waiter = &carried_out;
+    store_submit(store, job);
+    uv_sem_wait(&carried_out);
+    uv_sem_destroy(&carried_out);
+    if (job_failure(job))
+        error_set(err, job->failure.kind, "%s", job->failure.text);
+    int rc = job_failure(job) ? -1 : 0;
+    if (generation)
+        *generation = job->out.generation;
+    job_free(job);
+    return rc;
+}
+
+int store_adopt(struct store *store, struct error *err)
+{
+    int64_t generation;
+    struct store_job *adopt = job_new(LANE_WRITE, run_adopt, NULL, NULL);
+
+    adopt->in.adopt.identity = &store->identity;
+    if (carry_out(store, adopt, &generation, err) < 0)
+        return -1;
+    struct store_job *adopted = job_new(LANE_WRITE, run_adopted, NULL, NULL);
+    adopted->in.adopt.identity = &store->identity;
+    adopted->in.adopt.generation = generation;
+    if (carry_out(store, adopted, NULL, err) < 0)
+        return -1;
+    store->generation = generation;
+    free(store->copy_reason);
+    store->copy_reason = NULL;
+    return 0;
+}
+
+int store_load(struct store *store, struct store_image *out, struct error *err)
+{
+    return sqlite_load(store->db, store_now_ms(store), out, err);
+}
+
+char *store_cursor(struct store *store, int64_t roll, int64_t pass, unsigned audience)
+{
+    return sqlite_cursor(store->db, roll, pass, audience);
+}
+
+json_t *store_report_now(struct store *store, const struct store_report *what, struct error *err)
+{
+    return sqlite_report(store->db, what, err);
+}

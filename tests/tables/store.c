@@ -1,0 +1,860 @@
+/* The ledger: gathering, consent at each claim, turns, retries, and a store's identity. */
+#include "store_bench.h"
+
+#include <fcntl.h>
+
+static int set_up(void **state)
+{
+    struct bench *b = must_calloc(1, sizeof *b);
+
+    bench_init(b);
+    bench_open(b);
+    *state = b;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    if (((struct bench *)*state)->store)
+        bench_audit(*state);
+    bench_clear(*state);
+    free(*state);
+    return 0;
+}
+
+/* --- Plan --- */
+
+static struct definition *definition_of(const char *id, int64_t revision)
+{
+    return definition_new(&(struct definition){.site = "arena",
+                                               .id = id,
+                                               .event_id = "event-1",
+                                               .revision = revision,
+                                               .created_at_ms = 5,
+                                               .updated_at_ms = MOMENT_NONE,
+                                               .name = "Balkon",
+                                               .description = "",
+                                               .price = "49.90",
+                                               .currency = "EUR",
+                                               .hidden = true,
+                                               .sale_status = SALE_SCHEDULED,
+                                               .sale_starts_at_ms = DUE_MS,
+                                               .sale_ends_at_ms = MOMENT_NONE,
+                                               .event_status = EVENT_UPCOMING,
+                                               .event_title = "Summer Nights",
+                                               .event_zone = "Europe/Vilnius",
+                                               .event_url = "https://arena.example/1",
+                                               .event_place = "Arena",
+                                               .event_starts_at_ms = DUE_MS + DAY_MS,
+                                               .suspect = true});
+}
+
+static void what_is_planned_comes_back(void **state)
+{
+    struct bench *b = *state;
+    struct definition *one = definition_of("a", 3), *two = definition_of("b", 1);
+    const struct definition *put[] = {one, two};
+    struct notice *n = bench_notice(7), *other = bench_notice(9);
+    struct openings openings = {0};
+    struct opening *opening = openings_add(&openings, 4, "arena", "event-1", DUE_MS, OPENING_SCHEDULED);
+    struct store_image image;
+    struct error err = {0};
+
+    notice_set_members(n, (const char *const[]){"a", "b"}, 2);
+    n->reason = REASON_ALREADY_TOLD;
+    n->reason_text = must_strdup("said by the relay");
+    n->rest = WITHHELD_EXPIRED;
+    n->approved = n->paused = n->catch_up_waived = true;
+    n->estimate = 12;
+    n->released_at_ms = DUE_MS + 1;
+    opening_set_members(opening, (const char *const[]){"a"}, 1);
+    bench_apply(b, &(struct store_change){.put = put,
+                                          .put_count = 2,
+                                          .notices = (const struct notice *const[]){n, other},
+                                          .notice_count = 2,
+                                          .openings = (const struct opening *const[]){opening},
+                                          .opening_count = 1,
+                                          .site = "arena",
+                                          .first_walk_at_ms = 17,
+                                          .watermark_ms = 18,
+                                          .rules = (const char *const[]){"on-sale"},
+                                          .rule_count = 1,
+                                          .now_ms = 19,
+                                          .pause = &(struct store_pause){"notifier:mail", "ops", 20}});
+    bench_fine(b);
+    bench_apply(b, &(struct store_change){.removed_site = "arena",
+                                          .removed = (const char *const[]){"b"},
+                                          .removed_count = 1,
+                                          .site = "arena",
+                                          .first_walk_at_ms = MOMENT_NONE,
+                                          .watermark_ms = 30,
+                                          .rules = (const char *const[]){"on-sale"},
+                                          .rule_count = 1,
+                                          .now_ms = 40});
+    bench_fine(b);
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(store_generation(b->store), 2);
+    assert_int_equal(store_load(b->store, &image, &err), 0);
+
+    assert_int_equal(image.site_count, 1);
+    assert_string_equal(image.sites[0], "arena");
+    assert_int_equal(image.definitions[0].count, 1);
+    assert_true(definition_same(image.definitions[0].at[0], one));
+    assert_true(image.definitions[0].at[0]->suspect);
+    assert_int_equal(image.definitions[0].at[0]->revision, 3);
+    assert_int_equal(image.notices.count, 2);
+    struct notice *back = notices_find(&image.notices, 7);
+    assert_non_null(back);
+    assert_int_equal(back->member_count, 2);
+    assert_string_equal(back->members[1], "b");
+    assert_string_equal(back->reason_text, "said by the relay");
+    assert_true(back->approved && back->paused && back->catch_up_waived && !back->claimed);
+    assert_int_equal(back->rest, WITHHELD_EXPIRED);
+    assert_int_equal(back->estimate, 12);
+    assert_int_equal(back->released_at_ms, DUE_MS + 1);
+    assert_true(back->ended_at_ms == MOMENT_NONE);
+    assert_ptr_equal(back, notices_match(&image.notices, "arena", "event-7", "on-sale", MOMENT_SALE_START, DUE_MS));
+    assert_int_equal(image.notices.next_id, 10);
+    assert_int_equal(image.openings.count, 1);
+    assert_string_equal(image.openings.at[0]->members[0], "a");
+    assert_int_equal(image.openings.next_id, 5);
+    assert_int_equal(image.first_walks[0].at_ms, 17);
+    assert_int_equal(image.watermarks[0].at_ms, 30);
+    assert_int_equal(image.first_loads[0].at_ms, 19);
+    assert_int_equal(image.pause_count, 1);
+    assert_string_equal(image.pauses[0].target, "notifier:mail");
+    store_image_clear(&image);
+
+    bench_apply(b,
+                &(struct store_change){.first_walk_at_ms = MOMENT_NONE, .watermark_ms = MOMENT_NONE, .unpause = "*"});
+    assert_int_equal(store_load(b->store, &image, &err), 0);
+    assert_int_equal(image.pause_count, 0);
+    store_image_clear(&image);
+    definition_free(one);
+    definition_free(two);
+    notice_free(n);
+    notice_free(other);
+    openings_clear(&openings);
+}
+
+static void final_notices_are_forgotten_when_no_definition_has_their_instant(void **state)
+{
+    struct bench *b = *state;
+    struct definition *d = definition_of("a", 1);
+    struct notice *old = bench_notice(1), *kept = bench_notice(2), *again = bench_notice(3);
+    struct store_image image;
+
+    old->at_ms = old->due_at_ms = DUE_MS - 60LL * DAY_MS;
+    old->state = kept->state = NOTICE_DONE;
+    bench_put(b, old);
+    bench_put(b, kept);
+    bench_apply(b, &(struct store_change){.put = (const struct definition *const[]){d},
+                                          .put_count = 1,
+                                          .first_walk_at_ms = MOMENT_NONE,
+                                          .watermark_ms = MOMENT_NONE});
+    b->ahead_ms = 90LL * DAY_MS;
+    assert_int_equal(store_load(b->store, &image, NULL), 0);
+    assert_null(notices_find(&image.notices, 1));
+    assert_non_null(notices_find(&image.notices, 2)); /* a definition still has that instant */
+    assert_int_equal(image.notices.next_id, 3);
+    store_image_clear(&image);
+
+    notice_free(again);
+    again = notice_new(3, "arena", "event-1", "on-sale", MOMENT_SALE_START, old->at_ms, 1);
+    again->due_at_ms = old->at_ms;
+    again->state = NOTICE_PLANNED;
+    bench_apply(b, &(struct store_change){.notices = (const struct notice *const[]){again},
+                                          .notice_count = 1,
+                                          .first_walk_at_ms = MOMENT_NONE,
+                                          .watermark_ms = MOMENT_NONE});
+    assert_int_equal(b->failure.kind, ERROR_REFUSED); /* the same identity twice */
+    again->state = NOTICE_MISSED;
+    bench_put(b, again); /* known to be over already: nothing to add */
+    definition_free(d);
+    notice_free(old);
+    notice_free(kept);
+    notice_free(again);
+}
+
+/* --- Gather --- */
+
+static void people_are_numbered_once(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 100);
+    assert_int_equal(b->gathered.added, 100);
+    bench_gather(b, 1, 1, 51, 150);
+    assert_int_equal(b->gathered.added, 50);
+    assert_int_equal(b->gathered.planned, 150);
+    bench_gather(b, 1, 2, 1, 160);
+    assert_int_equal(b->gathered.added, 10);
+    bench_claim(b, 1, 1000, 2);
+    assert_int_equal(b->got_count, 160);
+    for (uint32_t i = 0; i < 160; i++)
+        assert_int_equal(b->got[i].seq, i + 1);
+    assert_string_equal(b->got[159].address, "p160@example.org");
+}
+
+static void a_read_goes_on_where_it_was_left(void **state)
+{
+    struct bench *b = *state;
+    char *cursor;
+
+    assert_null(store_cursor(b->store, 1, 1, 0));
+    bench_say(b, 1, 1, 1, 5, CONSENT_YES);
+    cursor = store_cursor(b->store, 1, 1, 1);
+    assert_string_equal(cursor, "page 2");
+    free(cursor);
+    bench_gather(b, 1, 1, 1, 2);
+    cursor = store_cursor(b->store, 1, 1, 0);
+    assert_string_equal(cursor, "");
+    free(cursor);
+    assert_null(store_cursor(b->store, 1, 2, 0));
+}
+
+/* --- Consent: every combination of what two audiences say in two reads --- */
+
+enum { SAID_NOTHING, SAID_YES, SAID_NO, SAID_NEVER, SAID_YES_AND_NO, WORDS };
+
+static void say(struct bench *b, int64_t roll, int64_t pass, unsigned audience, int word, bool no_first)
+{
+    if (word == SAID_YES_AND_NO && no_first)
+        bench_say(b, roll, pass, audience, 1, CONSENT_NO);
+    if (word == SAID_YES || word == SAID_YES_AND_NO)
+        bench_say(b, roll, pass, audience, 1, CONSENT_YES);
+    if (word == SAID_NO || (word == SAID_YES_AND_NO && !no_first))
+        bench_say(b, roll, pass, audience, 1, CONSENT_NO);
+    if (word == SAID_NEVER)
+        bench_say(b, roll, pass, audience, 1, CONSENT_NEVER);
+}
+
+static bool has_yes(int word)
+{
+    return word == SAID_YES || word == SAID_YES_AND_NO;
+}
+
+/* By promise 6, thought anew: the last complete read counts, and never mail for all. */
+static bool should_be_told(const int first[2], const int last[2], const bool suppressed[3])
+{
+    bool any = false;
+
+    (void)first;
+    for (int audience = 0; audience < 2; audience++) {
+        if (last[audience] == SAID_NEVER)
+            return false;
+        any |= last[audience] == SAID_YES && !suppressed[audience];
+    }
+    return any && !suppressed[2];
+}
+
+static void suppress(struct bench *b, unsigned who, const char *scope, bool lift)
+{
+    struct store_suppression what = {.scope = scope, .reason = "operator", .at_ms = DUE_MS, .lift = lift};
+
+    bench_key(what.key, who);
+    store_suppress(b->store, &what, bench_on_done, b);
+    bench_wait(b);
+    bench_fine(b);
+}
+
+static void consent_is_what_the_last_complete_read_says(void **state)
+{
+    struct bench *b = *state;
+    static const char *const scopes[] = {"fans", "door", ""};
+    int64_t id = 0;
+
+    for (int suppression = 0; suppression < 4; suppression++) {
+        bool suppressed[3] = {suppression == 1, suppression == 2, suppression == 3};
+        if (suppression)
+            suppress(b, 1, scopes[suppression - 1], false);
+        for (int c = 0; c < WORDS * WORDS * WORDS * WORDS; c++) {
+            int first[2] = {c % WORDS, c / WORDS % WORDS};
+            int last[2] = {c / (WORDS * WORDS) % WORDS, c / (WORDS * WORDS * WORDS)};
+            if (suppression && c % 3) /* a third of them is enough for the combinations with our own list */
+                continue;
+            bench_add_notice(b, ++id);
+            for (unsigned audience = 0; audience < 2; audience++)
+                say(b, id, 1, audience, first[audience], c & 1);
+            for (unsigned audience = 0; audience < 2; audience++)
+                say(b, id, 2, audience, last[audience], c & 2);
+            bench_claim(b, id, 10, 2);
+            bool on_list = has_yes(first[0]) || has_yes(first[1]) || has_yes(last[0]) || has_yes(last[1]);
+            if ((b->got_count == 1) != should_be_told(first, last, suppressed))
+                fail_msg("first %d %d, last %d %d, suppression %d: %zu told", first[0], first[1], last[0], last[1],
+                         suppression, b->got_count);
+            assert_int_equal(b->progress[0].tally.planned, on_list);
+            assert_int_equal(b->progress[0].tally.withheld, on_list - b->got_count);
+            assert_true(b->progress[0].exhausted);
+        }
+        if (suppression)
+            suppress(b, 1, scopes[suppression - 1], true);
+    }
+}
+
+static void the_reason_says_why(void **state)
+{
+    static const struct {
+        int first[2], last[2];
+        const char *scope; /* suppressed, or NULL */
+        const char *reason;
+    } cases[] = {
+        {{SAID_YES, 0}, {SAID_NOTHING, 0}, NULL, "left"},
+        {{SAID_YES, 0}, {SAID_NO, 0}, NULL, "opted out"},
+        {{SAID_YES, 0}, {SAID_YES_AND_NO, 0}, NULL, "opted out"},
+        {{SAID_YES, 0}, {SAID_NEVER, 0}, NULL, "never mail"},
+        {{SAID_YES, SAID_YES}, {SAID_YES, SAID_NEVER}, NULL, "never mail"},
+        {{SAID_YES, 0}, {SAID_YES, 0}, "", "suppressed"},
+        {{SAID_YES, 0}, {SAID_YES, 0}, "fans", "suppressed"},
+        {{SAID_YES, SAID_YES}, {SAID_YES, SAID_NO}, "fans", "suppressed"},
+    };
+    struct bench *b = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t id = (int64_t)i + 1;
+        bench_add_notice(b, id);
+        for (unsigned audience = 0; audience < 2; audience++)
+            say(b, id, 1, audience, cases[i].first[audience], false);
+        for (unsigned audience = 0; audience < 2; audience++)
+            say(b, id, 2, audience, cases[i].last[audience], false);
+        if (cases[i].scope)
+            suppress(b, 1, cases[i].scope, false);
+        bench_claim(b, id, 10, 2);
+        if (cases[i].scope)
+            suppress(b, 1, cases[i].scope, true);
+        assert_int_equal(b->got_count, 0);
+        json_t *people = bench_report(b, &(struct store_report){.kind = REPORT_PEOPLE, .notice = id});
+        assert_string_equal(json_string_value(json_object_get(json_array_get(people, 0), "reason")), cases[i].reason);
+    }
+}
+
+/* A read that broke off takes nobody away, but a no that it heard counts. */
+static void half_a_read_counts_only_as_no(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 3);
+    bench_say(b, 1, 1, 1, 4, CONSENT_NO);  /* the door says no, ... */
+    bench_say(b, 1, 1, 0, 4, CONSENT_YES); /* ... the fans yes */
+    bench_say(b, 1, 2, 0, 2, CONSENT_NO);
+    bench_say(b, 1, 2, 1, 4, CONSENT_YES);
+    bench_say(b, 1, 3, 1, 4, CONSENT_YES);
+    bench_claim(b, 1, 10, 1);
+    assert_int_equal(b->got_count, 2); /* 4 said yes where a complete read said no: not before that is complete again */
+    assert_int_equal(b->got[0].seq, 1);
+    assert_int_equal(b->got[1].seq, 3);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 4, .waiting = 2, .withheld = 2, .claimed = 2});
+}
+
+static void our_own_eyes_come_first_and_stay(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_say(b, 1, 1, STORE_SEED, 100, CONSENT_YES);
+    bench_say(b, 1, 1, STORE_SEED, 101, CONSENT_YES);
+    bench_gather(b, 1, 1, 1, 3);
+    bench_say(b, 1, 2, 0, 100, CONSENT_NO);
+    bench_gather(b, 1, 2, 1, 3);
+    suppress(b, 101, "", false);
+    bench_claim(b, 1, 10, 2);
+    assert_int_equal(b->got_count, 4);
+    assert_true(b->got[0].seed);
+    assert_int_equal(b->got[0].seq, 1);
+    assert_false(b->got[1].seed);
+    assert_int_equal(json_array_size(json_object_get(
+                         bench_report(b, &(struct store_report){.kind = REPORT_SHOW, .notice = 1}), "seeds")),
+                     2);
+}
+
+/* --- Turns --- */
+
+static void counts_are_of_people(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 10);
+    bench_claim(b, 1, 6, 1);
+    assert_int_equal(b->got_count, 6);
+    assert_false(b->progress[0].exhausted);
+    assert_int_equal(b->progress[0].claimed_to, 6);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 10, .waiting = 10, .claimed = 6});
+    bench_fate(b, 1, 1, 1, FATE_ACCEPTED, 0);
+    bench_fate(b, 1, 2, 1, FATE_REFUSED, 0);
+    bench_fate(b, 1, 3, 1, FATE_IN_DOUBT, 0);
+    bench_fate(b, 1, 4, 1, FATE_WITHHELD, WITHHELD_ADDRESS);
+    bench_fate(b, 1, 5, 1, FATE_TRY_LATER, 0);
+    bench_fate(b, 1, 6, 1, FATE_RETURNED, 0);
+    bench_tally_is(
+        &b->progress[0].tally,
+        (struct tally){.planned = 10, .waiting = 6, .accepted = 1, .refused = 1, .in_doubt = 1, .withheld = 1});
+    bench_claim(b, 1, 100, 1);
+    assert_int_equal(b->got_count, 4);
+    assert_true(b->progress[0].exhausted);
+}
+
+static void a_fate_counts_once(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 2);
+    bench_claim(b, 1, 1, 1);
+    bench_fate(b, 1, 1, 1, FATE_ACCEPTED, 0);
+    bench_fate(b, 1, 1, 1, FATE_ACCEPTED, 0);
+    bench_fate(b, 1, 1, 1, FATE_REFUSED, 0);
+    bench_fate(b, 1, 2, 1, FATE_ACCEPTED, 0); /* never claimed */
+    bench_fate(b, 1, 2, 2, FATE_WITHHELD, WITHHELD_EXPIRED);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 2, .waiting = 1, .accepted = 1});
+    bench_turn(b, &(struct store_fate){.notice = 1, .seq = 1, .attempt = 1, .fate = FATE_WITHHELD}, 1, NULL);
+    assert_int_equal(b->failure.kind, ERROR_REFUSED); /* withheld without a reason */
+    bench_turn(b, NULL, 0, &(struct store_claim){.notice = 99, .want = 1, .pass = 1});
+    assert_int_equal(b->failure.kind, ERROR_REFUSED); /* there is no such notice */
+}
+
+static void retries_wait_for_their_turn(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 3);
+    bench_claim(b, 1, 3, 1);
+    bench_fate(b, 1, 1, 1, FATE_TRY_LATER, 0);
+    bench_fate(b, 1, 2, 1, FATE_RETURNED, 0);
+    bench_fate(b, 1, 3, 1, FATE_ACCEPTED, 0);
+    bench_launch(b, 1, false);
+    assert_int_equal(b->launch.again_count, 2);
+    assert_int_equal(b->again[0].seq, 2);
+    assert_int_equal(b->again[0].attempt, 1);
+    assert_int_equal(b->again[1].seq, 1);
+    assert_int_equal(b->again[1].attempt, 2);
+    assert_int_equal(b->again[1].at_ms, DUE_MS + SECOND_MS);
+    assert_int_equal(b->launch.claimed_to, 3);
+    assert_int_equal(b->launch.last_seq, 3);
+
+    struct store_again list[] = {{.seq = 1, .attempt = 2}, {.seq = 3, .attempt = 1}, {.seq = 2, .attempt = 1}};
+    struct store_claim claim = {.notice = 1, .want = 3, .list = list, .list_count = 3, .pass = 1};
+    bench_turn(b, NULL, 0, &claim);
+    assert_int_equal(b->got_count, 2); /* 3 is through with it */
+    assert_int_equal(b->got[0].attempt, 2);
+    assert_int_equal(b->got[1].attempt, 1);
+    bench_turn(b, NULL, 0, &claim);
+    assert_int_equal(b->got_count, 0);
+    bench_fate(b, 1, 1, 1, FATE_ACCEPTED, 0); /* an answer to the attempt before: too late */
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 3, .waiting = 2, .accepted = 1, .claimed = 2});
+    bench_fate(b, 1, 1, 2, FATE_TRY_LATER, 0);
+    bench_fate(b, 1, 1, 3, FATE_WITHHELD, WITHHELD_EXPIRED); /* while waiting for the third */
+    bench_fate(b, 1, 2, 1, FATE_ACCEPTED, 0);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 3, .accepted = 2, .withheld = 1});
+    bench_launch(b, 1, false);
+    assert_int_equal(b->launch.again_count, 0);
+}
+
+static void a_retry_is_judged_again(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 1);
+    bench_claim(b, 1, 1, 1);
+    bench_fate(b, 1, 1, 1, FATE_TRY_LATER, 0);
+    suppress(b, 1, "", false);
+    struct store_again list[] = {{.seq = 1, .attempt = 2}};
+    bench_turn(b, NULL, 0, &(struct store_claim){.notice = 1, .want = 1, .list = list, .list_count = 1, .pass = 1});
+    assert_int_equal(b->got_count, 0);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 1, .withheld = 1});
+}
+
+static void a_fallback_takes_over(void **state)
+{
+    struct bench *b = *state;
+    struct store_fate passed = {
+        .notice = 1, .seq = 1, .attempt = 1, .fate = FATE_PASSED_ON, .at_ms = DUE_MS, .passed_to = "push"};
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 1);
+    bench_claim(b, 1, 1, 1);
+    bench_turn(b, &passed, 1, NULL);
+    bench_fine(b);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 1, .waiting = 1});
+    store_launch(b->store, 1, "push", false, bench_on_launch, b);
+    bench_wait(b);
+    assert_int_equal(b->launch.again_count, 1);
+    struct store_turn turn = {
+        .channel = "push",
+        .claim_count = 1,
+        .now_ms = DUE_MS,
+        .claims = &(struct store_claim){.notice = 1, .want = 1, .list = b->again, .list_count = 1, .pass = 1}};
+    store_turn(b->store, &turn, bench_on_turn, b);
+    bench_wait(b);
+    assert_int_equal(b->got_count, 1);
+    turn = (struct store_turn){
+        .channel = "push",
+        .now_ms = DUE_MS,
+        .fate_count = 1,
+        .fates = &(struct store_fate){.notice = 1, .seq = 1, .attempt = 1, .fate = FATE_ACCEPTED, .at_ms = DUE_MS}};
+    store_turn(b->store, &turn, bench_on_turn, b);
+    bench_wait(b);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 1, .accepted = 1});
+}
+
+static void people_can_be_chosen_for_another_try(void **state)
+{
+    struct bench *b = *state;
+    struct store_retry what = {.notice = 1, .fate = FATE_REFUSED, .code = 550, .channel = "mail", .now_ms = DUE_MS};
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 4);
+    suppress(b, 4, "", false);
+    bench_claim(b, 1, 4, 1);
+    bench_fate(b, 1, 1, 1, FATE_REFUSED, 0);
+    bench_fate(b, 1, 2, 1, FATE_IN_DOUBT, 0);
+    bench_fate(b, 1, 3, 1, FATE_ACCEPTED, 0);
+    what.code = 421;
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->count, 0);
+    what.code = 550;
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->count, 1);
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->count, 0); /* waits already */
+    what = (struct store_retry){
+        .notice = 1, .fate = FATE_WITHHELD, .withheld = WITHHELD_SUPPRESSED, .channel = "mail", .now_ms = DUE_MS};
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->count, 1);
+    what.fate = FATE_ACCEPTED;
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->failure.kind, ERROR_REFUSED);
+    bench_launch(b, 1, false);
+    assert_int_equal(b->launch.again_count, 2);
+    bench_tally_is(&b->launch.tally, (struct tally){.planned = 4, .waiting = 2, .accepted = 1, .in_doubt = 1});
+}
+
+static void nothing_is_claimed_before_it_is_due_or_after_it_ended(void **state)
+{
+    struct bench *b = *state;
+    struct notice *n = bench_notice(1);
+
+    bench_put(b, n);
+    bench_gather(b, 1, 1, 1, 3);
+    b->ahead_ms = -1;
+    bench_turn(b, NULL, 0, &(struct store_claim){.notice = 1, .want = 1, .pass = 1});
+    assert_int_equal(b->failure.kind, ERROR_REFUSED);
+    b->ahead_ms = 0;
+    bench_claim(b, 1, 1, 1);
+    assert_int_equal(b->got_count, 1);
+    n->state = NOTICE_CANCELLED;
+    n->rest = WITHHELD_CANCELLED;
+    bench_put(b, n);
+    bench_claim(b, 1, 1, 1);
+    assert_int_equal(b->got_count, 0);
+    assert_true(b->progress[0].exhausted);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 3, .waiting = 1, .withheld = 2, .claimed = 1});
+    bench_fate(b, 1, 1, 1, FATE_ACCEPTED, 0);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 3, .accepted = 1, .withheld = 2});
+
+    struct store_image image;
+    assert_int_equal(store_load(b->store, &image, NULL), 0);
+    assert_true(image.notices.at[0]->claimed); /* though the planner never said so */
+    bench_tally_is(&image.notices.at[0]->tally, (struct tally){.planned = 3, .accepted = 1, .withheld = 2});
+    store_image_clear(&image);
+    notice_free(n);
+}
+
+static void a_moved_notice_takes_its_people_over(void **state)
+{
+    struct bench *b = *state;
+    struct notice *from = bench_notice(1), *to = bench_notice(2);
+
+    bench_put(b, from);
+    bench_gather(b, 1, 1, 1, 5);
+    from->roll = 0;
+    from->state = NOTICE_WITHDRAWN;
+    to->roll = 1;
+    bench_apply(b, &(struct store_change){.notices = (const struct notice *const[]){from, to},
+                                          .notice_count = 2,
+                                          .first_walk_at_ms = MOMENT_NONE,
+                                          .watermark_ms = MOMENT_NONE});
+    bench_fine(b);
+    bench_claim(b, 2, 10, 1);
+    assert_int_equal(b->got_count, 5);
+    bench_claim(b, 1, 10, 1);
+    assert_int_equal(b->got_count, 0);
+    assert_int_equal(b->progress[0].tally.planned, 0);
+    notice_free(from);
+    notice_free(to);
+}
+
+/* A claim looks at a bounded number of people, so that a turn stays short when most are withheld. */
+static void a_claim_looks_at_a_bounded_number(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    for (unsigned i = 0; i < 5; i++)
+        bench_gather(b, 1, 1, i * 900 + 1, i * 900 + 900);
+    bench_say(b, 1, 2, 0, 4500, CONSENT_YES);
+    bench_claim(b, 1, 10, 2);
+    assert_int_equal(b->got_count, 0);
+    assert_false(b->progress[0].exhausted);
+    assert_int_equal(b->progress[0].claimed_to, 2000);
+    bench_claim(b, 1, 10, 2);
+    bench_claim(b, 1, 10, 2);
+    assert_int_equal(b->got_count, 1);
+    assert_true(b->progress[0].exhausted);
+    bench_tally_is(&b->progress[0].tally,
+                   (struct tally){.planned = 4500, .waiting = 1, .withheld = 4499, .claimed = 1});
+}
+
+static void answers_come_in_order_and_a_cancelled_one_not_at_all(void **state);
+
+struct order {
+    struct bench *bench;
+    int number;
+    int *next;
+};
+
+static void on_ordered(void *ctx, const struct error *failure)
+{
+    struct order *order = ctx;
+
+    assert_null(failure);
+    assert_int_equal(order->number, *order->next);
+    order->bench->answered = ++*order->next == 200;
+    if (order->number % 10 == 8) /* the next one is cancelled */
+        ++*order->next;
+    order->bench->answered |= *order->next == 200;
+}
+
+static void answers_come_in_order_and_a_cancelled_one_not_at_all(void **state)
+{
+    struct bench *b = *state;
+    struct order orders[200];
+    int next = 0;
+
+    for (int i = 0; i < 200; i++) {
+        orders[i] = (struct order){b, i, &next};
+        struct store_job *job = store_evidence(b->store, 1, i, "{}", on_ordered, &orders[i]);
+        if (i % 10 == 9)
+            store_cancel(&job);
+    }
+    bench_wait(b);
+    assert_int_equal(next, 200);
+}
+
+/* --- Identity --- */
+
+static void claim_fails_as_a_copy(struct bench *b)
+{
+    struct error err = {0};
+
+    assert_non_null(store_copy_reason(b->store));
+    bench_turn(b, NULL, 0, &(struct store_claim){.notice = 1, .want = 1, .pass = 1});
+    assert_int_equal(b->failure.kind, ERROR_CONFIG);
+    bench_close(b);
+    bench_open(b); /* another start makes it no better */
+    assert_non_null(store_copy_reason(b->store));
+    if (store_adopt(b->store, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_null(store_copy_reason(b->store));
+    bench_claim(b, 1, 1, 1);
+    assert_int_equal(b->got_count, 1);
+    bench_close(b);
+    bench_open(b);
+    assert_null(store_copy_reason(b->store));
+}
+
+static void a_foreign_state_is_a_copy(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 2);
+    bench_close(b);
+    b->instance = "other";
+    bench_open(b);
+    claim_fails_as_a_copy(b);
+}
+
+static void the_machine_is_an_identity_too(void **state)
+{
+    struct bench *b = *state;
+
+    bench_close(b);
+    b->instance = "";
+    bench_open(b);
+    assert_non_null(store_copy_reason(b->store));
+    assert_int_equal(store_adopt(b->store, NULL), 0);
+    bench_close(b);
+    bench_open(b);
+    assert_null(store_copy_reason(b->store));
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char command[256];
+
+    snprintf(command, sizeof command, "cp %s %s", from, to);
+    assert_int_equal(system(command), 0);
+}
+
+static void a_state_older_than_its_witness_is_a_copy(void **state)
+{
+    struct bench *b = *state;
+    char saved[128];
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 2);
+    bench_close(b);
+    snprintf(saved, sizeof saved, "%s.saved", b->db);
+    copy_file(b->db, saved);
+    bench_open(b);
+    bench_close(b);
+    copy_file(saved, b->db); /* the backup of yesterday */
+    bench_open(b);
+    claim_fails_as_a_copy(b);
+    assert_true(store_generation(b->store) > 2);
+}
+
+static void a_missing_witness_only_warns(void **state)
+{
+    struct bench *b = *state;
+
+    bench_close(b);
+    assert_int_equal(unlink(b->witness), 0);
+    bench_open(b);
+    assert_null(store_copy_reason(b->store));
+    assert_int_equal(access(b->witness, R_OK), 0);
+    bench_close(b);
+    snprintf(b->witness, sizeof b->witness, "%s/no/such/folder", b->folder);
+    bench_open(b);
+    assert_null(store_copy_reason(b->store));
+}
+
+static void anothers_witness_tells_of_a_copy(void **state)
+{
+    struct bench *b = *state;
+    FILE *file = fopen(b->witness, "w");
+
+    bench_close(b);
+    fputs("0123456789abcdef0123456789abcdef 1\n", file);
+    fclose(file);
+    bench_open(b);
+    assert_non_null(store_copy_reason(b->store));
+}
+
+/* --- Opening --- */
+
+static void refused(struct bench *b, const char *part)
+{
+    struct error err = {0};
+
+    if (bench_try_open(b, &err))
+        fail_msg("opened, though %s", part);
+    if (err.kind != ERROR_CONFIG || !strstr(err.text, part))
+        fail_msg("%d: %s", err.kind, err.text);
+}
+
+static void a_second_daemon_is_refused(void **state)
+{
+    struct bench *b = *state;
+    struct store *first = b->store;
+    char pid[32];
+
+    snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
+    refused(b, pid);
+    b->store = first;
+    bench_add_notice(b, 1); /* and the first one was not disturbed */
+}
+
+static void only_our_own_files_are_opened(void **state)
+{
+    struct bench *b = *state;
+    char url[sizeof b->url];
+
+    bench_close(b);
+    bench_sql(b, "PRAGMA user_version = 99");
+    refused(b, "newer onsale");
+    bench_sql(b, "PRAGMA user_version = 1; PRAGMA application_id = 7");
+    refused(b, "not one of Onsale");
+    strcpy(url, b->url);
+    strcpy(b->url, "postgres:x");
+    refused(b, "expected sqlite:");
+    strcpy(b->url, url);
+}
+
+static void a_damaged_file_is_left_alone(void **state)
+{
+    struct bench *b = *state;
+    char content[64] = {0};
+
+    bench_close(b);
+    FILE *file = fopen(b->db, "w");
+    fputs("this was a database once, and now it is a letter to somebody else entirely", file);
+    fclose(file);
+    refused(b, "restore the backup");
+    file = fopen(b->db, "r");
+    assert_non_null(fgets(content, 16, file));
+    fclose(file);
+    assert_string_equal(content, "this was a data");
+}
+
+static void files_are_for_the_owner_only(void **state)
+{
+    struct bench *b = *state;
+    static const char *const files[] = {"", "-wal", ".lock"};
+
+    bench_add_notice(b, 1);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        char path[128];
+        struct stat st;
+        snprintf(path, sizeof path, "%s%s", b->db, files[i]);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+    }
+    assert_string_equal(store_folder(b->store), b->folder);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    static const struct CMUnitTest tests[] = {
+        TEST(what_is_planned_comes_back),
+        TEST(final_notices_are_forgotten_when_no_definition_has_their_instant),
+        TEST(people_are_numbered_once),
+        TEST(a_read_goes_on_where_it_was_left),
+        TEST(consent_is_what_the_last_complete_read_says),
+        TEST(the_reason_says_why),
+        TEST(half_a_read_counts_only_as_no),
+        TEST(our_own_eyes_come_first_and_stay),
+        TEST(counts_are_of_people),
+        TEST(a_fate_counts_once),
+        TEST(retries_wait_for_their_turn),
+        TEST(a_retry_is_judged_again),
+        TEST(a_fallback_takes_over),
+        TEST(people_can_be_chosen_for_another_try),
+        TEST(nothing_is_claimed_before_it_is_due_or_after_it_ended),
+        TEST(a_moved_notice_takes_its_people_over),
+        TEST(a_claim_looks_at_a_bounded_number),
+        TEST(answers_come_in_order_and_a_cancelled_one_not_at_all),
+        TEST(a_foreign_state_is_a_copy),
+        TEST(the_machine_is_an_identity_too),
+        TEST(a_state_older_than_its_witness_is_a_copy),
+        TEST(a_missing_witness_only_warns),
+        TEST(anothers_witness_tells_of_a_copy),
+        TEST(a_second_daemon_is_refused),
+        TEST(only_our_own_files_are_opened),
+        TEST(a_damaged_file_is_left_alone),
+        TEST(files_are_for_the_owner_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
