@@ -1,7 +1,10 @@
 #include "alarm.h"
 #include "table.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 /* A clock that the test moves. */
 struct hand {
@@ -275,6 +278,61 @@ static void never_early(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* --- The kernel reports that the clock was set ---------------------------------------------------------------- */
+
+static int cancels_left; /* how many calls are told that the clock was set, as the kernel tells it: the timer runs */
+
+/* Stands before the C library's. */
+int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct itimerspec *before)
+{
+    int rc = (int)syscall(SYS_timerfd_settime, fd, flags, when, before);
+
+    if (rc == 0 && cancels_left > 0 && flags & TFD_TIMER_CANCEL_ON_SET) {
+        cancels_left--;
+        errno = ECANCELED;
+        return -1;
+    }
+    return rc;
+}
+
+static void stop_waiting(void *ctx)
+{
+    struct real *real = ctx;
+
+    alarm_off(&real->alarm);
+    alarms_close(real->alarms);
+}
+
+static void on_real_step(void *ctx, int64_t step_ms)
+{
+    struct real *real = ctx;
+
+    real->worst_ms = step_ms;
+    alarm_set(real->alarms, &real->alarm, 0, stop_waiting, real);
+}
+
+static void hears_of_the_clock_at_once(void **state)
+{
+    uv_loop_t loop;
+    struct real real = {0};
+    struct hand hand = {.mono_ms = 0};
+    struct clock clock = {.wall_ms = clock_machine.wall_ms, .mono_ms = hand_mono_ms, .ctx = &hand};
+
+    (void)state;
+    uv_loop_init(&loop);
+    hand.mono_ms = clock_now_ms(&clock_machine);
+    real.alarms = alarms_new(&loop, &clock, NULL);
+    assert_non_null(real.alarms);
+    alarms_on_step(real.alarms, on_real_step, &real);
+    hand.mono_ms += HOUR_MS; /* the wall clock falls back by an hour against it */
+    cancels_left = 1;
+    alarm_set(real.alarms, &real.alarm, clock_now_ms(&clock_machine) + DAY_MS, stop_waiting, &real);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0); /* would wait for a day */
+    assert_in_range(real.worst_ms + HOUR_MS, 0, 60000);
+    assert_int_equal(cancels_left, 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +342,7 @@ int main(void)
         cmocka_unit_test(reports_steps),
         cmocka_unit_test(thousands),
         cmocka_unit_test(never_early),
+        cmocka_unit_test(hears_of_the_clock_at_once),
     };
     return cmocka_run_group_tests_name("alarm", tests, NULL, NULL);
 }
