@@ -5,23 +5,23 @@
 #include "definition.h"
 #include "notice.h"
 
-/* Of one definition, worst first. For sale_end rules "ended" becomes open when it ends as planned, see gate.c. */
+/* Of one definition. */
 enum gate_word {
     GATE_GONE, /* only by Get's 404 */
     GATE_HIDDEN,
-    GATE_EVENT_OFF, /* event neither UPCOMING nor STARTED */
+    GATE_EVENT_OFF, /* event neither UPCOMING nor STARTED; without any word about the event it is GATE_UNKNOWN */
     GATE_MOVED,     /* another instant than the notice's */
     GATE_ENDED,
     GATE_SOLD_OUT,
     GATE_NOT_STARTED,
-    GATE_UNKNOWN, /* no answer about it */
+    GATE_UNKNOWN, /* no answer about it, or none about its event */
     GATE_OPEN,
     GATE_WORDS
 };
 const char *gate_word_name(enum gate_word word);
 
-/* `definition` NULL with `gone` false: no answer. A notice that is due before its moment asks only that the sale still
- * stands at that moment (scheduled is open then). `now_ms`: only for reminders and sale_end. */
+/* `definition` NULL with `gone` false: no answer. A notice due before a sale starts asks only that the sale still
+ * stands at that moment (scheduled is open then); one due at or after a sale's end, that it has ended. */
 enum gate_word gate_judge(const struct notice *notice, const struct rule *rule, const struct definition *definition,
                           bool gone);
 
@@ -40,7 +40,9 @@ struct gate_decision {
 
 /* `words` of every definition asked about. `since_ms` is when this gate was first asked (for waits 1, 2, 4, 5, 5 ... s
  * and the rule's patience), `tries` how often so far (from 1). `clock_ahead_ms` > 1000 means our clock is ahead of the
- * source's by that much: ask again after the difference. No word at all answered: if_unverified. */
+ * source's by that much: ask again after the difference. One open decides; else not started, unknown (if_unverified),
+ * sold out and ended are looked at in this order, and what is left was lost by a change. Only GATE_FOLLOW waits for
+ * planning: the answers must be in the mirror before. */
 struct gate_decision gate_decide(const struct rule *rule, const enum gate_word *words, size_t count, int64_t since_ms,
                                  unsigned tries, int64_t clock_ahead_ms, int64_t now_ms);
 

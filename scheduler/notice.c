@@ -40,6 +40,7 @@ static const char *const reason_names[REASONS] = {
     [REASON_EVENT_OFF] = "event off",
     [REASON_SOLD_OUT] = "sold out",
     [REASON_RULE] = "rule removed",
+    [REASON_ENDED] = "sale ended",
 };
 
 const char *notice_state_name(enum notice_state state)

@@ -38,7 +38,8 @@ enum notice_reason {
     REASON_GONE,
     REASON_EVENT_OFF, /* ... its event was cancelled, ended or unpublished */
     REASON_SOLD_OUT,  /* withdrawn by if_sold_out: drop */
-    REASON_RULE,      /* withdrawn: its rule left the configuration */
+    REASON_RULE,      /* withdrawn: its rule left the configuration, or speaks of it no more */
+    REASON_ENDED,     /* withdrawn at the gate: the sale was over already */
     REASONS
 };
 

@@ -33,7 +33,7 @@ enum plan_action {
     PLAN_ADD_MISSED, /* a new one that is over already: before our time, or late. Listed, never sent */
     PLAN_WITHDRAW,   /* `notice` lost its last visible definition; `reason` says how */
     PLAN_BRING_BACK, /* `notice`, withdrawn without ever a claim, has a definition again */
-    PLAN_MISS,       /* `notice` was not started within catch_up */
+    PLAN_MISS,       /* `notice` was not started within catch_up (one that gathers gives that up first) */
     PLAN_RETIME,     /* `notice` has another due time now (the rule or a zone changed) */
     PLAN_TAKE_OVER,  /* the people gathered for `from` go to `notice`, or to the notice added just before when NULL */
     PLAN_TOLD,     /* `notice` needs a word because all behind it were told before (held state is dispatch's to set) */
@@ -44,12 +44,12 @@ struct plan_step {
     enum plan_action action;
     struct notice *notice; /* borrowed from input; NULL for PLAN_ADD* */
     struct notice *from;
-    const struct rule *rule;
-    const char *subject; /* borrowed from a definition */
+    const struct rule *rule; /* NULL when a notice is withdrawn because its rule is gone */
+    const char *subject;     /* borrowed from a definition or the notice */
     enum moment_kind kind;
     int64_t at_ms, due_at_ms;
     enum notice_reason reason;
-    bool told_before; /* PLAN_ADD: all its definitions stood behind a claimed notice of the same rule */
+    bool told_before; /* what the notice's is to be: PLAN_ADD, PLAN_BRING_BACK, PLAN_TOLD, PLAN_NOT_TOLD */
 };
 
 struct plan {
@@ -57,6 +57,7 @@ struct plan {
     size_t count, cap;
 };
 
+/* Appends to `out`, which starts as {0}. Steps for known notices come first, then the new ones. */
 void plan_make(const struct plan_input *input, struct plan *out);
 void plan_clear(struct plan *plan);
 
@@ -65,7 +66,8 @@ void plan_clear(struct plan *plan);
 size_t plan_members(const struct notice *notice, const struct rule *rule, const struct definitions *definitions,
                     const struct definition **out, size_t max);
 
-/* The latest moment at which a notice may start: due + catch_up, but the moment itself for notices before it. */
+/* The latest moment at which a notice may start: due + catch_up, and for notices due before their moment never later
+ * than the moment itself. */
 int64_t plan_start_by_ms(const struct notice *notice, const struct rule *rule);
 
 #endif
