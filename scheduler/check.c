@@ -1,5 +1,7 @@
 #include "check.h"
 
+#include "wire.h"
+
 #include <string.h>
 
 enum { LINE_MAX_LEN = 64 * 1024 };
@@ -138,6 +140,73 @@ static void print_notifier(const struct notifier_settings *notifier, FILE *out)
     print_line(&line, out);
 }
 
+/* --- Do the plugins take their options? --------------------------------------------------------------------------- */
+
+/* The little of a daemon that a plugin may ask for when it is opened; nothing is sent or connected. */
+struct bench {
+    uv_loop_t loop;
+    struct alarms *alarms;
+    struct fetcher *fetcher;
+    struct wires *wires;
+};
+
+static int bench_init(struct bench *bench, struct error *err)
+{
+    uv_loop_init(&bench->loop);
+    bench->alarms = alarms_new(&bench->loop, &clock_machine, err);
+    bench->fetcher = bench->alarms ? fetcher_new(&bench->loop, err) : NULL;
+    bench->wires = bench->fetcher ? wires_new(&bench->loop, err) : NULL;
+    return bench->wires ? 0 : -1;
+}
+
+static void bench_clear(struct bench *bench)
+{
+    wires_close(bench->wires);
+    if (bench->fetcher)
+        fetcher_close(bench->fetcher);
+    if (bench->alarms)
+        alarms_close(bench->alarms);
+    uv_run(&bench->loop, UV_RUN_DEFAULT); /* what was closed frees itself, channels too */
+    uv_loop_close(&bench->loop);
+}
+
+static int open_plugin(struct bench *bench, const struct notifier_settings *notifier, struct error *err)
+{
+    struct channel_parts parts = {
+        .loop = &bench->loop,
+        .clock = &clock_machine,
+        .alarms = bench->alarms,
+        .fetcher = bench->fetcher,
+        .wires = bench->wires,
+    };
+    struct channel_events nobody = {0};
+    size_t size = channel_plugin_state_size(notifier->plugin);
+    void *state = must_calloc(1, size); /* the channel's own: the settings stay as they are */
+
+    memcpy(state, notifier->plugin_state, size);
+    struct channel *channel = channel_new(&notifier->channel, notifier->plugin, state, &parts, &nobody, err);
+    channel_free(channel);
+    return channel ? 0 : error_at(err, "notifier %s", notifier->channel.name);
+}
+
+static int print_notifiers(const struct settings *settings, FILE *out, struct error *err)
+{
+    struct bench bench = {0};
+    int rc = bench_init(&bench, err);
+    bool ready = rc == 0;
+
+    for (size_t i = 0; i < settings->notifier_count; i++) {
+        struct error why = {0};
+        print_notifier(&settings->notifiers[i], out);
+        if (!ready || open_plugin(&bench, &settings->notifiers[i], &why) == 0)
+            continue;
+        fprintf(out, "    error: %s\n", why.text);
+        rc = error_set(err, ERROR_CONFIG, "%s", why.text);
+    }
+    bench_clear(&bench);
+    return rc;
+}
+
 /* --- Rules ----------------------------------------------------------------------------------------------------------
  */
 
@@ -203,8 +272,8 @@ int check_print(const struct settings *settings, FILE *out, struct error *err)
     for (size_t i = 0; i < settings->audience_count; i++)
         print_audience(&settings->audiences[i], out);
     fputs(settings->notifier_count ? "\nnotifiers\n" : "\nno notifiers: nothing can be sent\n", out);
-    for (size_t i = 0; i < settings->notifier_count; i++)
-        print_notifier(&settings->notifiers[i], out);
+    if (print_notifiers(settings, out, err) < 0)
+        rc = -1;
     fputs(settings->rule_count ? "\nrules\n" : "\nno rules: nothing will be said\n", out);
     for (size_t i = 0; i < settings->rule_count; i++)
         if (print_rule(settings, &settings->rules[i], folders, out, err) < 0)

@@ -4,8 +4,9 @@
 
 #include "settings.h"
 
-/* Writes sites, audiences, notifiers and rules as sentences and compiles every template that a rule uses; says which
- * rules reach everybody. -1 when a template is at fault: each one is printed, `err` has the first. */
+/* Writes sites, audiences, notifiers and rules as sentences, opens every plugin and compiles every template that a rule
+ * uses; says which rules reach everybody. -1 when a plugin or template is at fault: each is printed, `err` has the
+ * first. Runs an event loop of its own. */
 int check_print(const struct settings *settings, FILE *out, struct error *err);
 
 #endif
