@@ -237,24 +237,36 @@ static void print_reach(const struct settings *settings, const struct rule *rule
     print_line(&line, out);
 }
 
+/* The languages of a rule's template, when it compiles and knows everything it says at that kind of moment. */
+static int check_template(const struct rule *rule, const char *const *folders, struct buf *languages, struct error *err)
+{
+    struct message_templates *templates = message_templates_load(folders, rule->template_name, "en", err);
+
+    if (!templates)
+        return error_at(err, "rule %s", rule->name);
+    buf_add_languages(languages, templates);
+    bool serves = message_templates_serve(templates, rule->when.kind);
+    message_templates_free(templates);
+    if (!serves)
+        return error_set(err, ERROR_CONFIG, "rule %s: template %s says what a %s notice does not know", rule->name,
+                         rule->template_name, moment_kind_name(rule->when.kind));
+    return 0;
+}
+
 static int print_rule(const struct settings *settings, const struct rule *rule, const char *const *folders, FILE *out,
                       struct error *err)
 {
     struct error why = {0};
     auto_buf struct buf languages, line;
-    struct message_templates *templates = message_templates_load(folders, rule->template_name, "en", &why);
 
     buf_init(&languages, LINE_MAX_LEN);
     buf_init(&line, LINE_MAX_LEN);
-    if (templates)
-        buf_add_languages(&languages, templates);
-    message_templates_free(templates);
+    int rc = check_template(rule, folders, &languages, &why);
     buf_add_rule(&line, rule, languages.len ? languages.ptr : "");
     print_line(&line, out);
     print_reach(settings, rule, out);
-    if (templates)
+    if (rc == 0)
         return 0;
-    error_at(&why, "rule %s", rule->name);
     fprintf(out, "    error: %s\n", why.text);
     return error_set(err, ERROR_CONFIG, "%s", why.text);
 }
