@@ -152,7 +152,8 @@ int address_parse(struct text t, struct address *out, struct error *err)
         return error_set(err, ERROR_REFUSED, "an address of %zu characters, at most %d are allowed",
                          local.len + 1 + strlen(domain), ADDRESS_MAX);
     lower(domain);
-    snprintf(out->text, sizeof out->text, "%.*s@%s", TEXT_ARGS(local), domain);
+    memcpy(out->text, t.ptr, local.len + 1);
+    strcpy(out->text + local.len + 1, domain);
     strcpy(out->key, out->text);
     lower(out->key);
     return 0;

@@ -267,9 +267,11 @@ static void add_date(struct buf *out, int64_t at_ms)
     static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     struct civil c = civil_of(at_ms);
+    char line[64];
 
-    buf_addf(out, "Date: %s, %02d %s %04d %02d:%02d:%02d +0000\r\n", days[civil_weekday(c)], c.day, months[c.month - 1],
-             c.year, c.hour, c.minute, c.second);
+    snprintf(line, sizeof line, "Date: %s, %02d %s %04d %02d:%02d:%02d +0000\r\n", days[civil_weekday(c)], c.day,
+             months[c.month - 1], c.year, c.hour, c.minute, c.second);
+    buf_adds(out, line);
 }
 
 /* Visible ASCII that can stand between < and >. */
@@ -337,51 +339,76 @@ static bool qp_is_plain(unsigned char c) /* blanks only within a line */
     return (c >= ' ' && c <= '~' && c != '=') || c == '\t';
 }
 
-/* One line in quoted-printable (RFC 2045 section 6.7). The first '.' and "From " are encoded as well: no relay on the
- * way has a reason to touch them. */
-static void qp_line(struct buf *out, struct text line)
+/* What relays have been seen to touch at the start of a line. */
+static bool is_risky(struct text line)
 {
-    char row[LINE_GOOD + 2];
-    size_t column = 0;
+    return line.ptr[0] == '.' || (line.ptr[0] == 'F' && text_starts(line, "From "));
+}
 
-    for (size_t i = 0; i < line.len; i++) {
+/* How much of a line fills a row as it stands; 0 when something in that must be encoded. */
+static size_t plain_row(struct text line)
+{
+    size_t len = line.len <= LINE_GOOD ? line.len : LINE_GOOD - 1;
+    char last = line.ptr[line.len - 1];
+
+    if (is_risky(line) || (len == line.len && (last == ' ' || last == '\t')))
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        if (!qp_is_plain((unsigned char)line.ptr[i]))
+            return 0;
+    return len;
+}
+
+/* One row, encoded where needed; how much of the line it took. */
+static size_t encoded_row(struct buf *out, struct text line)
+{
+    char row[LINE_GOOD];
+    size_t column = 0, i = 0;
+
+    for (; i < line.len; i++) {
         unsigned char c = (unsigned char)line.ptr[i];
         bool last = i + 1 == line.len;
-        size_t need = qp_is_plain(c) && !(last && (c == ' ' || c == '\t')) ? 1 : 3;
-        if (column + need > LINE_GOOD - (last ? 0u : 1u)) {
-            buf_add(out, row, column);
-            buf_add(out, "=\r\n", 3);
-            column = 0;
-        }
-        if (column == 0 && (c == '.' || (c == 'F' && text_starts(text_slice(line, i, line.len), "From "))))
-            need = 3;
-        if (need == 1) {
-            row[column++] = (char)c;
-        } else {
-            row[column++] = '=';
+        bool plain = qp_is_plain(c) && !(last && (c == ' ' || c == '\t')) && !(i == 0 && is_risky(line));
+        if (column + (plain ? 1 : 3) > (last ? LINE_GOOD : LINE_GOOD - 1)) /* room for the '=' of a soft line end */
+            break;
+        row[column++] = plain ? (char)c : '=';
+        if (!plain) {
             row[column++] = hex[c >> 4];
             row[column++] = hex[c & 15];
         }
     }
     buf_add(out, row, column);
+    return i;
+}
+
+/* One line in quoted-printable (RFC 2045 section 6.7). */
+static void qp_line(struct buf *out, struct text line)
+{
+    while (line.len > 0) {
+        size_t taken = plain_row(line);
+        if (taken > 0)
+            buf_add(out, line.ptr, taken);
+        else
+            taken = encoded_row(out, line);
+        line = text_slice(line, taken, line.len);
+        if (line.len > 0)
+            buf_add(out, "=\r\n", 3);
+    }
     buf_add(out, "\r\n", 2);
 }
 
 /* Any line ends in, CRLF out; the last line ends too. */
 static void qp_encode(struct buf *out, struct text t)
 {
-    size_t start = 0;
-
-    for (size_t i = 0; i < t.len; i++) {
-        if (t.ptr[i] != '\n' && t.ptr[i] != '\r')
-            continue;
-        qp_line(out, text_slice(t, start, i));
-        if (t.ptr[i] == '\r' && i + 1 < t.len && t.ptr[i + 1] == '\n')
-            i++;
-        start = i + 1;
+    while (t.len > 0) {
+        const char *lf = memchr(t.ptr, '\n', t.len);
+        size_t len = lf ? (size_t)(lf - t.ptr) : t.len;
+        const char *cr = memchr(t.ptr, '\r', len);
+        if (cr)
+            len = (size_t)(cr - t.ptr);
+        qp_line(out, text_slice(t, 0, len));
+        t = text_slice(t, cr && cr + 1 == lf ? len + 2 : len + 1, t.len);
     }
-    if (start < t.len)
-        qp_line(out, text_slice(t, start, t.len));
 }
 
 static void add_part(struct buf *out, const char *type, struct text body)
@@ -404,6 +431,13 @@ static void boundary_of(const char *message_id, char boundary[BOUNDARY_MAX + 1])
     boundary[len] = '\0';
 }
 
+static void add_boundary(struct buf *out, const char *boundary, const char *end)
+{
+    buf_adds(out, "\r\n--");
+    buf_adds(out, boundary);
+    buf_adds(out, end);
+}
+
 int mime_build(const struct mime_message *message, struct buf *out, struct error *err)
 {
     char boundary[BOUNDARY_MAX + 1];
@@ -415,11 +449,14 @@ int mime_build(const struct mime_message *message, struct buf *out, struct error
         add_part(out, "text/plain", message->text);
     } else {
         boundary_of(message->message_id, boundary);
-        buf_addf(out, "Content-Type: multipart/alternative;\r\n boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
+        buf_adds(out, "Content-Type: multipart/alternative;\r\n boundary=\"");
+        buf_adds(out, boundary);
+        buf_adds(out, "\"\r\n");
+        add_boundary(out, boundary, "\r\n");
         add_part(out, "text/plain", message->text);
-        buf_addf(out, "\r\n--%s\r\n", boundary);
+        add_boundary(out, boundary, "\r\n");
         add_part(out, "text/html", message->html);
-        buf_addf(out, "\r\n--%s--\r\n", boundary);
+        add_boundary(out, boundary, "--\r\n");
     }
     if (buf_failed(out))
         return error_set(err, ERROR_REFUSED, "a message over %zu bytes", out->limit);
