@@ -78,6 +78,7 @@ static enum csv_event go_on_skipping(struct csv *csv, struct text window, bool f
 static enum csv_event bad(struct csv *csv, struct text window, bool final, struct csv_row *row, size_t *used,
                           const char *why)
 {
+    row->count = 0;
     if (!skip_line(window, final, used)) {
         if (window.len <= CSV_RECORD_MAX) { /* the end of this line may come with more bytes */
             *used = 0;

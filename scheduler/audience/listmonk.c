@@ -6,6 +6,7 @@
  * us is taken for what it is, a gap, and asked for again further up. */
 #include "audience/cursor.h"
 #include "audience/listmonk_page.h"
+#include "audience/listmonk_request.h"
 #include "crypt.h"
 
 #include <string.h>
@@ -60,7 +61,7 @@ struct audience_read {
     struct listmonk_list list;
     bool list_known;
     unsigned tries, steps_back, rereads;
-    int64_t asked_page, asked_size;
+    struct listmonk_window asked;
 
     struct fetch *fetch; /* at most one of these three is under way */
     struct parse *parse;
@@ -107,7 +108,7 @@ static void read_free(struct audience_read *read)
 static void say_place(const struct audience_read *read, struct error *err)
 {
     if (read->list_known)
-        error_at(err, "listmonk list %lld, page %lld", (long long)list_id(read), (long long)read->asked_page);
+        error_at(err, "listmonk list %lld, page %lld", (long long)list_id(read), (long long)read->asked.page);
     else
         error_at(err, "listmonk list %lld", (long long)list_id(read));
 }
@@ -148,39 +149,6 @@ static void try_again(struct audience_read *read, int64_t retry_after_ms, struct
     if (wait_ms < retry_after_ms)
         wait_ms = retry_after_ms;
     alarm_set(parts->alarms, &read->again, clock_now_ms(parts->clock) + wait_ms, ring_again, read);
-}
-
-/* What an answer's status means; 0 when there is a body to read. */
-static int check_answer(const struct audience_read *read, const struct fetch_result *result, struct error *err)
-{
-    char message[120];
-    int status = result->status;
-
-    if (result->failure) {
-        *err = *result->failure;
-        return -1;
-    }
-    if (status == 200)
-        return 0;
-    listmonk_message(result->body, message);
-    const char *colon = message[0] ? ": " : "";
-    if (status == 408 || status == 429 || status >= 500)
-        return error_set(err, ERROR_TRY_LATER, "it answered %d%s%s", status, colon, message);
-    if ((status == 403 || status == 401) && read->list_known && read->listmonk->audience.settings->sql)
-        return error_set(err, ERROR_CONFIG,
-                         "it answered %d%s%s; give the API user the permissions subscribers:get and "
-                         "subscribers:sql_query, or take `sql: true` away",
-                         status, colon, message);
-    if (status == 403 || status == 401)
-        return error_set(err, ERROR_CONFIG,
-                         "it answered %d%s%s; check username and token, and that the API user may read this list and "
-                         "its subscribers",
-                         status, colon, message);
-    if (status == 400 || status == 404)
-        return error_set(err, ERROR_CONFIG, "it answered %d%s%s; is there such a list, and may the API user read it?",
-                         status, colon, message);
-    return error_set(err, ERROR_CONFIG, "it answered %d%s%s, which listmonk never does; check `url`", status, colon,
-                     message);
 }
 
 /* --- Asking ---------------------------------------------------------------------------------------------------------
@@ -233,7 +201,7 @@ static void on_list(void *ctx, const struct fetch_result *result)
     struct error err = {0};
 
     read->fetch = NULL;
-    if (check_answer(read, result, &err) < 0 ||
+    if (listmonk_check_answer(result, false, &err) < 0 ||
         listmonk_list_parse(result->body, list_id(read), &read->list, &err) < 0) {
         try_again(read, result->retry_after_ms, &err);
         return;
@@ -243,70 +211,19 @@ static void on_list(void *ctx, const struct fetch_result *result)
     request_page(read);
 }
 
-static void add_encoded(struct buf *url, const char *text)
-{
-    for (; *text; text++) {
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *text))
-            buf_addc(url, *text);
-        else
-            buf_addf(url, "%%%02X", (unsigned char)*text);
-    }
-}
-
-static void add_condition(const struct audience_read *read, struct buf *url)
-{
-    char condition[400];
-
-    snprintf(condition, sizeof condition, "subscribers.id > %lld", (long long)read->place.last_id);
-    buf_adds(url, "&query=");
-    add_encoded(url, condition);
-    if (!read->since)
-        return;
-    /* a subscriber's updated_at stays when only a subscription changes */
-    snprintf(condition, sizeof condition,
-             " AND (subscribers.updated_at > '%s' OR EXISTS (SELECT 1 FROM subscriber_lists sl WHERE "
-             "sl.subscriber_id = subscribers.id AND sl.updated_at > '%s'))",
-             read->since, read->since);
-    add_encoded(url, condition);
-}
-
-/* The window of at most `most` rows that reaches furthest and still holds the last row we have: rows
- * (page-1)*size ..< page*size. Of the sizes between half and all of `most`, the one that overlaps least. */
-static void choose_window(int64_t covered, int64_t most, int64_t *page, int64_t *size)
-{
-    int64_t known = covered - 1; /* the row that has to be in it */
-
-    *page = 1;
-    *size = most;
-    if (known <= 0)
-        return;
-    int64_t least = (known + most - 1) / most, furthest = 0;
-    for (int64_t before = least; before <= 2 * least; before++) {
-        int64_t rows = known / before;
-        if (rows < 1)
-            break;
-        if ((before + 1) * rows > furthest) {
-            furthest = (before + 1) * rows;
-            *page = before + 1;
-            *size = rows;
-        }
-    }
-}
-
 static void request_page(struct audience_read *read)
 {
     const struct audience_settings *settings = read->listmonk->audience.settings;
     auto_buf struct buf url;
 
-    read->asked_page = 1;
-    read->asked_size = settings->page_size;
+    read->asked = (struct listmonk_window){.page = 1, .size = settings->page_size};
     if (!settings->sql)
-        choose_window(read->place.covered, settings->page_size, &read->asked_page, &read->asked_size);
+        read->asked = listmonk_window_behind(read->place.covered, settings->page_size);
     buf_init(&url, 4096);
-    buf_addf(&url, "%s/api/subscribers?list_id=%lld&order=asc&page=%lld&per_page=%lld", read->listmonk->base.ptr,
-             (long long)list_id(read), (long long)read->asked_page, (long long)read->asked_size);
+    buf_adds(&url, read->listmonk->base.ptr);
+    listmonk_add_people(&url, list_id(read), read->asked);
     if (settings->sql)
-        add_condition(read, &url);
+        listmonk_add_condition(&url, read->place.last_id, read->since);
     start_fetch(read, &url, on_page);
 }
 
@@ -325,7 +242,7 @@ static void on_page(void *ctx, const struct fetch_result *result)
     struct error err = {0};
 
     read->fetch = NULL;
-    if (check_answer(read, result, &err) < 0) {
+    if (listmonk_check_answer(result, read->listmonk->audience.settings->sql, &err) < 0) {
         try_again(read, result->retry_after_ms, &err);
         return;
     }
@@ -383,7 +300,7 @@ static void start_list_over(struct audience_read *read)
 static void step_back(struct audience_read *read)
 {
     struct error err = {0};
-    int64_t step = read->asked_size / 2 + 1;
+    int64_t step = read->asked.size / 2 + 1;
 
     if (read->steps_back++ == STEPS_BACK_MAX) {
         error_set(&err, ERROR_TRY_LATER, "people leave this list faster than it can be read");
@@ -398,7 +315,7 @@ static bool is_gap(const struct audience_read *read)
 {
     const struct listmonk_page *page = &read->page;
 
-    if (read->listmonk->audience.settings->sql || read->asked_page == 1)
+    if (read->listmonk->audience.settings->sql || read->asked.page == 1)
         return false;
     return page->records.count == 0 || page->ids[0] > read->place.last_id;
 }
@@ -409,18 +326,18 @@ static int check_page(const struct audience_read *read, struct error *err)
     const struct listmonk_page *page = &read->page;
     int64_t count = (int64_t)page->records.count;
 
-    if (page->page != read->asked_page || page->per_page != read->asked_size)
+    if (page->page != read->asked.page || page->per_page != read->asked.size)
         return error_set(err, ERROR_CONFIG,
                          "asked for page %lld of %lld people, got page %lld of %lld; set `page_size` to what it allows",
-                         (long long)read->asked_page, (long long)read->asked_size, (long long)page->page,
+                         (long long)read->asked.page, (long long)read->asked.size, (long long)page->page,
                          (long long)page->per_page);
-    if (count > read->asked_size)
+    if (count > read->asked.size)
         return error_set(err, ERROR_TRY_LATER, "more people than were asked for");
     if (!read->listmonk->audience.settings->sql)
         return 0;
     if (count && page->ids[0] <= read->place.last_id)
         return error_set(err, ERROR_CONFIG, "listmonk ignored the query parameter; take `sql: true` away");
-    if (count < (page->total < read->asked_size ? page->total : read->asked_size))
+    if (count < (page->total < read->asked.size ? page->total : read->asked.size))
         return error_set(err, ERROR_TRY_LATER, "%lld of %lld people are missing from the answer",
                          (long long)(page->total - count), (long long)page->total);
     return 0;
@@ -465,15 +382,15 @@ static void take_page(struct audience_read *read)
         read->next.last_id = page->ids[i];
         read->next.distinct++;
     }
-    read->next.covered = (read->asked_page - 1) * read->asked_size + count;
-    bool ends_list = sql ? page->total <= count : count < read->asked_size;
+    read->next.covered = (read->asked.page - 1) * read->asked.size + count;
+    bool ends_list = sql ? page->total <= count : count < read->asked.size;
     if (ends_list && !sql && read->next.distinct < page->total) {
         too_few(read);
         return;
     }
     if (!ends_list && !sql && read->next.covered <= read->place.covered) {
         error_set(&err, ERROR_CONFIG, "the list is too long for windows of %lld people; raise `page_size`",
-                  (long long)read->asked_size);
+                  (long long)read->asked.size);
         fail(read, &err);
         return;
     }

@@ -2,6 +2,7 @@
  * whatever the other side does. */
 #include "audience/audience.h"
 #include "audience/listmonk_page.h"
+#include "audience/listmonk_request.h"
 #include "table.h"
 
 #include <fcntl.h>
@@ -595,6 +596,30 @@ static void sample_pages(void **state)
     }
 }
 
+/* Whatever is covered, the next window holds the last row of it and reaches beyond, and is no larger than allowed. */
+static void windows_overlap(void **state)
+{
+    (void)state;
+    for (int64_t most = 100; most <= 10000; most = most * 7 / 2) {
+        int64_t covered = 0, requests = 0;
+        for (; covered < 3000000; requests++) {
+            struct listmonk_window window = listmonk_window_behind(covered, most);
+            int64_t first = (window.page - 1) * window.size, end = window.page * window.size;
+            if (window.size > most || window.size < 1 || (covered ? first >= covered : first != 0) || end <= covered)
+                fail_msg("%lld covered, at most %lld: page %lld of %lld", (long long)covered, (long long)most,
+                         (long long)window.page, (long long)window.size);
+            covered = end;
+        }
+        assert_true(requests < 2 * 3000000 / most);
+    }
+    for (int64_t covered = 0; covered < 20000; covered++) {
+        struct listmonk_window window = listmonk_window_behind(covered, 100);
+        assert_true((window.page - 1) * window.size < (covered ? covered : 1));
+        assert_true(window.page * window.size > covered);
+        assert_true(window.size <= 100);
+    }
+}
+
 static void settings_that_cannot_work(void **state)
 {
     const char *seven[] = {"7"}, *name[] = {"fans"};
@@ -625,6 +650,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sample_pages),
+        cmocka_unit_test(windows_overlap),
         cmocka_unit_test(settings_that_cannot_work),
         cmocka_unit_test(everybody_is_judged),
         cmocka_unit_test(two_lists_are_two_passes),
