@@ -153,8 +153,8 @@ static void read_file(struct settings *settings, const char *const *plugin_folde
         read_plugin(settings, &settings->notifiers[i], file.notifiers.places[i], plugin_folders);
     for (size_t i = 0; i < settings->rule_count; i++)
         config_read_at(settings->doc, file.rules.places[i], later_rule_options, rule_options, &settings->rules[i]);
-    settings_check(settings);
     resolve_paths(settings, file.templates);
+    settings_check(settings);
 }
 
 struct settings *settings_load(const char *path, const char *const *plugin_folders, FILE *out, struct error *err)

@@ -309,6 +309,36 @@ static void bad_settings(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* A socket's path has to fit into the kernel's struct, a rule's audiences into the ledger's bits. */
+static void limits(void **state)
+{
+    char path[120], many[512] = "  audiences: [door";
+    auto_buf struct buf says;
+
+    memset(path, 'p', sizeof path);
+    path[0] = '/';
+    path[108] = '\0';
+    buf_init(&says, 64 * 1024);
+    for (int fits = 0; fits < 2; fits++) {
+        auto_free char *printed = NULL, *yaml = NULL, *listen = NULL;
+        path[108 - fits] = '\0';
+        assert_true(asprintf(&listen, "[\"unix:%s\"]", path) > 0);
+        yaml = change(base, "[unix:onsale.sock]", listen);
+        buf_reset(&says);
+        struct settings *settings = load(*state, text_of(yaml), &printed, &says);
+        assert_int_equal(settings != NULL, fits);
+        assert_int_equal(text_starts(buf_text(&says), "4:17: listen: expected unix:PATH"), !fits);
+        settings_free(settings);
+    }
+    for (int i = 0; i < 31; i++)
+        strcat(many, ", door");
+    strcat(many, "]\n");
+    auto_free char *printed = NULL, *yaml = change(base, "  audiences: [fans, door]\n", many);
+    buf_reset(&says);
+    assert_null(load(*state, text_of(yaml), &printed, &says));
+    assert_true(text_starts(buf_text(&says), "29:14: rule on-sale: audiences: expected 1 to 31 audiences\n"));
+}
+
 static void good_settings(void **state)
 {
     const struct fixture *fixture = *state;
@@ -417,8 +447,8 @@ static void proof_reading(void **state)
         "events without a time zone are in Europe/Vilnius",
         "\naudiences\n  fans: listmonk at http://127.0.0.1:9000, list 3, everybody in it\n",
         "  mail: plugin smtp, from Arena <tickets@arena.example>",
-        "\nrules\n  on-sale: when the sale starts, to fans and door, by mail, template on-sale (en, de), at most 30m "
-        "late\n",
+        "\nrules\n  on-sale: when the sale starts, to fans and door, by mail, template on-sale (en, de), ",
+        ", at most 30m late\n",
         "    reaches everybody of fans and door for every event: it has no `only`, and they have no `interest`\n",
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
@@ -469,9 +499,13 @@ static void faults_of_plugins_and_templates(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bad_settings),  cmocka_unit_test(good_settings),
-        cmocka_unit_test(the_sample),    cmocka_unit_test(folders),
-        cmocka_unit_test(proof_reading), cmocka_unit_test(faults_of_plugins_and_templates),
+        cmocka_unit_test(bad_settings),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(good_settings),
+        cmocka_unit_test(the_sample),
+        cmocka_unit_test(folders),
+        cmocka_unit_test(proof_reading),
+        cmocka_unit_test(faults_of_plugins_and_templates),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
