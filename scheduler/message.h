@@ -71,7 +71,8 @@ struct message {
 };
 void message_init(struct message *message);
 void message_clear(struct message *message);
-/* ERROR_REFUSED: this person cannot be written to (address); ERROR_CONFIG: the template is at fault. */
+/* ERROR_REFUSED: this person cannot be written to (address, no unsubscribe link); ERROR_CONFIG: the template is at
+ * fault. */
 int message_make(struct message_batch *batch, const struct message_person *person, struct message *out,
                  struct error *err);
 

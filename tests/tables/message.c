@@ -364,6 +364,25 @@ static void links(void **state)
     desk_close(&desk);
 }
 
+static void our_own_eyes_are_on_no_list(void **state)
+{
+    struct desk desk;
+    struct message message;
+    auto_buf struct buf decoded;
+    struct message_person person = person_of("", "en", "");
+
+    (void)state;
+    message_init(&message);
+    desk_open(&desk, "on-sale", MOMENT_SALE_START);
+    person.source_id = (struct text){0};
+    person.seed = true;
+    make(&desk, &person, &message, &decoded);
+    assert_non_null(strstr(decoded.ptr, "Subject: [Seed] Summer Nights"));
+    assert_null(strstr(decoded.ptr, "nsubscribe"));
+    message_clear(&message);
+    desk_close(&desk);
+}
+
 static void bad_addresses_are_refused(void **state)
 {
     struct desk desk;
@@ -530,6 +549,7 @@ int main(void)
         cmocka_unit_test(names_that_are_none),
         cmocka_unit_test(attributes_are_judged_like_names),
         cmocka_unit_test(links),
+        cmocka_unit_test(our_own_eyes_are_on_no_list),
         cmocka_unit_test(bad_addresses_are_refused),
         cmocka_unit_test(bad_senders_are_refused),
         cmocka_unit_test(many_locales_and_zones_are_forgotten_in_time),
