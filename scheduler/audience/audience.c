@@ -1,5 +1,7 @@
 #include "audience/audience.h"
 
+#include <string.h>
+
 const char *const audience_kinds[] = {
     [AUDIENCE_FILE] = "file",
     [AUDIENCE_LISTMONK] = "listmonk",
@@ -59,3 +61,44 @@ const struct config_option audience_options[] = {
     {"interest", CONFIG_SECTION, offsetof(struct audience_settings, interest), .inside = interest_options},
     {0},
 };
+
+static bool missing(const char *value)
+{
+    return !value || !*value;
+}
+
+static int check_file(const struct audience_settings *settings, struct error *err)
+{
+    if (missing(settings->path))
+        return error_set(err, ERROR_CONFIG, "`path` is missing");
+    if (!missing(settings->interest.list_name))
+        return error_set(err, ERROR_CONFIG, "`interest: {list_name: ...}` needs `source: listmonk`");
+    return 0;
+}
+
+static int check_listmonk(const struct audience_settings *settings, struct error *err)
+{
+    struct text url = text_of(settings->url);
+    int64_t number;
+
+    if (!text_starts(url, "http://") && !text_starts(url, "https://"))
+        return error_set(err, ERROR_CONFIG, "`url` must be listmonk's address, http(s)://...");
+    if (missing(settings->username) || missing(settings->token))
+        return error_set(err, ERROR_CONFIG, "listmonk needs `username` and `token` (or `token_file`) of an API user");
+    if (settings->lists.count == 0)
+        return error_set(err, ERROR_CONFIG, "`lists` must name at least one list by its number");
+    for (size_t i = 0; i < settings->lists.count; i++)
+        if (parse_i64(text_of(settings->lists.at[i]), 1, INT32_MAX, &number, NULL) < 0)
+            return error_set(err, ERROR_CONFIG, "`lists`: expected the number of a list, found \"%s\"",
+                             settings->lists.at[i]);
+    if (!missing(settings->interest.list_name) && !strstr(settings->interest.list_name, "{event}"))
+        return error_set(err, ERROR_CONFIG, "`interest: {list_name: ...}` must hold {event}, else it is any event's");
+    return 0;
+}
+
+int audience_check(const struct audience_settings *settings, struct error *err)
+{
+    if (settings->source == AUDIENCE_LISTMONK)
+        return check_listmonk(settings, err);
+    return check_file(settings, err);
+}

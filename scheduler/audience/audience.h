@@ -61,6 +61,8 @@ struct audience_settings { /* read by audience_options */
 enum audience_kind { AUDIENCE_FILE, AUDIENCE_LISTMONK };
 extern const char *const audience_kinds[];
 extern const struct config_option audience_options[];
+/* What the table cannot say: which keys a source needs. audience_*_new() ask it too. The text has no name in front. */
+int audience_check(const struct audience_settings *settings, struct error *err);
 
 struct audience_parts {
     const struct clock *clock;
@@ -70,12 +72,17 @@ struct audience_parts {
     void *uv_loop; /* uv_loop_t, for work on the pool */
 };
 
+/* A read ends with the page that is `last` or has a `failure`, and is gone after that callback; until then its owner
+ * calls next() once for each page, or cancel(), both also from inside the callback. Settings are borrowed by the
+ * audience, and an audience outlives its reads. Pages hold at most 1000 records. */
 struct audience_ops {
     struct audience_read *(*read)(struct audience *, const struct audience_question *, audience_page_fn *, void *ctx,
                                   struct error *);
     void (*next)(struct audience_read *); /* the page was stored: go on */
     void (*cancel)(struct audience_read *);
-    /* Everything that changed since; NULL where the tool has no complete change feed (then a sweep is read). */
+    /* Everything that changed since; NULL where the tool has no complete change feed (then a sweep is read). People who
+     * were deleted, or taken off a list without unsubscribing, leave no trace in listmonk: only a full read misses
+     * them. */
     struct audience_read *(*changes)(struct audience *, const struct audience_question *, int64_t since_ms,
                                      audience_page_fn *, void *ctx, struct error *);
     void (*free)(struct audience *);

@@ -127,13 +127,8 @@ static const struct audience_ops file_ops = {
 struct audience *audience_file_new(const struct audience_settings *settings, const struct audience_parts *parts,
                                    struct error *err)
 {
-    if (!settings->path || !*settings->path) {
-        error_set(err, ERROR_CONFIG, "audience %s: `path` is missing", settings->name);
-        return NULL;
-    }
-    if (settings->interest.list_name && *settings->interest.list_name) {
-        error_set(err, ERROR_CONFIG, "audience %s: `interest: {list_name: ...}` needs `source: listmonk`",
-                  settings->name);
+    if (audience_check(settings, err) < 0) {
+        error_at(err, "audience %s", settings->name);
         return NULL;
     }
     struct audience_file *file = must_calloc(1, sizeof *file);

@@ -553,19 +553,6 @@ static const struct audience_ops sql_ops = {
     .free = listmonk_free,
 };
 
-static int check_settings(const struct audience_settings *settings, struct error *err)
-{
-    struct text url = text_of(settings->url);
-
-    if (!text_starts(url, "http://") && !text_starts(url, "https://"))
-        return error_set(err, ERROR_CONFIG, "`url` must be listmonk's address, http(s)://...");
-    if (!settings->username || !*settings->username || !settings->token || !*settings->token)
-        return error_set(err, ERROR_CONFIG, "listmonk needs `username` and `token` (or `token_file`) of an API user");
-    if (settings->lists.count == 0)
-        return error_set(err, ERROR_CONFIG, "`lists` must name at least one list by its number");
-    return 0;
-}
-
 struct audience *audience_listmonk_new(const struct audience_settings *settings, const struct audience_parts *parts,
                                        struct error *err)
 {
@@ -576,15 +563,13 @@ struct audience *audience_listmonk_new(const struct audience_settings *settings,
     listmonk->parts = *parts;
     buf_init(&listmonk->base, 2048);
     buf_init(&listmonk->authorization, 4096);
-    if (check_settings(settings, err) < 0)
+    if (audience_check(settings, err) < 0)
         goto fail;
     listmonk->lists = must_calloc(settings->lists.count, sizeof *listmonk->lists);
     listmonk->list_count = settings->lists.count;
     for (size_t i = 0; i < settings->lists.count; i++) {
-        if (parse_i64(text_of(settings->lists.at[i]), 1, INT32_MAX, &listmonk->lists[i], NULL) == 0)
-            continue;
-        error_set(err, ERROR_CONFIG, "`lists`: expected the number of a list, found \"%s\"", settings->lists.at[i]);
-        goto fail;
+        if (parse_i64(text_of(settings->lists.at[i]), 1, INT32_MAX, &listmonk->lists[i], err) < 0)
+            goto fail;
     }
     while (base.len > 0 && base.ptr[base.len - 1] == '/')
         base.len--;

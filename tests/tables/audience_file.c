@@ -426,13 +426,59 @@ static void heavy_records(void **state)
     gathered_clear(&got);
 }
 
+/* The words of the configuration, and what only one source understands. */
+static void settings(void **state)
+{
+    static const struct {
+        const char *yaml, *problem; /* NULL: fine */
+    } cases[] = {
+        {"name: door\nsource: file\npath: a.csv\n", NULL},
+        {"name: door\nsource: file\npath: a.csv\nconsent: stated\nformat: jsonl\ninterest: {attribute: events}\n",
+         NULL},
+        {"name: door\nsource: file\npath: a.csv\nconsent: yes\n", "`stated`"},
+        {"name: door\nsource: file\npath: a.csv\nformat: xls\n", "auto, csv or jsonl"},
+        {"name: door\nsource: mailman\n", "listmonk"},
+        {"name: door\nsource: file\n", "`path` is missing"},
+        {"name: door\nsource: file\npath: a.csv\ninterest: {list_name: x}\n", "needs `source: listmonk`"},
+        {"name: fans\nsource: listmonk\nurl: http://127.0.0.1:9000\nusername: onsale\ntoken: t\nlists: [3]\n", NULL},
+        {"name: fans\nsource: listmonk\nurl: http://127.0.0.1:9000\nusername: onsale\ntoken: t\nlists: [3, fans]\n",
+         "found \"fans\""},
+        {"name: fans\nsource: listmonk\nurl: http://127.0.0.1:9000\nusername: onsale\ntoken: t\nlists: 3\npage_size: "
+         "10\n",
+         "from 100 to 10000"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct audience_settings read = {0};
+        struct error err = {0};
+        struct config_doc *doc = config_parse("onsale.yaml", "/etc/onsale", text_of(cases[i].yaml));
+        config_read(doc, audience_options, &read);
+        if (config_check(doc, &err) == 0)
+            audience_check(&read, &err);
+        if (cases[i].problem ? !strstr(err.text, cases[i].problem) : err.kind != ERROR_NONE)
+            fail_msg("%zu: %s", i, err.text);
+        if (i == 1) {
+            assert_true(read.consent_stated);
+            assert_string_equal(read.format, "jsonl");
+            assert_string_equal(read.path, "/etc/onsale/a.csv");
+            assert_string_equal(read.interest.attribute, "events");
+        }
+        config_free(doc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(samples),           cmocka_unit_test(files),
-        cmocka_unit_test(missing_files),     cmocka_unit_test(cursors),
-        cmocka_unit_test(cancelled_at_once), cmocka_unit_test(changed_while_reading),
-        cmocka_unit_test(a_million_lines),   cmocka_unit_test(heavy_records),
+        cmocka_unit_test(settings),
+        cmocka_unit_test(samples),
+        cmocka_unit_test(files),
+        cmocka_unit_test(missing_files),
+        cmocka_unit_test(cursors),
+        cmocka_unit_test(cancelled_at_once),
+        cmocka_unit_test(changed_while_reading),
+        cmocka_unit_test(a_million_lines),
+        cmocka_unit_test(heavy_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

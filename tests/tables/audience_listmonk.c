@@ -528,6 +528,7 @@ static void cancelled_at_any_time(void **state)
         struct error err = {0};
         const char *lists[] = {"7"};
         struct audience_settings settings = {.name = "fans",
+                                             .source = AUDIENCE_LISTMONK,
                                              .url = fake.url,
                                              .username = "onsale",
                                              .token = "secret",
@@ -633,12 +634,19 @@ static void settings_that_cannot_work(void **state)
         {{.url = "http://x", .username = "u", .lists = {.at = seven, .count = 1}}, "`username` and `token`"},
         {{.url = "http://x", .username = "u", .token = "t"}, "`lists` must name"},
         {{.url = "http://x", .username = "u", .token = "t", .lists = {.at = name, .count = 1}}, "found \"fans\""},
+        {{.url = "http://x",
+          .username = "u",
+          .token = "t",
+          .lists = {.at = seven, .count = 1},
+          .interest.list_name = "fans"},
+         "{event}"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct error err = {0};
         struct audience_settings settings = cases[i].settings;
         settings.name = "fans";
+        settings.source = AUDIENCE_LISTMONK;
         assert_null(audience_listmonk_new(&settings, &(struct audience_parts){0}, &err));
         assert_int_equal(err.kind, ERROR_CONFIG);
         if (!strstr(err.text, cases[i].text) || !text_starts(text_of(err.text), "audience fans: "))
