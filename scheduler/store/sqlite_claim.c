@@ -251,6 +251,8 @@ int sqlite_claim(struct sqlite *db, const char *channel, const struct store_clai
                          "%s looks like a copy of another's state: nothing is sent before `onsale resume "
                          "--this-is-the-one`",
                          db->path);
+    if (claim->pass < 1)
+        return error_set(err, ERROR_REFUSED, "notice %lld: no audience was read to its end", (long long)claim->notice);
     int rc = may_claim(&c, err);
     if (rc != 1)
         return rc < 0 ? -1 : 1;

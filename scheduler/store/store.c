@@ -6,8 +6,9 @@
 #include <string.h>
 
 enum {
-    SLICE_MS = 40,       /* a transaction takes no more jobs after so long */
-    GATHER_PEOPLE = 1000 /* and no more people of gathering pages */
+    SLICE_MS = 40,        /* a transaction takes no more jobs after so long */
+    GATHER_PEOPLE = 1000, /* and no more people of gathering pages */
+    PASSED_OVER_MAX = 8   /* transactions without a page while pages wait */
 };
 
 struct queue {
@@ -23,6 +24,7 @@ struct worker {
     uv_mutex_t mutex; /* over what follows */
     uv_cond_t work;
     struct queue lanes[LANES];
+    unsigned passed_over; /* transactions since a page of people was taken, while pages wait */
     bool stop;
 };
 
@@ -128,17 +130,29 @@ static bool waits(const struct worker *worker)
     return false;
 }
 
-/* The next one for this transaction, or NULL. Claims and fates come before pages of people; a page that was taken
- * fills the transaction. */
-static struct store_job *next_write(struct worker *worker, size_t *people)
+/* What one transaction has taken so far. */
+struct taken {
+    size_t writes, people;
+};
+
+/* The next one for this transaction, or NULL. Claims and fates do not wait for pages of people: those get transactions
+ * of their own, and a share of the others only when they were passed over for long. */
+static struct store_job *next_write(struct worker *worker, struct taken *taken)
 {
     uv_mutex_lock(&worker->mutex);
+    struct queue *pages = &worker->lanes[LANE_GATHER];
     struct store_job *job = queue_pop(&worker->lanes[LANE_WRITE]);
-    if (!job && *people < GATHER_PEOPLE)
-        job = queue_pop(&worker->lanes[LANE_GATHER]);
+    if (!job && taken->people < GATHER_PEOPLE && (!taken->writes || worker->passed_over >= PASSED_OVER_MAX))
+        job = queue_pop(pages);
+    if (!job)
+        worker->passed_over = pages->first && !taken->people ? worker->passed_over + 1 : 0;
     uv_mutex_unlock(&worker->mutex);
-    if (job && job->lane == LANE_GATHER)
-        *people += job->in.gather.count;
+    if (!job)
+        return NULL;
+    if (job->lane == LANE_GATHER)
+        taken->people += job->in.gather.count + 1;
+    else
+        taken->writes++;
     return job;
 }
 
@@ -168,13 +182,13 @@ static void write_together(struct worker *worker)
     struct error err = {0};
     struct queue done;
     struct store_job *job;
-    size_t people = 0;
+    struct taken taken = {0};
     int64_t until_ms = clock_mono_ms(&clock_machine) + SLICE_MS;
     bool whole = sqlite_begin(db, &err) == 0;
 
     queue_init(&done);
     do {
-        job = next_write(worker, &people);
+        job = next_write(worker, &taken);
         if (!job)
             break;
         if (whole && !run_in_savepoint(db, job)) {

@@ -1,7 +1,8 @@
 /* The ledger: gathering, consent at each claim, turns, retries, and a store's identity. */
 #include "store_bench.h"
 
-#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static int set_up(void **state)
 {
@@ -342,11 +343,15 @@ static void half_a_read_counts_only_as_no(void **state)
     bench_say(b, 1, 2, 0, 2, CONSENT_NO);
     bench_say(b, 1, 2, 1, 4, CONSENT_YES);
     bench_say(b, 1, 3, 1, 4, CONSENT_YES);
+    bench_say(b, 1, 1, 0, 5, CONSENT_NO); /* what a complete read heard outlasts two that broke off */
+    bench_say(b, 1, 1, 0, 5, CONSENT_YES);
+    bench_say(b, 1, 2, 1, 5, CONSENT_NO);
+    bench_say(b, 1, 3, 1, 5, CONSENT_NO);
     bench_claim(b, 1, 10, 1);
     assert_int_equal(b->got_count, 2); /* 4 said yes where a complete read said no: not before that is complete again */
     assert_int_equal(b->got[0].seq, 1);
     assert_int_equal(b->got[1].seq, 3);
-    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 4, .waiting = 2, .withheld = 2, .claimed = 2});
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 5, .waiting = 2, .withheld = 3, .claimed = 2});
 }
 
 static void our_own_eyes_come_first_and_stay(void **state)
@@ -357,6 +362,7 @@ static void our_own_eyes_come_first_and_stay(void **state)
     bench_say(b, 1, 1, STORE_SEED, 100, CONSENT_YES);
     bench_say(b, 1, 1, STORE_SEED, 101, CONSENT_YES);
     bench_gather(b, 1, 1, 1, 3);
+    bench_say(b, 1, 2, 0, 100, CONSENT_YES);
     bench_say(b, 1, 2, 0, 100, CONSENT_NO);
     bench_gather(b, 1, 2, 1, 3);
     suppress(b, 101, "", false);
@@ -550,6 +556,8 @@ static void nothing_is_claimed_before_it_is_due_or_after_it_ended(void **state)
     bench_turn(b, NULL, 0, &(struct store_claim){.notice = 1, .want = 1, .pass = 1});
     assert_int_equal(b->failure.kind, ERROR_REFUSED);
     b->ahead_ms = 0;
+    bench_turn(b, NULL, 0, &(struct store_claim){.notice = 1, .want = 1, .pass = 0});
+    assert_int_equal(b->failure.kind, ERROR_REFUSED); /* never half an audience */
     bench_claim(b, 1, 1, 1);
     assert_int_equal(b->got_count, 1);
     n->state = NOTICE_CANCELLED;
@@ -615,8 +623,6 @@ static void a_claim_looks_at_a_bounded_number(void **state)
                    (struct tally){.planned = 4500, .waiting = 1, .withheld = 4499, .claimed = 1});
 }
 
-static void answers_come_in_order_and_a_cancelled_one_not_at_all(void **state);
-
 struct order {
     struct bench *bench;
     int number;
@@ -649,6 +655,81 @@ static void answers_come_in_order_and_a_cancelled_one_not_at_all(void **state)
     }
     bench_wait(b);
     assert_int_equal(next, 200);
+}
+
+/* Jobs that wait share a commit; one that fails takes nobody with it. */
+static void on_counted(void *ctx, const struct error *failure)
+{
+    int *outcomes = ctx;
+
+    outcomes[failure ? 1 : 0]++;
+}
+
+static void a_failing_job_fails_alone(void **state)
+{
+    struct bench *b = *state;
+    struct notice *n = bench_notice(1), *twin = bench_notice(2), *other = bench_notice(3);
+    struct store_change change = {.notice_count = 1, .first_walk_at_ms = MOMENT_NONE, .watermark_ms = MOMENT_NONE};
+    struct store_image image;
+    int outcomes[2] = {0};
+
+    notice_free(twin);
+    twin = notice_new(2, n->site, n->subject, n->rule, n->kind, n->at_ms, n->edition); /* the same identity */
+    twin->due_at_ms = DUE_MS;
+    for (int i = 0; i < 3; i++) {
+        change.notices = (const struct notice *const[]){i == 0 ? n : i == 1 ? twin : other};
+        store_apply(b->store, &change, on_counted, outcomes);
+    }
+    store_evidence(b->store, 1, DUE_MS, "{}", bench_on_done, b);
+    bench_wait(b);
+    bench_fine(b);
+    assert_int_equal(outcomes[0], 2);
+    assert_int_equal(outcomes[1], 1);
+    assert_int_equal(store_load(b->store, &image, NULL), 0);
+    assert_int_equal(image.notices.count, 2);
+    store_image_clear(&image);
+    notice_free(n);
+    notice_free(twin);
+    notice_free(other);
+}
+
+static void a_full_disk_is_said_and_survived(void **state)
+{
+    struct bench *b = *state;
+    struct rlimit all, little;
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 100);
+    getrlimit(RLIMIT_FSIZE, &all);
+    signal(SIGXFSZ, SIG_IGN);
+    little = all;
+    little.rlim_cur = 200000; /* bytes: the log cannot grow beyond */
+    setrlimit(RLIMIT_FSIZE, &little);
+    unsigned stored = 100;
+    do {
+        store_gather(b->store, &(struct store_gather){.roll = 1, .pass = 1, .source = "fans", .cursor = "x"},
+                     bench_on_gathered, b);
+        bench_wait(b);
+        if (b->failure.kind == ERROR_NONE) {
+            struct store_person people[200] = {0};
+            for (unsigned i = 0; i < 200; i++) {
+                people[i].address = TEXT("somebody@example.org");
+                bench_key(people[i].key, stored + i + 1);
+            }
+            store_gather(b->store,
+                         &(struct store_gather){
+                             .roll = 1, .pass = 1, .source = "fans", .cursor = "", .people = people, .count = 200},
+                         bench_on_gathered, b);
+            bench_wait(b);
+            stored += b->failure.kind == ERROR_NONE ? 200 : 0;
+        }
+    } while (b->failure.kind == ERROR_NONE && stored < 100000);
+    setrlimit(RLIMIT_FSIZE, &all);
+    assert_int_equal(b->failure.kind, ERROR_TRY_LATER);
+    assert_non_null(strstr(b->failure.text, b->db));
+    bench_claim(b, 1, 10, 1);
+    assert_int_equal(b->got_count, 10);
+    assert_int_equal(b->progress[0].tally.planned, stored);
 }
 
 /* --- Identity --- */
@@ -846,6 +927,8 @@ int main(void)
         TEST(a_moved_notice_takes_its_people_over),
         TEST(a_claim_looks_at_a_bounded_number),
         TEST(answers_come_in_order_and_a_cancelled_one_not_at_all),
+        TEST(a_failing_job_fails_alone),
+        TEST(a_full_disk_is_said_and_survived),
         TEST(a_foreign_state_is_a_copy),
         TEST(the_machine_is_an_identity_too),
         TEST(a_state_older_than_its_witness_is_a_copy),
