@@ -411,11 +411,294 @@ static void mail_server_rows(void **state)
             run_row(&rows[i]);
 }
 
+/* ---- what takes more than one behaviour ---- */
+
+static struct world *mail_world(const char *more)
+{
+    char options[300];
+    struct error err = {0};
+
+    snprintf(options, sizeof options, ", url: \"smtp://127.0.0.1:%d\", tls: off%s", plain.port, more);
+    sink_taken(&plain);
+    struct world *world = world_new("smtp", options, &err);
+    if (!world->channel)
+        fail_msg("%s", err.text);
+    return world;
+}
+
+static void a_relay_that_comes_back(void **state)
+{
+    (void)state;
+    sink_tell(&plain, "{\"greeting\": \"421 4.3.2 starting up\"}");
+    struct world *world = mail_world(", connections: 3");
+    for (uint32_t i = 0; i < 5; i++)
+        send_one(world, i, "p@x.example");
+    run_until(world, 5, 5000);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(world->results[i].fate, FATE_RETURNED);
+    run_for(world, 1);
+    assert_int_equal(world->troubles, 1);
+    assert_false(world->needs_person);
+    assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine)), 0);
+    sink_tell(&plain, "{}");
+    for (int i = 0; i < 50 && world->wells == 0; i++)
+        run_for(world, 100); /* it tries by itself, after a second */
+    assert_int_equal(world->wells, 1);
+    assert_true(channel_room(world->channel, clock_now_ms(&clock_machine)) > 0);
+    for (uint32_t i = 0; i < 5; i++)
+        send_one(world, i, "p@x.example");
+    run_until(world, 10, 5000);
+    for (size_t i = 5; i < 10; i++)
+        assert_int_equal(world->results[i].fate, FATE_ACCEPTED);
+    assert_int_equal(sink_taken(&plain), 5);
+    world_free(world);
+}
+
+/* Stopping: what has not begun comes back, what has begun is waited for, and no longer than the grace. */
+static void stopping_answers_for_everything(void **state)
+{
+    (void)state;
+    for (int hang = 0; hang < 2; hang++) {
+        sink_tell(&plain, hang ? "{\"hang\": \"dot\"}" : "{\"delay\": {\"dot\": 0.3}}");
+        struct world *world = mail_world(", connections: 2");
+        size_t doubt = 0, accepted = 0, returned = 0;
+        for (uint32_t i = 0; i < 20; i++)
+            send_one(world, i, "p@x.example");
+        run_for(world, 150);
+        channel_stop(world->channel, hang ? 200 : 5000);
+        assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine)), 0);
+        run_until(world, 20, 8000);
+        for (size_t i = 0; i < world->count; i++) {
+            doubt += world->results[i].fate == FATE_IN_DOUBT;
+            accepted += world->results[i].fate == FATE_ACCEPTED;
+            returned += world->results[i].fate == FATE_RETURNED;
+        }
+        assert_int_equal(world->count, 20);
+        assert_int_equal(doubt + accepted + returned, 20);
+        assert_int_equal(channel_in_flight(world->channel), 0);
+        if (hang)
+            assert_true(doubt == 2 && accepted == 0);
+        else
+            assert_true(doubt == 0 && accepted >= 2);
+        assert_int_equal((size_t)sink_taken(&plain), accepted + doubt);
+        send_one(world, 99, "p@x.example");
+        run_until(world, 21, 1000);
+        assert_int_equal(world->results[20].fate, FATE_RETURNED);
+        world_free(world);
+    }
+}
+
+static void connections_are_warm_and_kept(void **state)
+{
+    (void)state;
+    sink_tell(&plain, "{}");
+    struct world *world = mail_world(", connections: 3, keep_alive: 100ms");
+    channel_warm(world->channel);
+    run_for(world, 700); /* several NOOPs later they must still carry mail */
+    assert_int_equal(world->troubles, 0);
+    send_one(world, 1, "p@x.example");
+    run_until(world, 1, 2000);
+    assert_int_equal(world->results[0].fate, FATE_ACCEPTED);
+    sink_tell(&plain, "{\"op\": \"close\"}"); /* dropped while idle: nobody is the worse for it */
+    run_for(world, 50);
+    channel_warm(world->channel);
+    send_one(world, 2, "p@x.example");
+    run_until(world, 2, 4000);
+    assert_int_equal(world->results[1].fate, FATE_ACCEPTED);
+    channel_rest(world->channel);
+    run_for(world, 50);
+    assert_int_equal(world->troubles, 0);
+    world_free(world);
+}
+
+static void room_follows_doubt_and_pace(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    int64_t now_ms = clock_now_ms(&clock_machine);
+    struct world *world = world_new("null", ", window: 10, doubt_max: 30", &err);
+
+    assert_non_null(world->channel);
+    assert_int_equal(channel_doubt_max(world->channel), 30);
+    assert_int_equal(channel_room(world->channel, now_ms), 30);
+    channel_claimed(world->channel, now_ms, 30);
+    assert_int_equal(channel_room(world->channel, now_ms), 0);
+    channel_settled(world->channel, 12);
+    assert_int_equal(channel_room(world->channel, now_ms), 12);
+    channel_settled(world->channel, 18);
+    world_free(world);
+
+    world = world_new("null", ", window: 10, rate: 10/s", &err);
+    assert_non_null(world->channel);
+    assert_int_equal(channel_doubt_max(world->channel), 20);
+    now_ms = clock_now_ms(&clock_machine);
+    assert_int_equal(channel_room(world->channel, now_ms), 0); /* no burst at the start */
+    run_for(world, 250);
+    assert_true(world->rooms > 0);
+    assert_true(channel_room(world->channel, clock_now_ms(&clock_machine)) > 0);
+    world_free(world);
+}
+
+static void null_does_as_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options, *expected;
+    } cases[] = {
+        {"", "accepted*30"},
+        {", latency: 20ms, window: 7", "accepted*30"},
+        {", fail_every: 10", "accepted*27 refused/address/550*3"},
+        {", fail_every: 5, fail_code: 451", "accepted*24 try later/address/451*6"},
+        {", doubt_every: 15, latency: 1ms", "accepted*28 in doubt/channel/0*2"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct error err = {0};
+        auto_buf struct buf got;
+        struct world *world = world_new("null", cases[i].options, &err);
+        if (!world->channel)
+            fail_msg("%s: %s", cases[i].options, err.text);
+        for (uint32_t k = 0; k < 30; k++)
+            send_one(world, k, "p@x.example");
+        assert_int_equal(world->count, 0); /* never from inside channel_send() */
+        run_until(world, 30, 5000);
+        buf_init(&got, 1000);
+        summarize(world, &got);
+        if (!text_is(buf_text(&got), cases[i].expected))
+            fail_msg("%s: %s", cases[i].options, got.ptr);
+        world_free(world);
+    }
+}
+
+static unsigned files_in(const char *path)
+{
+    DIR *dir = opendir(path);
+    unsigned count = 0;
+
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        count += entry->d_name[0] != '.';
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+static void outbox_is_a_maildir(void **state)
+{
+    (void)state;
+    char options[200], path[300], line[100] = "";
+    struct stat found;
+    struct error err = {0};
+
+    snprintf(options, sizeof options, ", path: %s/mail, sync: true", folder);
+    struct world *world = world_new("outbox", options, &err);
+    if (!world->channel)
+        fail_msg("%s", err.text);
+    assert_true(channel_is_local(world->channel));
+    for (uint32_t i = 0; i < 40; i++)
+        send_one(world, i, "p@x.example");
+    send_one(world, 7, "p@x.example"); /* a repeat replaces the first */
+    run_until(world, 41, 5000);
+    for (size_t i = 0; i < world->count; i++)
+        assert_int_equal(world->results[i].fate, FATE_ACCEPTED);
+    snprintf(path, sizeof path, "%s/mail", folder);
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0700);
+    snprintf(path, sizeof path, "%s/mail/new", folder);
+    assert_int_equal(files_in(path), 40);
+    snprintf(path, sizeof path, "%s/mail/tmp", folder);
+    assert_int_equal(files_in(path), 0);
+    snprintf(path, sizeof path, "%s/mail/new/t7.onsale.eml", folder);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    assert_string_equal(line, "Message-ID: <t7@shop.example>\r\n");
+
+    /* the folder goes away and comes back: trouble, and well again by itself */
+    snprintf(path, sizeof path, "mv %s/mail %s/away", folder, folder);
+    assert_int_equal(system(path), 0);
+    send_one(world, 50, "p@x.example");
+    run_until(world, 42, 5000);
+    assert_int_equal(world->results[41].fate, FATE_TRY_LATER);
+    assert_int_equal(world->results[41].scope, SCOPE_CHANNEL);
+    for (int i = 0; i < 30 && world->wells == 0; i++)
+        run_for(world, 100);
+    assert_int_equal(world->troubles, 1);
+    assert_int_equal(world->wells, 1);
+    world_free(world);
+}
+
+static void options_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *plugin, *options, *expected;
+    } cases[] = {
+        {"smpt", "", "unknown plugin \"smpt\" (did you mean \"smtp\"?)"},
+        {"../smtp", "", "is no name of a plugin"},
+        {"smtp", "", "url"},
+        {"smtp", ", url: \"http://127.0.0.1\"", "expected smtp://"},
+        {"smtp", ", url: \"smtp://mail.example\", tls: off", "loopback only"},
+        {"smtp", ", url: \"smtp://localhost.evil.example\", tls: off", "loopback only"},
+        {"smtp", ", url: \"smtp://127.0.0.1.evil.example\", tls: off", "loopback only"},
+        {"smtp", ", url: \"smtps://127.0.0.1\", tls: off", "cannot be off"},
+        {"smtp", ", url: \"smtp://127.0.0.1\", tls: maybe", "tls"},
+        {"smtp", ", url: \"smtp://127.0.0.1\", password: x", "no username"},
+        {"smtp", ", url: \"smtp://127.0.0.1\", conections: 3", "did you mean \"connections\""},
+        {"smtp", ", url: \"smtp://127.0.0.1\", connections: 0", "connections"},
+        {"outbox", ", path: /proc/nowhere/mail", "cannot make"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct error err = {0};
+        struct world *world = world_new(cases[i].plugin, cases[i].options, &err);
+        if (world->channel || !strstr(err.text, cases[i].expected))
+            fail_msg("%s%s: %s", cases[i].plugin, cases[i].options, err.text);
+        world_free(world);
+    }
+}
+
+struct probed {
+    bool done, fine;
+    char text[400];
+};
+
+static void on_probed(void *ctx, bool fine, const char *text)
+{
+    struct probed *probed = ctx;
+    probed->done = true;
+    probed->fine = fine;
+    snprintf(probed->text, sizeof probed->text, "%s", text);
+}
+
+static void probing_says_what_is_there(void **state)
+{
+    (void)state;
+    for (int fine = 0; fine < 2; fine++) {
+        struct probed probed = {0};
+        sink_tell(&plain, fine ? "{\"size_limit\": 5000}" : "{\"greeting\": \"554 5.3.2 go away\"}");
+        struct world *world = mail_world("");
+        channel_probe(world->channel, on_probed, &probed);
+        for (int i = 0; i < 50 && !probed.done; i++)
+            run_for(world, 20);
+        assert_true(probed.done);
+        assert_int_equal(probed.fine, fine);
+        assert_non_null(strstr(probed.text, fine ? "messages up to 5000 bytes" : "554 5.3.2 go away"));
+        world_free(world);
+    }
+}
+
 int main(void)
 {
     char command[2000];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mail_server_rows),
+        cmocka_unit_test(a_relay_that_comes_back),
+        cmocka_unit_test(stopping_answers_for_everything),
+        cmocka_unit_test(connections_are_warm_and_kept),
+        cmocka_unit_test(room_follows_doubt_and_pace),
+        cmocka_unit_test(null_does_as_told),
+        cmocka_unit_test(outbox_is_a_maildir),
+        cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(probing_says_what_is_there),
     };
 
     signal(SIGPIPE, SIG_IGN);
