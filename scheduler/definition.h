@@ -27,6 +27,7 @@ struct definition {
     const char *event_title, *event_zone, *event_url, *event_place;
     int64_t event_starts_at_ms;
     bool suspect; /* one complete walk has missed it */
+    bool unsaved; /* changed since it was last stored */
 };
 
 const char *event_status_name(enum event_status status);

@@ -15,7 +15,7 @@ static const struct {
     [NOTICE_READY] = {"ready", TO(SENDING) | TO(HELD) | TO(PLANNED) | TO(MISSED) | TO(WITHDRAWN) | TO(CANCELLED)},
     [NOTICE_HELD] = {"held", TO(READY) | TO(SENDING) | TO(MISSED) | TO(WITHDRAWN) | TO(CANCELLED)},
     [NOTICE_SENDING] = {"sending", TO(HELD) | TO(DONE) | TO(WITHDRAWN) | TO(CANCELLED)},
-    [NOTICE_DONE] = {"done", 0},
+    [NOTICE_DONE] = {"done", TO(SENDING)},           /* chosen people again: an operator's retry */
     [NOTICE_MISSED] = {"missed", 0},                 /* nobody was awake: never sent late by surprise */
     [NOTICE_WITHDRAWN] = {"withdrawn", TO(PLANNED)}, /* the sale came back, and nobody was told yet */
     [NOTICE_CANCELLED] = {"cancelled", 0},           /* an operator's word sticks */
@@ -53,6 +53,23 @@ const char *notice_reason_name(enum notice_reason reason)
 {
     assert(reason < REASONS);
     return reason_names[reason];
+}
+
+enum withheld withheld_by(enum notice_reason reason)
+{
+    switch (reason) {
+    case REASON_HIDDEN:
+        return WITHHELD_HIDDEN;
+    case REASON_GONE:
+        return WITHHELD_GONE;
+    case REASON_EVENT_OFF:
+        return WITHHELD_EVENT_OFF;
+    case REASON_OPERATOR:
+    case REASON_RULE:
+        return WITHHELD_CANCELLED;
+    default:
+        return WITHHELD_MOVED;
+    }
 }
 
 int notice_state_parse(struct text t, enum notice_state *out)
@@ -111,7 +128,7 @@ void notice_free(struct notice *notice)
 
 bool notice_final(const struct notice *notice)
 {
-    return !states[notice->state].next;
+    return notice->state == NOTICE_DONE || notice->state == NOTICE_MISSED || notice->state == NOTICE_CANCELLED;
 }
 
 bool notice_may_move(const struct notice *notice, enum notice_state to)

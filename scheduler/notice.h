@@ -45,6 +45,8 @@ enum notice_reason {
 
 const char *notice_state_name(enum notice_state state);
 const char *notice_reason_name(enum notice_reason reason);
+/* Why everybody left is withheld when a notice that has begun is withdrawn for that reason. */
+enum withheld withheld_by(enum notice_reason reason);
 int notice_state_parse(struct text t, enum notice_state *out); /* -1 for an unknown word */
 
 struct notice {
@@ -62,6 +64,7 @@ struct notice {
     bool paused;
     bool claimed;           /* has ever claimed a delivery: can never be planned again */
     bool approved;          /* an operator released it although its people were told before */
+    bool unsaved;           /* planning changed it since it was last stored */
     bool told_before;       /* everyone behind it was told of another moment: PLAN_TOLD and PLAN_NOT_TOLD set it */
     bool catch_up_waived;   /* a late release by an operator (--anyway) */
     int64_t pass;           /* number of the last complete read of the audiences, from 1; 0 before */
