@@ -39,6 +39,7 @@ struct store {
     uv_mutex_t mutex; /* over answered */
     struct queue answered;
     uv_async_t wake;
+    size_t pending; /* submitted, not yet answered; loop thread */
     bool closing;
 };
 
@@ -114,10 +115,16 @@ static void on_wake(uv_async_t *wake)
     struct store_job *job;
 
     while (!store->closing && (job = next_answer(store))) {
+        store->pending--;
         if (job->answer && !job->cancelled)
             job->answer(job);
         job_free(job);
     }
+}
+
+size_t store_pending(const struct store *store)
+{
+    return store->pending;
 }
 
 /* --- The writer --- */
@@ -287,6 +294,7 @@ static struct store_job *worker_give(struct worker *worker, struct store_job *jo
 
 struct store_job *store_submit(struct store *store, struct store_job *job)
 {
+    store->pending++;
     return worker_give(job->lane == LANE_READ ? &store->reader : &store->writer, job);
 }
 
@@ -455,6 +463,7 @@ static int carry_out(struct store *store, struct store_job *job, int64_t *genera
     job->waiter = &carried_out;
     store_submit(store, job);
     uv_sem_wait(&carried_out);
+    store->pending--;
     uv_sem_destroy(&carried_out);
     if (job_failure(job))
         error_set(err, job->failure.kind, "%s", job->failure.text);

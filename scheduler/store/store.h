@@ -36,6 +36,7 @@ struct store_spec {
  * store_close(), run the loop once more: a handle is being closed. */
 struct store *store_open(const struct store_spec *spec, struct error *err);
 void store_close(struct store *store); /* waits for what was submitted; answers of it are not delivered */
+size_t store_pending(const struct store *store); /* jobs that have not been answered yet */
 int64_t store_generation(const struct store *store);
 /* Why this state looks like a copy of another machine's (promise 9), or NULL. */
 const char *store_copy_reason(const struct store *store);
