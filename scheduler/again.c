@@ -1,0 +1,62 @@
+#include "again.h"
+
+void again_clear(struct again *again)
+{
+    free(again->heap);
+    *again = (struct again){0};
+}
+
+static void swap(struct store_again *a, struct store_again *b)
+{
+    struct store_again c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+void again_put(struct again *again, struct store_again entry)
+{
+    if (again->count == again->cap) {
+        again->cap = again->cap ? again->cap * 2 : 16;
+        again->heap = must_realloc(again->heap, again->cap * sizeof *again->heap);
+    }
+    size_t at = again->count++;
+    again->heap[at] = entry;
+    for (; at > 0 && again->heap[(at - 1) / 2].at_ms > again->heap[at].at_ms; at = (at - 1) / 2)
+        swap(&again->heap[at], &again->heap[(at - 1) / 2]);
+}
+
+bool again_take(struct again *again, int64_t now_ms, struct store_again *out)
+{
+    if (again->count == 0 || again->heap[0].at_ms > now_ms)
+        return false;
+    *out = again->heap[0];
+    again->heap[0] = again->heap[--again->count];
+    for (size_t at = 0;;) {
+        size_t least = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < again->count; child++)
+            if (again->heap[child].at_ms < again->heap[least].at_ms)
+                least = child;
+        if (least == at)
+            return true;
+        swap(&again->heap[at], &again->heap[least]);
+        at = least;
+    }
+}
+
+int64_t again_next_at_ms(const struct again *again)
+{
+    return again->count ? again->heap[0].at_ms : MOMENT_NONE;
+}
+
+int64_t again_delay_ms(const struct retry *retry, int attempt, int64_t retry_after_ms, uint64_t random)
+{
+    int64_t span = retry->first_ms;
+
+    for (int i = 1; i < attempt && span < retry->cap_ms; i++)
+        span *= 2;
+    if (span > retry->cap_ms)
+        span = retry->cap_ms;
+    int64_t delay = span > 0 ? (int64_t)(random % (uint64_t)(span + 1)) : 0;
+    return delay > retry_after_ms ? delay : retry_after_ms;
+}

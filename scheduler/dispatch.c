@@ -1,0 +1,694 @@
+#include "dispatch.h"
+
+#include "again.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    CLAIMS_MAX = 16,         /* notices that share one turn of the ledger */
+    STORE_PAUSE_MS = 1000,   /* after a failed commit */
+    CHANNEL_PAUSE_MS = 1000, /* people sent back by a faulty channel wait at least so long */
+    BRAKE_ROW = 20,          /* refusals in a row with one code, */
+    BRAKE_WINDOW = 200,      /* or half of the last so many */
+};
+
+/* What receivers said last: many refusals with one code are a fault of the message or of ours (promise 10). */
+struct brake {
+    uint16_t last[BRAKE_WINDOW]; /* refusal codes; 0 accepted */
+    unsigned count, at, row;
+};
+
+struct sending {
+    struct line *line;
+    struct sending_spec spec;
+    struct sending_events events;
+    struct store_job *opening; /* store_launch in flight */
+    bool open;                 /* the ledger has told where we stand */
+    bool stopped, told_done, told_expired;
+    uint32_t claimed_to;
+    bool exhausted; /* no first attempts behind claimed_to */
+    struct again again;
+    int64_t allowed_until_ms;
+    size_t out; /* asked for or claimed, fate not on disk */
+    struct brake brake;
+    struct sending *next;
+};
+
+/* One channel: its sendings take turns; at most one turn of the ledger is in flight, what happens meanwhile is gathered
+ * for the next, so that commits are shared by themselves under load. */
+struct line {
+    struct dispatch *dispatch;
+    struct channel *channel;
+    struct sending *sendings;
+    struct sending *first; /* who claims first next time */
+    struct store_fate *fates;
+    size_t fate_count, fate_cap;
+    struct store_job *turn;
+    struct store_fate *turn_fates;
+    size_t turn_fate_count;
+    struct turn_claim {
+        struct sending *sending;
+        size_t want;
+        struct store_again *list;
+        size_t list_count;
+    } claims[CLAIMS_MAX];
+    size_t claim_count;
+    int64_t store_failed_until_ms;
+    bool busy; /* handing over: a channel that answers at once must not start a turn within a turn */
+    struct alarm wake;
+    struct line *next;
+};
+
+struct dispatch {
+    struct world *world;
+    struct line *lines;
+    struct message message; /* the one being rendered */
+};
+
+static void line_drain(struct line *line);
+static void request_turn(struct line *line, int64_t now_ms);
+static void on_turned(void *ctx, const struct store_turned *result);
+static void hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms);
+static void on_finish(void *ctx, struct channel *channel, const struct channel_result *result);
+
+static int64_t now_of(const struct line *line)
+{
+    return clock_now_ms(line->dispatch->world->clock);
+}
+
+static struct line *line_of(struct dispatch *dispatch, const struct channel *channel)
+{
+    struct line *line = dispatch->lines;
+
+    while (line && line->channel != channel)
+        line = line->next;
+    return line;
+}
+
+static struct sending *sending_of(struct line *line, int64_t notice)
+{
+    struct sending *sending = line->sendings;
+
+    while (sending && sending->spec.notice->id != notice)
+        sending = sending->next;
+    return sending;
+}
+
+static void add_fate(struct line *line, const struct store_fate *fate)
+{
+    if (line->fate_count == line->fate_cap) {
+        line->fate_cap = line->fate_cap ? line->fate_cap * 2 : 64;
+        line->fates = must_realloc(line->fates, line->fate_cap * sizeof *line->fates);
+    }
+    line->fates[line->fate_count] = *fate;
+    if (fate->text)
+        line->fates[line->fate_count].text = must_strdup(fate->text);
+    line->fate_count++;
+}
+
+static void free_fates(struct store_fate *fates, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free((char *)(uintptr_t)fates[i].text);
+    free(fates);
+}
+
+/* --- Who may claim ------------------------------------------------------------------------------------------------ */
+
+static bool may_claim(struct sending *sending, int64_t now_ms)
+{
+    struct world *world = sending->line->dispatch->world;
+    const struct notice *notice = sending->spec.notice;
+
+    return sending->open && !sending->stopped && !world->copy && !world->stopping && !notice->paused &&
+           now_ms < sending->allowed_until_ms && now_ms < sending->spec.deadline_ms && now_ms >= notice->due_at_ms &&
+           (!sending->exhausted || (sending->again.count > 0 && again_next_at_ms(&sending->again) <= now_ms));
+}
+
+static bool channel_paused(const struct line *line)
+{
+    char target[96];
+
+    snprintf(target, sizeof target, "notifier:%s", channel_settings(line->channel)->name);
+    return world_paused(line->dispatch->world, target);
+}
+
+/* People who wait for another try go before new ones: their time was promised earlier. */
+static void fill_claim(struct turn_claim *claim, struct store_claim *out, size_t share, int64_t now_ms)
+{
+    struct sending *sending = claim->sending;
+    struct store_again entry;
+
+    *out = (struct store_claim){.notice = sending->spec.notice->id, .pass = sending->spec.notice->pass};
+    while (claim->list_count < share && again_take(&sending->again, now_ms, &entry)) {
+        claim->list = must_realloc(claim->list, (claim->list_count + 1) * sizeof *claim->list);
+        claim->list[claim->list_count++] = entry;
+    }
+    if (claim->list_count > 0) {
+        out->list = claim->list;
+        out->list_count = claim->want = out->want = claim->list_count;
+        return;
+    }
+    claim->want = out->want = share;
+}
+
+static size_t choose_claims(struct line *line, struct store_claim *out, int64_t now_ms)
+{
+    int64_t room = channel_paused(line) ? 0 : channel_room(line->channel, now_ms);
+    size_t able = 0;
+
+    for (struct sending *sending = line->sendings; sending; sending = sending->next)
+        able += may_claim(sending, now_ms);
+    if (room <= 0 || able == 0)
+        return 0;
+
+    size_t share = (size_t)room / able ? (size_t)room / able : 1;
+    struct sending *start = line->first ? line->first : line->sendings, *sending = start;
+    line->claim_count = 0;
+    do {
+        if (may_claim(sending, now_ms) && room > 0 && line->claim_count < CLAIMS_MAX) {
+            struct turn_claim *claim = &line->claims[line->claim_count];
+            size_t mine = share < (size_t)room ? share : (size_t)room;
+            *claim = (struct turn_claim){.sending = sending};
+            fill_claim(claim, &out[line->claim_count++], mine, now_ms);
+            channel_claimed(line->channel, now_ms, (int64_t)claim->want);
+            sending->out += claim->want;
+            room -= (int64_t)claim->want;
+        }
+        sending = sending->next ? sending->next : line->sendings;
+    } while (sending != start);
+    line->first = start->next;
+    return line->claim_count;
+}
+
+/* --- The turn: fates in, claims out ------------------------------------------------------------------------------- */
+
+static void request_turn(struct line *line, int64_t now_ms)
+{
+    struct store_claim claims[CLAIMS_MAX];
+    struct world *world = line->dispatch->world;
+
+    line->claim_count = 0;
+    size_t claim_count = choose_claims(line, claims, now_ms);
+    if (claim_count == 0 && line->fate_count == 0)
+        return;
+    line->turn_fates = line->fates;
+    line->turn_fate_count = line->fate_count;
+    line->fates = NULL;
+    line->fate_count = line->fate_cap = 0;
+    line->turn = store_turn(world->store,
+                            &(struct store_turn){.channel = channel_settings(line->channel)->name,
+                                                 .fates = line->turn_fates,
+                                                 .fate_count = line->turn_fate_count,
+                                                 .claims = claims,
+                                                 .claim_count = claim_count,
+                                                 .now_ms = now_ms},
+                            on_turned, line);
+}
+
+/* Nothing of the turn happened: the fates wait for the next one, who was to be tried again is put back. */
+static void turn_failed(struct line *line, const struct error *failure)
+{
+    struct world *world = line->dispatch->world;
+    struct store_fate *newer = line->fates;
+    size_t newer_count = line->fate_count;
+
+    line->fates = line->turn_fates;
+    line->fate_count = line->fate_cap = line->turn_fate_count;
+    line->turn_fates = NULL;
+    line->turn_fate_count = 0;
+    for (size_t i = 0; i < newer_count; i++)
+        add_fate(line, &newer[i]);
+    free_fates(newer, newer_count);
+    for (size_t i = 0; i < line->claim_count; i++) {
+        struct turn_claim *claim = &line->claims[i];
+        for (size_t k = 0; k < claim->list_count; k++)
+            again_put(&claim->sending->again, claim->list[k]);
+        claim->sending->out -= claim->want;
+        channel_settled(line->channel, (int64_t)claim->want);
+        free(claim->list);
+    }
+    line->claim_count = 0;
+    line->store_failed_until_ms = now_of(line) + STORE_PAUSE_MS;
+    log_line(world->log, LOG_ERROR, "event=ledger_failed notifier=%s error=%s", channel_settings(line->channel)->name,
+             LOG_QUOTED(text_of(failure->text)));
+}
+
+static void settle_fates(struct line *line)
+{
+    for (size_t i = 0; i < line->turn_fate_count; i++) {
+        struct sending *sending = sending_of(line, line->turn_fates[i].notice);
+        if (sending) {
+            assert(sending->out > 0);
+            sending->out--;
+        }
+    }
+    channel_settled(line->channel, (int64_t)line->turn_fate_count);
+    free_fates(line->turn_fates, line->turn_fate_count);
+    line->turn_fates = NULL;
+    line->turn_fate_count = 0;
+}
+
+static void take_progress(struct line *line, const struct store_turned *result)
+{
+    for (size_t i = 0; i < result->progress_count; i++) {
+        const struct store_progress *progress = &result->progress[i];
+        struct sending *sending = sending_of(line, progress->notice);
+        if (!sending)
+            continue;
+        sending->spec.notice->tally = progress->tally;
+        if (progress->claimed_to > sending->claimed_to)
+            sending->claimed_to = progress->claimed_to;
+    }
+    for (size_t i = 0; i < line->claim_count; i++) {
+        struct turn_claim *claim = &line->claims[i];
+        size_t got = 0;
+        for (size_t k = 0; k < result->delivery_count; k++)
+            got += result->deliveries[k].notice == claim->sending->spec.notice->id;
+        for (size_t k = 0; k < result->progress_count; k++)
+            if (result->progress[k].notice == claim->sending->spec.notice->id && claim->list_count == 0)
+                claim->sending->exhausted = result->progress[k].exhausted;
+        claim->sending->out -= claim->want - got; /* fewer were there than asked for */
+        claim->sending->spec.notice->claimed |= got > 0;
+        channel_settled(line->channel, (int64_t)(claim->want - got));
+        free(claim->list);
+    }
+    line->claim_count = 0;
+}
+
+static void on_turned(void *ctx, const struct store_turned *result)
+{
+    struct line *line = ctx;
+
+    line->turn = NULL;
+    if (result->failure) {
+        turn_failed(line, result->failure);
+    } else {
+        settle_fates(line);
+        take_progress(line, result);
+        line->busy = true;
+        for (size_t i = 0; i < result->delivery_count; i++)
+            hand_over(sending_of(line, result->deliveries[i].notice), &result->deliveries[i], now_of(line));
+        line->busy = false;
+    }
+    line_drain(line);
+}
+
+/* --- One person --------------------------------------------------------------------------------------------------- */
+
+static void stop_for(struct sending *sending, enum notice_reason reason, const char *text)
+{
+    if (sending->stopped)
+        return;
+    sending->stopped = true;
+    sending->events.fault(sending->events.ctx, reason, text);
+}
+
+static void hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms)
+{
+    struct line *line = sending->line;
+    struct message *message = &line->dispatch->message;
+    struct error err = {0};
+    struct message_person person = {
+        .key = delivery->key,
+        .source = delivery->source,
+        .source_id = delivery->source_id,
+        .address = delivery->address,
+        .name = delivery->name,
+        .locale = delivery->locale,
+        .zone = delivery->zone,
+        .attributes = delivery->attributes,
+        .seed = text_is(delivery->source, "seed"),
+    };
+    struct store_fate fate = {
+        .notice = delivery->notice, .seq = delivery->seq, .attempt = delivery->attempt, .at_ms = now_ms};
+
+    if (sending->stopped || message_make(sending->spec.batch, &person, message, &err) < 0) {
+        if (err.kind == ERROR_REFUSED) {
+            fate.fate = FATE_WITHHELD;
+            fate.withheld = WITHHELD_ADDRESS;
+        } else {
+            fate.fate = FATE_RETURNED;
+            again_put(&sending->again,
+                      (struct store_again){.seq = delivery->seq, .attempt = delivery->attempt, .at_ms = now_ms});
+        }
+        add_fate(line, &fate);
+        if (err.kind != ERROR_NONE && err.kind != ERROR_REFUSED)
+            stop_for(sending, REASON_MESSAGE, err.text);
+        return;
+    }
+    struct channel_delivery out = {
+        .notice = delivery->notice,
+        .seq = delivery->seq,
+        .attempt = delivery->attempt,
+        .to = message->to.text,
+        .from = message->from,
+        .token = message->token,
+        .raw = message->raw,
+    };
+    buf_init(&message->raw, message->raw.limit);
+    channel_send(line->channel, &out);
+}
+
+/* Does this refusal look like everybody's rather than this person's? */
+static bool brake_pulled(struct brake *brake, int code)
+{
+    unsigned same = 0;
+
+    brake->row = code && brake->count && brake->last[(brake->at + BRAKE_WINDOW - 1) % BRAKE_WINDOW] == code
+                     ? brake->row + 1
+                     : code != 0;
+    brake->last[brake->at] = (uint16_t)code;
+    brake->at = (brake->at + 1) % BRAKE_WINDOW;
+    brake->count += brake->count < BRAKE_WINDOW;
+    for (unsigned i = 0; code && i < brake->count; i++)
+        same += brake->last[i] == code;
+    return code && (brake->row >= BRAKE_ROW || (brake->count == BRAKE_WINDOW && same >= BRAKE_WINDOW / 2));
+}
+
+static void wait_again(struct sending *sending, struct store_fate *fate, int attempt, int64_t delay_ms)
+{
+    fate->next_at_ms = now_of(sending->line) + delay_ms;
+    again_put(&sending->again, (struct store_again){.seq = fate->seq, .attempt = attempt, .at_ms = fate->next_at_ms});
+}
+
+/* What the channel said -> what the ledger says. A fault that is not the person's is never charged to them. */
+static void judge(struct sending *sending, const struct channel_result *result, struct store_fate *fate)
+{
+    const struct rule *rule = sending->spec.rule;
+    bool ours = result->scope != SCOPE_ADDRESS;
+    enum fate said = result->fate;
+
+    if (said == FATE_IN_DOUBT && rule->repeat_in_doubt)
+        said = FATE_TRY_LATER;
+    if (said == FATE_RETURNED || (ours && said != FATE_ACCEPTED && said != FATE_IN_DOUBT)) {
+        fate->fate = FATE_RETURNED;
+        wait_again(sending, fate, result->attempt,
+                   ours && result->retry_after_ms < CHANNEL_PAUSE_MS ? CHANNEL_PAUSE_MS : result->retry_after_ms);
+        if (said == FATE_REFUSED)
+            stop_for(sending, result->scope == SCOPE_MESSAGE ? REASON_MESSAGE : REASON_CHANNEL,
+                     result->text ? result->text : "refused");
+        return;
+    }
+    fate->fate = said;
+    if (said == FATE_TRY_LATER && result->attempt >= rule->retry.attempts) {
+        fate->fate = FATE_WITHHELD;
+        fate->withheld = WITHHELD_ATTEMPTS;
+    } else if (said == FATE_TRY_LATER) {
+        wait_again(sending, fate, result->attempt + 1,
+                   again_delay_ms(&rule->retry, result->attempt, result->retry_after_ms, crypt_random_u64()));
+    }
+    if (said == FATE_ACCEPTED || said == FATE_REFUSED)
+        if (brake_pulled(&sending->brake, said == FATE_REFUSED ? (result->code ? result->code : 1) : 0))
+            stop_for(sending, REASON_MESSAGE, result->text ? result->text : "refused by all");
+}
+
+static void note_handover(struct notice *notice, int64_t at_ms)
+{
+    if (at_ms == MOMENT_NONE)
+        return;
+    if (notice->first_handover_at_ms == MOMENT_NONE || at_ms < notice->first_handover_at_ms)
+        notice->first_handover_at_ms = at_ms;
+    if (at_ms > notice->last_handover_at_ms)
+        notice->last_handover_at_ms = at_ms;
+}
+
+static void on_finish(void *ctx, struct channel *channel, const struct channel_result *result)
+{
+    struct line *line = line_of(ctx, channel);
+    struct sending *sending = line ? sending_of(line, result->notice) : NULL;
+    bool handed_over = result->handed_over_at_ms != MOMENT_NONE;
+
+    if (!sending)
+        return; /* an operators' mail, outside the ledger */
+    struct store_fate fate = {
+        .notice = result->notice,
+        .seq = result->seq,
+        .attempt = result->attempt,
+        .code = result->code,
+        .text = result->fate == FATE_ACCEPTED ? NULL : result->text, /* "250 queued as ..." differs for everybody */
+        .at_ms = handed_over ? result->handed_over_at_ms : now_of(line),
+    };
+    note_handover(sending->spec.notice, result->handed_over_at_ms);
+    judge(sending, result, &fate);
+    add_fate(line, &fate);
+    line_drain(line);
+}
+
+/* --- Draining -------------------------------------------------------------------------------------------------------
+ */
+
+static void earliest(int64_t *at_ms, int64_t candidate_ms)
+{
+    if (candidate_ms != MOMENT_NONE && (*at_ms == MOMENT_NONE || candidate_ms < *at_ms))
+        *at_ms = candidate_ms;
+}
+
+static void on_wake(void *ctx)
+{
+    line_drain(ctx);
+}
+
+static void set_wake(struct line *line, int64_t now_ms)
+{
+    int64_t at_ms = MOMENT_NONE;
+
+    if (line->store_failed_until_ms > now_ms)
+        earliest(&at_ms, line->store_failed_until_ms);
+    for (struct sending *sending = line->sendings; sending; sending = sending->next) {
+        if (!sending->open || sending->stopped)
+            continue;
+        if (!sending->told_expired)
+            earliest(&at_ms, sending->spec.deadline_ms);
+        if (sending->again.count > 0 && again_next_at_ms(&sending->again) > now_ms)
+            earliest(&at_ms, again_next_at_ms(&sending->again));
+        if (may_claim(sending, now_ms)) { /* pace or window hold us: pace wakes by time, the window by channel events */
+            int64_t paced_ms = channel_ready_at_ms(line->channel, now_ms);
+            if (paced_ms > now_ms)
+                earliest(&at_ms, paced_ms);
+        }
+    }
+    if (at_ms == MOMENT_NONE)
+        alarm_off(&line->wake);
+    else
+        alarm_set(line->dispatch->world->alarms, &line->wake, at_ms, on_wake, line);
+}
+
+/* Tells the owners what has come to an end. One event a call: an owner may close its sending in there. */
+static bool tell_one(struct line *line, int64_t now_ms)
+{
+    for (struct sending *sending = line->sendings; sending; sending = sending->next) {
+        if (!sending->open)
+            continue;
+        if (sending->spec.notice->tally.waiting == 0 && sending->out == 0 && !sending->told_done) {
+            sending->told_done = sending->stopped = true;
+            sending->events.done(sending->events.ctx);
+            return true;
+        }
+        if (!sending->told_expired && !sending->told_done && now_ms >= sending->spec.deadline_ms) {
+            sending->told_expired = sending->stopped = true;
+            sending->events.expired(sending->events.ctx);
+            return true;
+        }
+        if (sending->stopped && !sending->told_done && sending->out == 0 && sending->events.stopped) {
+            void (*stopped)(void *) = sending->events.stopped;
+            sending->events.stopped = NULL;
+            stopped(sending->events.ctx);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void line_drain(struct line *line)
+{
+    int64_t now_ms = now_of(line);
+
+    if (line->busy)
+        return;
+    if (!line->turn && now_ms >= line->store_failed_until_ms)
+        request_turn(line, now_ms);
+    set_wake(line, now_ms);
+    while (!line->turn && tell_one(line, now_ms))
+        continue;
+}
+
+void dispatch_drain(struct dispatch *dispatch)
+{
+    for (struct line *line = dispatch->lines; line; line = line->next)
+        line_drain(line);
+}
+
+bool dispatch_quiet(const struct dispatch *dispatch)
+{
+    for (struct line *line = dispatch->lines; line; line = line->next) {
+        if (line->turn || line->fate_count > 0)
+            return false;
+        for (struct sending *sending = line->sendings; sending; sending = sending->next)
+            if (sending->out > 0)
+                return false;
+    }
+    return true;
+}
+
+/* --- Sendings -------------------------------------------------------------------------------------------------------
+ */
+
+static void on_launch(void *ctx, const struct store_launch *launch)
+{
+    struct sending *sending = ctx;
+    struct notice *notice = sending->spec.notice;
+    struct log *log = sending->line->dispatch->world->log;
+
+    sending->opening = NULL;
+    if (launch->failure) {
+        stop_for(sending, REASON_DISK, launch->failure->text);
+        return;
+    }
+    again_clear(&sending->again);
+    for (size_t i = 0; i < launch->again_count; i++)
+        again_put(&sending->again, launch->again[i]);
+    notice->tally = launch->tally;
+    sending->claimed_to = launch->claimed_to;
+    sending->exhausted = launch->claimed_to >= launch->last_seq;
+    sending->open = true;
+    if (launch->doubts > 0)
+        log_line(log, LOG_WARNING, "event=in_doubt notice=%lld count=%lld cause=restart", (long long)notice->id,
+                 (long long)launch->doubts);
+    line_drain(sending->line);
+}
+
+struct sending *sending_open(struct dispatch *dispatch, const struct sending_spec *spec,
+                             const struct sending_events *events)
+{
+    struct sending *sending = must_calloc(1, sizeof *sending);
+
+    sending->line = line_of(dispatch, spec->channel);
+    assert(sending->line);
+    sending->spec = *spec;
+    sending->events = *events;
+    sending->allowed_until_ms = MOMENT_NONE;
+    sending->next = sending->line->sendings;
+    sending->line->sendings = sending;
+    sending_reload(sending);
+    return sending;
+}
+
+void sending_reload(struct sending *sending)
+{
+    sending->open = sending->told_done = false;
+    store_cancel(&sending->opening);
+    sending->opening = store_launch(sending->line->dispatch->world->store, sending->spec.notice->id,
+                                    channel_settings(sending->spec.channel)->name, sending->spec.rule->repeat_in_doubt,
+                                    on_launch, sending);
+}
+
+void sending_allow(struct sending *sending, int64_t until_ms)
+{
+    sending->allowed_until_ms = until_ms;
+    line_drain(sending->line);
+}
+
+void sending_stop(struct sending *sending)
+{
+    sending->stopped = true;
+    line_drain(sending->line);
+}
+
+bool sending_quiet(const struct sending *sending)
+{
+    return sending->out == 0;
+}
+
+void sending_close(struct sending **sending)
+{
+    struct sending *mine = *sending;
+
+    if (!mine)
+        return;
+    *sending = NULL;
+    struct line *line = mine->line;
+    for (struct sending **at = &line->sendings; *at; at = &(*at)->next)
+        if (*at == mine) {
+            *at = mine->next;
+            break;
+        }
+    if (line->first == mine)
+        line->first = NULL;
+    store_cancel(&mine->opening);
+    again_clear(&mine->again);
+    message_batch_free(mine->spec.batch);
+    free(mine);
+}
+
+/* --- The whole ------------------------------------------------------------------------------------------------------
+ */
+
+struct dispatch *dispatch_new(struct world *world)
+{
+    struct dispatch *dispatch = must_calloc(1, sizeof *dispatch);
+
+    dispatch->world = world;
+    message_init(&dispatch->message);
+    return dispatch;
+}
+
+void dispatch_add_channel(struct dispatch *dispatch, struct channel *channel)
+{
+    struct line *line = must_calloc(1, sizeof *line);
+
+    *line = (struct line){.dispatch = dispatch, .channel = channel, .next = dispatch->lines};
+    dispatch->lines = line;
+}
+
+static void on_trouble(void *ctx, struct channel *channel, const char *text, bool needs_person)
+{
+    struct line *line = line_of(ctx, channel);
+
+    if (!line)
+        return;
+    log_line(line->dispatch->world->log, LOG_ERROR, "event=channel_trouble notifier=%s needs_person=%s text=%s",
+             channel_settings(channel)->name, needs_person ? "yes" : "no", LOG_QUOTED(text_of(text)));
+    for (struct sending *sending = line->sendings; sending && needs_person; sending = sending->next)
+        stop_for(sending, REASON_CHANNEL, text);
+}
+
+static void on_room(void *ctx, struct channel *channel)
+{
+    struct line *line = line_of(ctx, channel);
+
+    if (line)
+        line_drain(line);
+}
+
+static void on_well(void *ctx, struct channel *channel)
+{
+    struct dispatch *dispatch = ctx;
+
+    log_line(dispatch->world->log, LOG_NOTICE, "event=channel_well notifier=%s", channel_settings(channel)->name);
+    on_room(ctx, channel);
+}
+
+struct channel_events dispatch_channel_events(struct dispatch *dispatch)
+{
+    return (struct channel_events){
+        .finish = on_finish, .trouble = on_trouble, .well = on_well, .room = on_room, .ctx = dispatch};
+}
+
+void dispatch_free(struct dispatch *dispatch)
+{
+    if (!dispatch)
+        return;
+    for (struct line *line = dispatch->lines, *next; line; line = next) {
+        next = line->next;
+        assert(!line->sendings);
+        store_cancel(&line->turn);
+        alarm_off(&line->wake);
+        free_fates(line->fates, line->fate_count);
+        free_fates(line->turn_fates, line->turn_fate_count);
+        free(line);
+    }
+    message_clear(&dispatch->message);
+    free(dispatch);
+}

@@ -1,0 +1,166 @@
+#include "gatekeeper.h"
+
+#include <string.h>
+
+struct gate_question {
+    struct gatekeeper *keeper;
+    struct gate_question *next;
+    struct source_ask *asks; /* ids are ours */
+    size_t count;
+    gate_answer_fn *done; /* NULL: cancelled */
+    void *ctx;
+};
+
+struct gatekeeper {
+    struct source *source;
+    struct alarms *alarms;
+    const struct clock *clock;
+    gate_news_fn *news;
+    void *ctx;
+    struct gate_question *waiting; /* for the next request */
+    struct gate_question *asked;   /* in the request in flight */
+    struct source_request *request;
+    struct alarm soon;
+};
+
+static void request(void *ctx);
+static void on_answer(void *ctx, struct source_answer *answer);
+
+static void question_free(struct gate_question *question)
+{
+    for (size_t i = 0; i < question->count; i++)
+        free((char *)(uintptr_t)question->asks[i].id);
+    free(question->asks);
+    free(question);
+}
+
+static void answer_with(struct gatekeeper *keeper, struct gate_question *question, const struct source_answer *answer)
+{
+    struct gate_word_of *words = must_calloc(question->count, sizeof *words);
+    struct gate_answer mine = {
+        .words = words, .count = question->count, .answered_at_ms = answer->answered_at_ms, .failure = answer->failure};
+
+    for (size_t i = 0; i < question->count; i++) {
+        words[i] = (struct gate_word_of){.id = question->asks[i].id, .verdict = SOURCE_UNKNOWN};
+        for (size_t k = 0; k < answer->count; k++)
+            if (strcmp(answer->ids[k], question->asks[i].id) == 0) {
+                words[i].verdict = answer->verdicts[k];
+                words[i].definition = answer->definitions[k];
+            }
+    }
+    if (answer->server_date_ms != MOMENT_NONE)
+        mine.clock_ahead_ms = answer->answered_at_ms - answer->server_date_ms;
+    if (question->done)
+        question->done(question->ctx, &mine);
+    free(words);
+    question_free(question);
+}
+
+static void on_answer(void *ctx, struct source_answer *answer)
+{
+    struct gatekeeper *keeper = ctx;
+    struct gate_question *question = keeper->asked, *next;
+
+    keeper->request = NULL;
+    keeper->asked = NULL;
+    keeper->news(keeper->ctx, answer);
+    for (; question; question = next) {
+        next = question->next;
+        answer_with(keeper, question, answer);
+    }
+    if (keeper->waiting && !keeper->request)
+        request(keeper);
+}
+
+static bool asked_already(const struct source_ask *asks, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(asks[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* No request could be made at all: everybody hears that nobody knows. */
+static void answer_failed(struct gatekeeper *keeper, const struct error *failure)
+{
+    struct source_answer none = {
+        .answered_at_ms = clock_now_ms(keeper->clock), .server_date_ms = MOMENT_NONE, .failure = failure};
+    on_answer(keeper, &none);
+}
+
+static void request(void *ctx)
+{
+    struct gatekeeper *keeper = ctx;
+    struct error err = {0};
+    struct source_ask *asks = NULL;
+    size_t count = 0, cap = 0;
+
+    if (keeper->request || !keeper->waiting)
+        return;
+    keeper->asked = keeper->waiting;
+    keeper->waiting = NULL;
+    for (struct gate_question *question = keeper->asked; question; question = question->next) {
+        cap += question->count;
+        asks = must_realloc(asks, cap * sizeof *asks);
+        for (size_t i = 0; i < question->count; i++)
+            if (!asked_already(asks, count, question->asks[i].id))
+                asks[count++] = question->asks[i];
+    }
+    keeper->request = keeper->source->ops->ask(keeper->source, asks, count, on_answer, keeper, &err);
+    free(asks);
+    if (!keeper->request)
+        answer_failed(keeper, &err);
+}
+
+struct gatekeeper *gatekeeper_new(struct source *source, struct alarms *alarms, const struct clock *clock,
+                                  gate_news_fn *news, void *ctx)
+{
+    struct gatekeeper *keeper = must_calloc(1, sizeof *keeper);
+
+    *keeper = (struct gatekeeper){.source = source, .alarms = alarms, .clock = clock, .news = news, .ctx = ctx};
+    return keeper;
+}
+
+void gatekeeper_free(struct gatekeeper *keeper)
+{
+    if (!keeper)
+        return;
+    source_cancel(keeper->source, &keeper->request);
+    alarm_off(&keeper->soon);
+    struct gate_question *lists[] = {keeper->waiting, keeper->asked};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (struct gate_question *question = lists[i], *next; question; question = next) {
+            next = question->next;
+            question_free(question);
+        }
+    free(keeper);
+}
+
+struct gate_question *gate_ask(struct gatekeeper *keeper, const struct source_ask *asks, size_t count,
+                               gate_answer_fn *done, void *ctx)
+{
+    struct gate_question *question = must_calloc(1, sizeof *question), **end = &keeper->waiting;
+
+    *question = (struct gate_question){.keeper = keeper, .count = count, .done = done, .ctx = ctx};
+    question->asks = must_calloc(count, sizeof *asks);
+    for (size_t i = 0; i < count; i++)
+        question->asks[i] = (struct source_ask){must_strdup(asks[i].id), asks[i].revision};
+    while (*end)
+        end = &(*end)->next;
+    *end = question;
+    if (!keeper->request) /* the next turn: whoever is due at the same instant joins this request */
+        alarm_set(keeper->alarms, &keeper->soon, clock_now_ms(keeper->clock), request, keeper);
+    return question;
+}
+
+void gate_cancel(struct gate_question **question)
+{
+    if (*question)
+        (*question)->done = NULL; /* freed with its answer */
+    *question = NULL;
+}
+
+bool gatekeeper_busy(const struct gatekeeper *keeper)
+{
+    return keeper->request || keeper->waiting;
+}

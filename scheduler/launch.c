@@ -1,0 +1,645 @@
+#include "launch.h"
+
+#include "dispatch.h"
+#include "gate.h"
+#include "gatekeeper.h"
+#include "launch_private.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    LOOK_AHEAD_MS = 10 * SECOND_MS,   /* the gate's first question, and warm connections */
+    FEED_AHEAD_MS = 3 * SECOND_MS,    /* the change feed is read right before the gate ... */
+    FEED_WAIT_MS = 2 * SECOND_MS,     /* ... and never holds a release longer than that behind T */
+    GATHER_AGAIN_MS = 15 * SECOND_MS, /* after a failed read */
+    EVIDENCE_GOOD_MS = 60 * SECOND_MS,
+    EVIDENCE_RENEW_MS = 40 * SECOND_MS,
+    STALL_MS = 60 * SECOND_MS,
+    SAVE_AGAIN_MS = SECOND_MS,
+};
+
+static void look_planned(struct launch *launch, int64_t now_ms);
+static void look_gathering(struct launch *launch, int64_t now_ms);
+static void look_ready(struct launch *launch, int64_t now_ms);
+static void look_held(struct launch *launch, int64_t now_ms);
+static void look_sending(struct launch *launch, int64_t now_ms);
+static void request_gather(struct launch *launch, bool changes, int64_t now_ms);
+static void on_gathered(void *ctx, const struct gather_result *result);
+static void request_gate(struct launch *launch);
+static void on_gate(void *ctx, const struct gate_answer *answer);
+static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
+                    int64_t now_ms);
+static void on_released(void *ctx, const struct error *failure);
+
+int64_t launch_now_ms(const struct launch *launch)
+{
+    return clock_now_ms(launch->world->clock);
+}
+
+static void on_alarm(void *ctx)
+{
+    launch_look(ctx);
+}
+
+static void look_at(struct launch *launch, int64_t at_ms)
+{
+    if (!alarm_is_set(&launch->alarm) || at_ms < launch->alarm.at_ms)
+        alarm_set(launch->world->alarms, &launch->alarm, at_ms, on_alarm, launch);
+}
+
+/* --- Keeping the row ------------------------------------------------------------------------------------------------
+ */
+
+static void request_save(struct launch *launch);
+
+static void on_saved(void *ctx, const struct error *failure)
+{
+    struct launch *launch = ctx;
+
+    launch->saving = NULL;
+    if (failure) {
+        log_line(launch->world->log, LOG_ERROR, "event=save_failed notice=%lld error=%s", (long long)launch->notice->id,
+                 LOG_QUOTED(text_of(failure->text)));
+        launch->dirty = true;
+        launch->save_after_ms = launch_now_ms(launch) + SAVE_AGAIN_MS;
+        look_at(launch, launch->save_after_ms);
+        return;
+    }
+    if (launch->dirty)
+        request_save(launch);
+    launch_look(launch);
+}
+
+static void request_save(struct launch *launch)
+{
+    const struct notice *notice = launch->notice;
+
+    launch->dirty = false;
+    launch->saving = store_apply(launch->world->store,
+                                 &(struct store_change){.notices = &notice,
+                                                        .notice_count = 1,
+                                                        .first_walk_at_ms = MOMENT_NONE,
+                                                        .watermark_ms = MOMENT_NONE,
+                                                        .now_ms = launch_now_ms(launch)},
+                                 on_saved, launch);
+}
+
+void launch_save(struct launch *launch)
+{
+    launch->dirty = true;
+    if (!launch->saving && launch_now_ms(launch) >= launch->save_after_ms)
+        request_save(launch);
+}
+
+static void tell(struct launch *launch, const char *what, const char *text)
+{
+    struct world *world = launch->world;
+    const struct notice *notice = launch->notice;
+    auto_buf struct buf subject, body;
+
+    if (!world->tell_operators)
+        return;
+    buf_init(&subject, 256);
+    buf_init(&body, 8 * 1024);
+    buf_addf(&subject, "%s: %s (notice %lld)", what, notice->rule, (long long)notice->id);
+    buf_addf(&body, "Notice %lld, rule %s, site %s, event %s\ndue ", (long long)notice->id, notice->rule, notice->site,
+             notice->subject);
+    buf_add_moment(&body, notice->due_at_ms);
+    buf_addf(&body, "\n\n%s%s%s\n\n", what, text && *text ? ": " : "", text ? text : "");
+    buf_addf(&body,
+             "people %lld: waiting %lld, accepted %lld, refused %lld, in doubt %lld, withheld %lld\n\n"
+             "onsale show %lld\n",
+             (long long)notice->tally.planned, (long long)notice->tally.waiting, (long long)notice->tally.accepted,
+             (long long)notice->tally.refused, (long long)notice->tally.in_doubt, (long long)notice->tally.withheld,
+             (long long)notice->id);
+    if (!buf_failed(&subject) && !buf_failed(&body))
+        world->tell_operators(world->tell_ctx, subject.ptr, body.ptr);
+}
+
+void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text)
+{
+    struct notice *notice = launch->notice;
+
+    log_line(launch->world->log, to == NOTICE_HELD || to == NOTICE_MISSED ? LOG_WARNING : LOG_NOTICE,
+             "event=%s notice=%lld rule=%s site=%s subject=%s was=%s%s%s%s%s", notice_state_name(to),
+             (long long)notice->id, notice->rule, notice->site, notice->subject, notice_state_name(notice->state),
+             reason ? " reason=" : "", reason ? notice_reason_name(reason) : "", text ? " text=" : "",
+             text ? LOG_QUOTED(text_of(text)) : "");
+    notice_move(notice, to, reason, text);
+    if (notice_final(notice) || to == NOTICE_WITHDRAWN)
+        notice->ended_at_ms = launch_now_ms(launch);
+    launch_save(launch);
+    if (to == NOTICE_HELD || (to == NOTICE_MISSED && reason != REASON_BEFORE_OUR_TIME))
+        tell(launch, to == NOTICE_HELD ? "Held" : "Missed", text ? text : notice_reason_name(reason));
+}
+
+/* Whoever still waits is withheld for one reason; the notice may have ended already or ends now. */
+void launch_end_rest(struct launch *launch, enum withheld rest)
+{
+    launch->notice->rest = rest;
+    if (launch->sending)
+        sending_stop(launch->sending);
+}
+
+/* --- Looking --------------------------------------------------------------------------------------------------------
+ */
+
+/* Nobody was awake in time, or it was held too long. Not while the clock is in doubt. */
+static bool missed(struct launch *launch, int64_t now_ms)
+{
+    struct notice *notice = launch->notice;
+    int64_t by_ms = plan_start_by_ms(notice, launch->rule->plan.rule);
+
+    if (notice->claimed || notice->catch_up_waived || launch->world->frozen || notice->state == NOTICE_SENDING)
+        return false;
+    if (now_ms <= by_ms) {
+        look_at(launch, by_ms + 1);
+        return false;
+    }
+    launch_move(launch, NOTICE_MISSED, REASON_LATE, NULL);
+    return true;
+}
+
+void launch_look(struct launch *launch)
+{
+    int64_t now_ms = launch_now_ms(launch);
+
+    if (launch->world->stopping)
+        return;
+    alarm_off(&launch->alarm);
+    if (launch->dirty && !launch->saving) {
+        if (now_ms >= launch->save_after_ms)
+            request_save(launch);
+        else
+            look_at(launch, launch->save_after_ms);
+    }
+    switch (launch->notice->state) {
+    case NOTICE_PLANNED:
+        look_planned(launch, now_ms);
+        break;
+    case NOTICE_GATHERING:
+        look_gathering(launch, now_ms);
+        break;
+    case NOTICE_READY:
+        look_ready(launch, now_ms);
+        break;
+    case NOTICE_HELD:
+        look_held(launch, now_ms);
+        break;
+    case NOTICE_SENDING:
+        look_sending(launch, now_ms);
+        break;
+    default: /* ended or withdrawn: nothing more is asked, nothing more is claimed */
+        gather_cancel(&launch->gather);
+        gate_cancel(&launch->question);
+        if (launch->sending)
+            sending_stop(launch->sending);
+        break;
+    }
+}
+
+static void look_planned(struct launch *launch, int64_t now_ms)
+{
+    int64_t from_ms = launch->notice->due_at_ms - launch->rule->plan.rule->gather_ahead_ms;
+
+    if (missed(launch, now_ms))
+        return;
+    if (now_ms < from_ms) {
+        look_at(launch, from_ms);
+        return;
+    }
+    launch_move(launch, NOTICE_GATHERING, REASON_NONE, NULL);
+    look_gathering(launch, now_ms);
+}
+
+static void look_gathering(struct launch *launch, int64_t now_ms)
+{
+    struct notice *notice = launch->notice;
+    bool too_late = now_ms > plan_start_by_ms(notice, launch->rule->plan.rule) && !notice->catch_up_waived;
+
+    if (!launch->gather && now_ms >= launch->gather_after_ms)
+        request_gather(launch, false, now_ms);
+    else if (!launch->gather)
+        look_at(launch, launch->gather_after_ms);
+    if (now_ms < notice->due_at_ms) {
+        look_at(launch, notice->due_at_ms);
+    } else if (launch->gather_failure.kind != ERROR_NONE || too_late) {
+        launch_move(launch, NOTICE_HELD, REASON_CONSENT,
+                    too_late ? "the audience was not read in time" : launch->gather_failure.text);
+        look_held(launch, now_ms);
+    } else {
+        look_at(launch, plan_start_by_ms(notice, launch->rule->plan.rule) + 1);
+    }
+}
+
+static bool has_feed(const struct launch *launch)
+{
+    for (size_t i = 0; i < launch->rule->audience_count; i++)
+        if (!launch->rule->audiences[i]->ops->changes)
+            return false;
+    return launch->rule->audience_count > 0;
+}
+
+static bool consent_fresh(const struct launch *launch, int64_t now_ms)
+{
+    const struct notice *notice = launch->notice;
+
+    return notice->pass > 0 && now_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
+}
+
+/* The second full read, timed to end before T: twice as long as the first one took, and some. */
+static int64_t sweep_at_ms(const struct launch *launch)
+{
+    return launch->notice->due_at_ms - LOOK_AHEAD_MS - 2 * launch->read_span_ms - 5 * SECOND_MS;
+}
+
+/* What happens between a complete read and T. */
+static void prepare(struct launch *launch, int64_t now_ms)
+{
+    struct notice *notice = launch->notice;
+    int64_t due_ms = notice->due_at_ms;
+
+    if (!launch->gather && !launch->swept && !has_feed(launch)) {
+        /* Too short a lead is no reason for a second read of what was read seconds ago. */
+        if (sweep_at_ms(launch) <= notice->gathered_at_ms + launch->read_span_ms)
+            launch->swept = true;
+        else if (now_ms < sweep_at_ms(launch))
+            look_at(launch, sweep_at_ms(launch));
+        else
+            request_gather(launch, false, now_ms);
+    }
+    if (!launch->looked) {
+        if (now_ms < due_ms - LOOK_AHEAD_MS) {
+            look_at(launch, due_ms - LOOK_AHEAD_MS);
+        } else {
+            launch->looked = true;
+            channel_warm(launch->rule->channel);
+            if (now_ms < due_ms)
+                request_gate(launch);
+        }
+    }
+    if (!launch->gather && !launch->fed && has_feed(launch)) {
+        if (now_ms < due_ms - FEED_AHEAD_MS) {
+            look_at(launch, due_ms - FEED_AHEAD_MS);
+        } else {
+            launch->fed = true;
+            request_gather(launch, true, now_ms);
+        }
+    }
+    if (now_ms < due_ms)
+        look_at(launch, due_ms);
+}
+
+static void look_ready(struct launch *launch, int64_t now_ms)
+{
+    struct notice *notice = launch->notice;
+    const struct rule *rule = launch->rule->plan.rule;
+
+    if (missed(launch, now_ms))
+        return;
+    if (notice->told_before && !notice->approved && rule->if_told == THEN_HOLD) {
+        launch_move(launch, NOTICE_HELD, REASON_ALREADY_TOLD,
+                    "the sale moved after these people had been told; onsale release sends it all the same");
+        return;
+    }
+    prepare(launch, now_ms);
+    if (now_ms < notice->due_at_ms || notice->paused || world_paused(launch->world, ""))
+        return;
+    if (launch->world->copy) {
+        launch_move(launch, NOTICE_HELD, REASON_COPY, launch->world->copy);
+        return;
+    }
+    if (launch->gather && launch->feeding && now_ms < notice->due_at_ms + FEED_WAIT_MS) {
+        look_at(launch, notice->due_at_ms + FEED_WAIT_MS);
+        return;
+    }
+    if (!consent_fresh(launch, now_ms)) {
+        if (launch->gather_failure.kind != ERROR_NONE) {
+            launch_move(launch, NOTICE_HELD, REASON_CONSENT, launch->gather_failure.text);
+        } else if (!launch->gather) {
+            request_gather(launch, false, now_ms);
+        }
+        return;
+    }
+    gather_cancel(&launch->gather); /* a sweep that is not over by T is given up: the last complete read counts */
+    if (launch->question || launch->saving)
+        return;
+    if (now_ms < launch->ask_at_ms) {
+        look_at(launch, launch->ask_at_ms);
+        return;
+    }
+    if (launch->gate_since_ms == MOMENT_NONE)
+        launch->gate_since_ms = now_ms;
+    request_gate(launch);
+}
+
+static void look_held(struct launch *launch, int64_t now_ms)
+{
+    struct notice *notice = launch->notice;
+
+    if (missed(launch, now_ms))
+        return;
+    if (notice->claimed) {
+        int64_t end_ms = launch_deadline_ms(launch);
+        if (now_ms < end_ms)
+            look_at(launch, end_ms);
+        else if (!launch->world->frozen && (!launch->sending || sending_quiet(launch->sending))) {
+            launch_end_rest(launch, WITHHELD_EXPIRED);
+            launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
+            launch_finish(launch);
+            return;
+        }
+    }
+    if (launch->sending)
+        sending_stop(launch->sending);
+    if (notice->reason != REASON_CONSENT)
+        return;
+    if (!launch->gather && now_ms >= launch->gather_after_ms)
+        request_gather(launch, false, now_ms);
+    else if (!launch->gather)
+        look_at(launch, launch->gather_after_ms);
+}
+
+static void watch_progress(struct launch *launch, int64_t now_ms)
+{
+    const struct tally *tally = &launch->notice->tally;
+    int64_t finished = tally->planned - tally->waiting;
+
+    if (finished != launch->finished || launch->notice->paused) {
+        launch->finished = finished;
+        launch->progress_at_ms = now_ms;
+        launch->stall_told = false;
+    } else if (!launch->stall_told && now_ms - launch->progress_at_ms >= STALL_MS) {
+        launch->stall_told = true;
+        tell(launch, "Stalled", "nobody was handed over for 60 s");
+    }
+    look_at(launch, now_ms + STALL_MS / 4);
+}
+
+static void look_sending(struct launch *launch, int64_t now_ms)
+{
+    struct notice *notice = launch->notice;
+
+    if (launch->world->copy) {
+        launch_move(launch, NOTICE_HELD, REASON_COPY, launch->world->copy);
+        return;
+    }
+    watch_progress(launch, now_ms);
+    if (notice->paused || world_paused(launch->world, ""))
+        return;
+    if (launch->question)
+        return;
+    int64_t renew_ms = launch->evidence_at_ms == MOMENT_NONE ? now_ms : launch->evidence_at_ms + EVIDENCE_RENEW_MS;
+    if (launch->ask_at_ms > renew_ms)
+        renew_ms = launch->ask_at_ms;
+    if (now_ms < renew_ms) {
+        look_at(launch, renew_ms);
+        return;
+    }
+    if (launch->gate_since_ms == MOMENT_NONE)
+        launch->gate_since_ms = now_ms;
+    request_gate(launch);
+}
+
+/* --- Gathering ------------------------------------------------------------------------------------------------------
+ */
+
+static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
+{
+    struct notice *notice = launch->notice;
+    struct world *world = launch->world;
+    struct error err = {0};
+    struct gather_spec spec = {
+        .store = world->store,
+        .clock = world->clock,
+        .keys = world->keys,
+        .log = world->log,
+        .audiences = launch->rule->audiences,
+        .audience_count = launch->rule->audience_count,
+        .seed = &launch->rule->plan.rule->seed,
+        .site = notice->site,
+        .event_id = notice->subject,
+        .notice = notice->id,
+        .roll = notice->roll,
+        .pass = changes ? notice->pass : notice->pass + 1,
+        .resume = launch->resume,
+        .changes_since_ms = changes ? notice->gathered_at_ms - MINUTE_MS : MOMENT_NONE,
+    };
+
+    launch->resume = false;
+    launch->feeding = changes;
+    launch->gather = gather_start(&spec, on_gathered, launch, &err);
+    if (!launch->gather) {
+        launch->gather_failure = err;
+        launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
+    }
+}
+
+static void on_gathered(void *ctx, const struct gather_result *result)
+{
+    struct launch *launch = ctx;
+    struct notice *notice = launch->notice;
+    int64_t now_ms = launch_now_ms(launch);
+
+    launch->gather = NULL;
+    notice->tally.planned = result->planned ? result->planned : notice->tally.planned;
+    log_line(launch->world->log, result->failure ? LOG_WARNING : LOG_NOTICE,
+             "event=%s notice=%lld pass=%lld records=%lld people=%lld new=%lld bad=%lld ms=%lld%s%s",
+             launch->feeding   ? "changes_read"
+             : result->failure ? "gather_failed"
+             : notice->pass    ? "swept"
+                               : "gathered",
+             (long long)notice->id, (long long)notice->pass + !launch->feeding, (long long)result->records,
+             (long long)result->planned, (long long)result->added, (long long)result->bad,
+             (long long)(now_ms - result->started_at_ms), result->failure ? " error=" : "",
+             result->failure ? LOG_QUOTED(text_of(result->failure->text)) : "");
+    if (result->failure) {
+        launch->gather_failure = *result->failure;
+        launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
+        launch->swept = notice->pass > 0; /* a failed sweep: the last complete read counts while it is young enough */
+        launch_look(launch);
+        return;
+    }
+    launch->gather_failure = (struct error){0};
+    if (!launch->feeding) {
+        launch->swept = notice->pass > 0;
+        notice->pass++;
+        notice->gathered_at_ms = result->started_at_ms;
+        notice->estimate = result->planned;
+        launch->read_span_ms = now_ms - result->started_at_ms;
+        if (notice->tally.accepted + notice->tally.refused + notice->tally.in_doubt + notice->tally.withheld == 0)
+            notice->tally.waiting = notice->tally.planned;
+        if (notice->state == NOTICE_GATHERING || (notice->state == NOTICE_HELD && notice->reason == REASON_CONSENT))
+            launch_move(launch, NOTICE_READY, REASON_NONE, NULL);
+        else
+            launch_save(launch);
+    }
+    launch_look(launch);
+}
+
+/* --- The gate -------------------------------------------------------------------------------------------------------
+ */
+
+static void request_gate(struct launch *launch)
+{
+    struct notice *notice = launch->notice;
+    const struct definition *behind[GATE_MEMBERS_MAX];
+    struct source_ask asks[GATE_MEMBERS_MAX];
+    size_t count = plan_members(notice, launch->rule->plan.rule, &launch->site->definitions, behind, GATE_MEMBERS_MAX);
+
+    if (count > GATE_MEMBERS_MAX)
+        count = GATE_MEMBERS_MAX;
+    for (size_t i = 0; i < count; i++)
+        asks[i] = (struct source_ask){behind[i]->id, behind[i]->revision};
+    if (count == 0) /* the plan will withdraw it; a sending one asks about whom it named */
+        for (; count < notice->member_count && count < GATE_MEMBERS_MAX; count++)
+            asks[count] = (struct source_ask){notice->members[count], 0};
+    launch->question = gate_ask(launch->site->gate, asks, count, on_gate, launch);
+}
+
+static void keep_evidence(struct launch *launch, const struct gate_answer *answer, const enum gate_word *judged)
+{
+    json_t *words = json_object();
+
+    for (size_t i = 0; i < answer->count; i++)
+        json_object_set_new(words, answer->words[i].id, json_string(gate_word_name(judged[i])));
+    json_t *evidence =
+        json_pack("{s:o, s:I, s:s?}", "definitions", words, "clock_ahead_ms", (json_int_t)answer->clock_ahead_ms,
+                  "failure", answer->failure ? answer->failure->text : NULL);
+    auto_free char *text = json_dumps(evidence, JSON_COMPACT);
+    json_decref(evidence);
+    if (text) /* nobody waits for it: what it proves is in the log as well */
+        store_evidence(launch->world->store, launch->notice->id, answer->answered_at_ms, text, NULL, NULL);
+}
+
+/* The worst thing said, as the reason for withdrawing. */
+static enum notice_reason reason_of(const enum gate_word *words, size_t count)
+{
+    static const enum notice_reason reasons[GATE_WORDS] = {
+        [GATE_GONE] = REASON_GONE,   [GATE_HIDDEN] = REASON_HIDDEN,   [GATE_EVENT_OFF] = REASON_EVENT_OFF,
+        [GATE_MOVED] = REASON_MOVED, [GATE_ENDED] = REASON_EVENT_OFF, [GATE_SOLD_OUT] = REASON_SOLD_OUT,
+    };
+    for (enum gate_word word = GATE_GONE; word < GATE_WORDS; word++)
+        for (size_t i = 0; i < count; i++)
+            if (words[i] == word)
+                return reasons[word];
+    return REASON_MOVED;
+}
+
+static void withdraw(struct launch *launch, enum notice_reason reason)
+{
+    if (launch->notice->claimed)
+        launch_end_rest(launch, withheld_by(reason));
+    launch_move(launch, NOTICE_WITHDRAWN, reason, NULL);
+}
+
+static void act_on(struct launch *launch, const struct gate_decision *decision, const struct gate_answer *answer,
+                   const enum gate_word *judged, int64_t now_ms)
+{
+    bool sending = launch->notice->state == NOTICE_SENDING;
+
+    switch (decision->action) {
+    case GATE_RELEASE:
+        launch->gate_since_ms = MOMENT_NONE;
+        launch->gate_tries = 0;
+        launch->evidence_at_ms = answer->answered_at_ms;
+        launch->ask_at_ms = 0;
+        if (!sending)
+            release(launch, answer->words, judged, answer->count, now_ms);
+        else
+            launch_go_on(launch);
+        break;
+    case GATE_ASK_AGAIN:
+        launch->ask_at_ms = decision->ask_at_ms;
+        break;
+    case GATE_HOLD:
+        launch_move(launch, NOTICE_HELD, decision->reason, answer->failure ? answer->failure->text : NULL);
+        break;
+    case GATE_DROP:
+        if (sending && decision->reason == REASON_SOLD_OUT) { /* who asked is told all the same: it was open at T */
+            launch->evidence_at_ms = answer->answered_at_ms;
+            launch_go_on(launch);
+            break;
+        }
+        withdraw(launch, decision->reason);
+        break;
+    case GATE_FOLLOW: /* the mirror has the news, the plan has followed; what it left to us ends here */
+        withdraw(launch, reason_of(judged, answer->count));
+        break;
+    }
+}
+
+static void on_gate(void *ctx, const struct gate_answer *answer)
+{
+    struct launch *launch = ctx;
+    struct notice *notice = launch->notice;
+    const struct rule *rule = launch->rule->plan.rule;
+    int64_t now_ms = launch_now_ms(launch);
+    enum gate_word judged[GATE_MEMBERS_MAX];
+
+    launch->question = NULL;
+    for (size_t i = 0; i < answer->count; i++)
+        judged[i] = gate_judge(notice, rule, answer->words[i].definition, answer->words[i].verdict == SOURCE_GONE);
+    if (notice->state != NOTICE_READY && notice->state != NOTICE_SENDING) {
+        launch_look(launch);
+        return;
+    }
+    if (now_ms < notice->due_at_ms) { /* only a look: it warmed the connection and brought the news */
+        launch_look(launch);
+        return;
+    }
+    keep_evidence(launch, answer, judged);
+    launch->gate_tries++;
+    if (launch->gate_since_ms == MOMENT_NONE)
+        launch->gate_since_ms = now_ms;
+    struct gate_decision decision = gate_decide(rule, judged, answer->count, launch->gate_since_ms, launch->gate_tries,
+                                                answer->clock_ahead_ms, now_ms);
+    log_line(launch->world->log, LOG_INFO, "event=gate notice=%lld try=%u action=%d ms=%lld%s%s", (long long)notice->id,
+             launch->gate_tries, decision.action, (long long)(now_ms - notice->due_at_ms),
+             answer->failure ? " error=" : "", answer->failure ? LOG_QUOTED(text_of(answer->failure->text)) : "");
+    act_on(launch, &decision, answer, judged, now_ms);
+    launch_look(launch);
+}
+
+/* --- Release --------------------------------------------------------------------------------------------------------
+ */
+
+/* Names what is open; when the rule sends without an open one, everything that still stands at that moment. */
+static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
+                    int64_t now_ms)
+{
+    struct notice *notice = launch->notice;
+    const char *ids[GATE_MEMBERS_MAX];
+    size_t named = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (judged[i] == GATE_OPEN)
+            ids[named++] = words[i].id;
+    for (size_t i = 0; named == 0 && i < count; i++)
+        if (judged[i] == GATE_NOT_STARTED || judged[i] == GATE_UNKNOWN || judged[i] == GATE_SOLD_OUT)
+            ids[named++] = words[i].id;
+    notice_set_members(notice, ids, named);
+    notice->released_at_ms = now_ms;
+    launch->progress_at_ms = now_ms;
+    launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
+    store_cancel(&launch->saving); /* that very save again, with somebody waiting for it */
+    const struct notice *row = notice;
+    launch->dirty = false;
+    launch->saving = store_apply(launch->world->store,
+                                 &(struct store_change){.notices = &row,
+                                                        .notice_count = 1,
+                                                        .first_walk_at_ms = MOMENT_NONE,
+                                                        .watermark_ms = MOMENT_NONE,
+                                                        .now_ms = now_ms},
+                                 on_released, launch);
+}
+
+static void on_released(void *ctx, const struct error *failure)
+{
+    struct launch *launch = ctx;
+
+    if (!failure)
+        launch_go_on(launch);
+    on_saved(launch, failure); /* frees the slot; a failure is saved again, and the next evidence goes on */
+}

@@ -1,0 +1,35 @@
+/* launch.h - the life of each notice from planned to done: gather, sweep, gate, release, evidence, end. Loop thread.
+ * Every step records what it learned and calls one function that looks at the state and starts whatever may start. */
+#ifndef ONSALE_LAUNCH_H
+#define ONSALE_LAUNCH_H
+
+#include "world.h"
+
+struct launches *launches_new(struct world *world);
+/* Sendings are stopped and quiet by then. */
+void launches_free(struct launches *launches);
+
+/* After planning or loading: gives every notice that is alive its launch, and lets each look at its new state. */
+void launches_update(struct launches *launches);
+/* No more claims; what is in flight comes home. dispatch_quiet() tells when. */
+void launches_stop(struct launches *launches);
+/* A channel that needed a person works again, a pause was lifted: everybody looks. */
+void launches_look(struct launches *launches);
+
+/* --- What an operator may do. Each answers at once: 0, or -1 with why it cannot be. The change is being stored. --- */
+
+int launch_hold(struct launches *launches, int64_t notice, struct error *err);
+/* `anyway`: although people were told already, or it is later than catch_up allows. */
+int launch_release(struct launches *launches, int64_t notice, bool anyway, struct error *err);
+int launch_cancel(struct launches *launches, int64_t notice, struct error *err);
+/* A new edition of an ended notice, to the whole audience once more; *out is its id. */
+int launch_again(struct launches *launches, int64_t notice, int64_t *out, struct error *err);
+/* The ledger has put people of an ended or held notice back on the list. */
+int launch_retried(struct launches *launches, int64_t notice, struct error *err);
+/* Sets or lifts the pause of one notice, of "notifier:NAME", or ("") of everything. */
+int launch_pause(struct launches *launches, const char *target, const char *who, struct error *err);
+/* This state is the one after all: what was held as a copy goes on through its gate. */
+void launches_unhold_copy(struct launches *launches);
+int launch_resume(struct launches *launches, const char *target, struct error *err);
+
+#endif

@@ -1,0 +1,292 @@
+/* From the gate's go to the end of a notice: what it sends with, what its channel reports, what remains to be told. */
+#include "dispatch.h"
+#include "gatekeeper.h"
+#include "launch_private.h"
+
+#include <string.h>
+
+static const int64_t evidence_good_ms = 60 * SECOND_MS;
+
+/* Nothing is claimed from then on: the notifier's deadline, and for what is due before a moment the moment itself. */
+int64_t launch_deadline_ms(const struct launch *launch)
+{
+    const struct notice *notice = launch->notice;
+    int64_t deadline_ms = channel_settings(launch->rule->channel)->deadline_ms;
+    int64_t end_ms = notice->due_at_ms + deadline_ms;
+
+    if (notice->catch_up_waived) /* an operator sends it late: the span counts from the release */
+        return (notice->released_at_ms == MOMENT_NONE ? launch_now_ms(launch) : notice->released_at_ms) + deadline_ms;
+    if (when_is_before(&launch->rule->plan.rule->when) && notice->at_ms < end_ms)
+        return notice->at_ms;
+    return end_ms;
+}
+
+static void on_done(void *ctx)
+{
+    struct launch *launch = ctx;
+
+    if (launch->notice->state == NOTICE_SENDING)
+        launch_finish(launch);
+}
+
+static void on_expired(void *ctx)
+{
+    struct launch *launch = ctx;
+
+    if (launch->notice->state != NOTICE_SENDING || launch->world->frozen)
+        return;
+    launch_end_rest(launch, WITHHELD_EXPIRED);
+}
+
+static void on_fault(void *ctx, enum notice_reason reason, const char *text)
+{
+    struct launch *launch = ctx;
+
+    if (launch->notice->state == NOTICE_SENDING)
+        launch_move(launch, NOTICE_HELD, reason, text);
+}
+
+/* The last claim has come home after a stop: the notice ends, or waits for its next release with a clean slate. */
+static void on_stopped(void *ctx)
+{
+    struct launch *launch = ctx;
+
+    if (launch->notice->state == NOTICE_SENDING && launch->notice->rest != WITHHELD_NONE)
+        launch_finish(launch);
+    sending_close(&launch->sending);
+    launch_save(launch);
+    launch_look(launch);
+}
+
+static size_t named_definitions(const struct launch *launch, const struct definition **out, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < launch->notice->member_count && count < max; i++) {
+        const struct definition *definition = definitions_find(&launch->site->definitions, launch->notice->members[i]);
+        if (definition)
+            out[count++] = definition;
+    }
+    return count;
+}
+
+static struct message_batch *make_batch(struct launch *launch, struct error *err)
+{
+    const struct world *world = launch->world;
+    const struct definition *open[GATE_MEMBERS_MAX];
+    struct message_batch_spec spec = {
+        .templates = launch->rule->templates,
+        .sender = world->sender,
+        .mail = launch->rule->mail,
+        .keys = world->keys,
+        .locales = world->locales,
+        .zones = world->zones,
+        .notice = launch->notice,
+        .channel = channel_settings(launch->rule->channel)->name,
+        .open = open,
+        .open_count = named_definitions(launch, open, GATE_MEMBERS_MAX),
+        .site_zone = launch->site->settings->time_zone,
+        .site_language = launch->site->settings->language,
+        .date_ms = launch->notice->released_at_ms,
+    };
+    return message_batch_new(&spec, err);
+}
+
+void launch_go_on(struct launch *launch)
+{
+    struct error err = {0};
+
+    if (launch->notice->state != NOTICE_SENDING || launch->evidence_at_ms == MOMENT_NONE)
+        return;
+    if (!launch->sending) {
+        struct sending_spec spec = {
+            .notice = launch->notice,
+            .rule = launch->rule->plan.rule,
+            .channel = launch->rule->channel,
+            .batch = make_batch(launch, &err),
+            .deadline_ms = launch_deadline_ms(launch),
+        };
+        struct sending_events events = {
+            .done = on_done, .expired = on_expired, .fault = on_fault, .stopped = on_stopped, .ctx = launch};
+        if (!spec.batch) {
+            launch_move(launch, NOTICE_HELD, REASON_MESSAGE, err.text);
+            return;
+        }
+        launch->sending = sending_open(launch->world->dispatch, &spec, &events);
+    }
+    sending_allow(launch->sending, launch->evidence_at_ms + evidence_good_ms);
+}
+
+/* One line and one mail: the report. Everything else is asked of the ledger by `show`. */
+void launch_finish(struct launch *launch)
+{
+    struct notice *notice = launch->notice;
+    struct world *world = launch->world;
+    struct tally tally = tally_with_rest(notice->tally, notice->rest);
+    int64_t late_ms =
+        notice->first_handover_at_ms == MOMENT_NONE ? 0 : notice->first_handover_at_ms - notice->due_at_ms;
+    int64_t span_ms =
+        notice->first_handover_at_ms == MOMENT_NONE ? 0 : notice->last_handover_at_ms - notice->first_handover_at_ms;
+    auto_buf struct buf body;
+
+    notice->tally = tally;
+    launch_move(launch, NOTICE_DONE, REASON_NONE, NULL);
+    log_line(world->log, LOG_NOTICE,
+             "event=report notice=%lld rule=%s people=%lld accepted=%lld refused=%lld in_doubt=%lld withheld=%lld "
+             "late_ms=%lld span_ms=%lld",
+             (long long)notice->id, notice->rule, (long long)tally.planned, (long long)tally.accepted,
+             (long long)tally.refused, (long long)tally.in_doubt, (long long)tally.withheld, (long long)late_ms,
+             (long long)span_ms);
+    if (!world->tell_operators)
+        return;
+    buf_init(&body, 4096);
+    buf_addf(&body,
+             "Rule %s at site %s is done.\n\npeople %lld\naccepted %lld\nrefused %lld\nin doubt %lld\nwithheld %lld\n"
+             "first hand-over %lld ms after it was due, all within %lld ms\n\nonsale show %lld\n",
+             notice->rule, notice->site, (long long)tally.planned, (long long)tally.accepted, (long long)tally.refused,
+             (long long)tally.in_doubt, (long long)tally.withheld, (long long)late_ms, (long long)span_ms,
+             (long long)notice->id);
+    auto_buf struct buf subject;
+    buf_init(&subject, 256);
+    buf_addf(&subject, "Done: %s, %lld of %lld accepted (notice %lld)", notice->rule, (long long)tally.accepted,
+             (long long)tally.planned, (long long)notice->id);
+    if (!buf_failed(&body) && !buf_failed(&subject))
+        world->tell_operators(world->tell_ctx, subject.ptr, body.ptr);
+}
+
+/* --- All launches ---------------------------------------------------------------------------------------------------
+ */
+
+struct launches *launches_new(struct world *world)
+{
+    struct launches *launches = must_calloc(1, sizeof *launches);
+
+    launches->world = world;
+    return launches;
+}
+
+void launch_free(struct launch *launch)
+{
+    alarm_off(&launch->alarm);
+    gather_cancel(&launch->gather);
+    gate_cancel(&launch->question);
+    store_cancel(&launch->saving);
+    sending_close(&launch->sending);
+    free(launch);
+}
+
+void launches_free(struct launches *launches)
+{
+    if (!launches)
+        return;
+    for (size_t i = 0; i < launches->count; i++)
+        launch_free(launches->at[i]);
+    free(launches->at);
+    free(launches);
+}
+
+struct launch *launches_find(struct launches *launches, int64_t notice)
+{
+    size_t low = 0, high = launches->count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (launches->at[middle]->notice->id < notice)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < launches->count && launches->at[low]->notice->id == notice ? launches->at[low] : NULL;
+}
+
+static struct launch *launch_new(struct world *world, struct notice *notice)
+{
+    struct world_rule *rule = world_rule(world, notice->rule);
+    struct world_site *site = world_site(world, notice->site);
+
+    if (!rule || !site)
+        return NULL; /* the configuration no longer knows it: planning withdraws it */
+    struct launch *launch = must_calloc(1, sizeof *launch);
+    *launch = (struct launch){
+        .world = world,
+        .notice = notice,
+        .rule = rule,
+        .site = site,
+        .resume = true,
+        .gate_since_ms = MOMENT_NONE,
+        .evidence_at_ms = MOMENT_NONE,
+        .progress_at_ms = clock_now_ms(world->clock),
+    };
+    return launch;
+}
+
+/* Ended, nothing of it is out and its row is on disk. */
+static bool over(const struct launch *launch)
+{
+    const struct notice *notice = launch->notice;
+
+    return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && !launch->sending && !launch->saving &&
+           !launch->dirty;
+}
+
+static void add_missing(struct launches *launches)
+{
+    const struct notices *notices = &launches->world->notices;
+    size_t had = launches->count, k = 0;
+
+    for (size_t i = 0; i < notices->count; i++) {
+        struct notice *notice = notices->at[i];
+        while (k < had && launches->at[k]->notice->id < notice->id)
+            k++;
+        if ((k < had && launches->at[k]->notice == notice) || notice_final(notice) || notice->state == NOTICE_WITHDRAWN)
+            continue;
+        struct launch *launch = launch_new(launches->world, notice);
+        if (!launch)
+            continue;
+        if (launches->count == launches->cap) {
+            launches->cap = launches->cap ? launches->cap * 2 : 64;
+            launches->at = must_realloc(launches->at, launches->cap * sizeof *launches->at);
+        }
+        launches->at[launches->count++] = launch;
+    }
+}
+
+static int by_id(const void *a, const void *b)
+{
+    int64_t x = (*(struct launch *const *)a)->notice->id, y = (*(struct launch *const *)b)->notice->id;
+
+    return (x > y) - (x < y);
+}
+
+void launches_look(struct launches *launches)
+{
+    for (size_t i = 0; i < launches->count; i++)
+        launch_look(launches->at[i]);
+}
+
+void launches_update(struct launches *launches)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < launches->count; i++)
+        if (over(launches->at[i]))
+            launch_free(launches->at[i]);
+        else
+            launches->at[kept++] = launches->at[i];
+    launches->count = kept;
+    add_missing(launches);
+    qsort(launches->at, launches->count, sizeof(struct launch *), by_id);
+    launches_look(launches);
+}
+
+void launches_stop(struct launches *launches)
+{
+    for (size_t i = 0; i < launches->count; i++) {
+        struct launch *launch = launches->at[i];
+        alarm_off(&launch->alarm);
+        gather_cancel(&launch->gather);
+        gate_cancel(&launch->question);
+        if (launch->sending)
+            sending_stop(launch->sending);
+    }
+}

@@ -1,0 +1,236 @@
+/* What people may do to a notice: hold, release, cancel, again, retry, pause, resume. */
+#include "dispatch.h"
+#include "launch_private.h"
+
+#include <string.h>
+
+static struct notice *notice_of(struct launches *launches, int64_t id, struct error *err)
+{
+    struct notice *notice = notices_find(&launches->world->notices, id);
+
+    if (!notice)
+        error_set(err, ERROR_REFUSED, "there is no notice %lld; `onsale notices` lists them", (long long)id);
+    return notice;
+}
+
+static struct launch *alive(struct launches *launches, int64_t id, struct error *err)
+{
+    struct notice *notice = notice_of(launches, id, err);
+    struct launch *launch = notice ? launches_find(launches, id) : NULL;
+
+    if (notice && (!launch || notice_final(notice) || notice->state == NOTICE_WITHDRAWN)) {
+        error_set(err, ERROR_REFUSED, "notice %lld is %s: nothing can be changed about it", (long long)id,
+                  notice_state_name(notice->state));
+        return NULL;
+    }
+    return launch;
+}
+
+int launch_hold(struct launches *launches, int64_t id, struct error *err)
+{
+    struct launch *launch = alive(launches, id, err);
+
+    if (!launch)
+        return -1;
+    if (launch->notice->state == NOTICE_HELD)
+        return 0;
+    if (launch->notice->state == NOTICE_PLANNED) {
+        /* Nothing is under way that could be held: the pause flag keeps it from being released. */
+        char target[32];
+        snprintf(target, sizeof target, "notice:%lld", (long long)id);
+        return launch_pause(launches, target, "operator", err);
+    }
+    launch_move(launch, NOTICE_HELD, REASON_OPERATOR, NULL);
+    launch_look(launch);
+    return 0;
+}
+
+int launch_release(struct launches *launches, int64_t id, bool anyway, struct error *err)
+{
+    struct launch *launch = alive(launches, id, err);
+
+    if (!launch)
+        return -1;
+    struct notice *notice = launch->notice;
+    int64_t now_ms = launch_now_ms(launch);
+    bool told = notice->reason == REASON_ALREADY_TOLD,
+         late = now_ms > plan_start_by_ms(notice, launch->rule->plan.rule);
+
+    if (notice->state != NOTICE_HELD)
+        return error_set(err, ERROR_REFUSED, "notice %lld is %s, not held", (long long)id,
+                         notice_state_name(notice->state));
+    if (notice->reason == REASON_COPY)
+        return error_set(err, ERROR_REFUSED, "this state is a copy: %s",
+                         launch->world->copy ? launch->world->copy : "");
+    if (told && !anyway)
+        return error_set(
+            err, ERROR_REFUSED,
+            "the people of notice %lld were told of another moment of this sale; --anyway tells them again",
+            (long long)id);
+    if (late && !notice->claimed && !anyway)
+        return error_set(err, ERROR_REFUSED, "notice %lld is later than its catch_up allows; --anyway sends it now",
+                         (long long)id);
+    notice->approved |= told;
+    notice->catch_up_waived |= late;
+    launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
+    launch->gate_tries = 0;
+    launch->ask_at_ms = 0;
+    launch->gather_failure = (struct error){0};
+    launch_move(launch, notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);
+    launch_look(launch);
+    return 0;
+}
+
+void launches_unhold_copy(struct launches *launches)
+{
+    for (size_t i = 0; i < launches->count; i++) {
+        struct launch *launch = launches->at[i];
+        if (launch->notice->state == NOTICE_HELD && launch->notice->reason == REASON_COPY)
+            launch_move(launch, launch->notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);
+        launch_look(launch);
+    }
+}
+
+int launch_cancel(struct launches *launches, int64_t id, struct error *err)
+{
+    struct launch *launch = alive(launches, id, err);
+
+    if (!launch)
+        return -1;
+    launch_end_rest(launch, WITHHELD_CANCELLED);
+    launch_move(launch, NOTICE_CANCELLED, REASON_OPERATOR, NULL);
+    launch_look(launch);
+    return 0;
+}
+
+int launch_again(struct launches *launches, int64_t id, int64_t *out, struct error *err)
+{
+    struct world *world = launches->world;
+    struct notice *notice = notice_of(launches, id, err);
+
+    if (!notice)
+        return -1;
+    if (!notice_final(notice) && notice->state != NOTICE_WITHDRAWN)
+        return error_set(err, ERROR_REFUSED, "notice %lld is %s: it has not ended yet", (long long)id,
+                         notice_state_name(notice->state));
+    struct notice *last =
+        notices_match(&world->notices, notice->site, notice->subject, notice->rule, notice->kind, notice->at_ms);
+    struct notice *fresh = notice_new(world->notices.next_id++, notice->site, notice->subject, notice->rule,
+                                      notice->kind, notice->at_ms, last->edition + 1);
+    fresh->roll = fresh->id;
+    fresh->due_at_ms = notice->due_at_ms;
+    fresh->approved = fresh->catch_up_waived = true;
+    *out = fresh->id;
+    notices_put(&world->notices, fresh);
+    launches_update(launches);
+    struct launch *launch = launches_find(launches, *out);
+    if (!launch)
+        return error_set(err, ERROR_REFUSED, "rule \"%s\" is no longer configured", notice->rule);
+    launch_save(launch);
+    return 0;
+}
+
+int launch_retried(struct launches *launches, int64_t id, struct error *err)
+{
+    struct notice *notice = notice_of(launches, id, err);
+
+    if (!notice)
+        return -1;
+    if (notice->state == NOTICE_HELD || notice->state == NOTICE_SENDING) {
+        struct launch *launch = launches_find(launches, id);
+        if (launch && launch->sending)
+            sending_reload(launch->sending);
+        return 0;
+    }
+    if (notice->state != NOTICE_DONE)
+        return error_set(err, ERROR_REFUSED, "notice %lld is %s", (long long)id, notice_state_name(notice->state));
+    int64_t now_ms = clock_now_ms(launches->world->clock);
+    notice_move(notice, NOTICE_SENDING, REASON_NONE, NULL);
+    notice->rest = WITHHELD_NONE;
+    notice->ended_at_ms = MOMENT_NONE;
+    notice->released_at_ms = now_ms; /* the notifier's deadline counts from here */
+    notice->catch_up_waived = true;
+    launches_update(launches);
+    struct launch *launch = launches_find(launches, id);
+    if (!launch)
+        return error_set(err, ERROR_REFUSED, "rule \"%s\" is no longer configured", notice->rule);
+    launch_save(launch);
+    return 0;
+}
+
+static void on_pause_stored(void *ctx, const struct error *failure)
+{
+    struct launches *launches = ctx;
+
+    if (failure)
+        log_line(launches->world->log, LOG_ERROR, "event=pause_not_stored error=%s",
+                 LOG_QUOTED(text_of(failure->text)));
+}
+
+static void store_pause_change(struct launches *launches, const struct store_pause *pause, const char *unpause)
+{
+    struct world *world = launches->world;
+
+    store_apply(world->store,
+                &(struct store_change){.pause = pause,
+                                       .unpause = unpause,
+                                       .first_walk_at_ms = MOMENT_NONE,
+                                       .watermark_ms = MOMENT_NONE,
+                                       .now_ms = clock_now_ms(world->clock)},
+                on_pause_stored, launches);
+}
+
+/* Target "notice:17" also shows in the notice itself. */
+static int mark_notice(struct launches *launches, const char *target, bool paused, struct error *err)
+{
+    int64_t id;
+
+    if (!text_starts(text_of(target), "notice:"))
+        return 0;
+    if (parse_i64(text_of(target + strlen("notice:")), 1, INT64_MAX, &id, err) < 0)
+        return error_at(err, "notice");
+    struct notice *notice = notice_of(launches, id, err);
+    if (!notice)
+        return -1;
+    notice->paused = paused;
+    return 0;
+}
+
+int launch_pause(struct launches *launches, const char *target, const char *who, struct error *err)
+{
+    struct world *world = launches->world;
+    int64_t now_ms = clock_now_ms(world->clock);
+
+    if (mark_notice(launches, target, true, err) < 0)
+        return -1;
+    world_pause(world, target, who, now_ms);
+    store_pause_change(
+        launches,
+        &(struct store_pause){.target = (char *)(uintptr_t)target, .who = (char *)(uintptr_t)who, .at_ms = now_ms},
+        NULL);
+    log_line(world->log, LOG_NOTICE, "event=paused target=%s who=%s", LOG_QUOTED(text_of(target)),
+             LOG_QUOTED(text_of(who)));
+    return 0;
+}
+
+int launch_resume(struct launches *launches, const char *target, struct error *err)
+{
+    struct world *world = launches->world;
+    bool all = strcmp(target, "*") == 0;
+
+    if (mark_notice(launches, target, false, err) < 0)
+        return -1;
+    for (size_t i = 0; all && i < world->notices.count; i++)
+        world->notices.at[i]->paused = false;
+    world_unpause(world, target);
+    store_pause_change(launches, NULL, target);
+    log_line(world->log, LOG_NOTICE, "event=resumed target=%s", LOG_QUOTED(text_of(target)));
+    for (size_t i = 0; i < launches->count; i++) { /* after a pause the gate is asked again */
+        launches->at[i]->evidence_at_ms = MOMENT_NONE;
+        if (launches->at[i]->sending)
+            sending_allow(launches->at[i]->sending, MOMENT_NONE);
+    }
+    launches_look(launches);
+    dispatch_drain(world->dispatch);
+    return 0;
+}

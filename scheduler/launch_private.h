@@ -1,0 +1,58 @@
+/* launch_private.h - one notice's launch, shared by the files that tell its life: launch.c (planned to released),
+ * launch_end.c (sending to done), launch_operator.c (what people may do). */
+#ifndef ONSALE_LAUNCH_PRIVATE_H
+#define ONSALE_LAUNCH_PRIVATE_H
+
+#include "gather.h"
+#include "launch.h"
+
+enum { GATE_MEMBERS_MAX = 100 }; /* definitions of one event: the source allows no more */
+
+struct launch {
+    struct world *world;
+    struct notice *notice;
+    struct world_rule *rule;
+    struct world_site *site;
+    struct alarm alarm;
+
+    struct store_job *saving; /* the row on its way, or NULL */
+    bool dirty;               /* it changed meanwhile */
+    int64_t save_after_ms;
+
+    struct gather *gather; /* a read in flight, or NULL */
+    bool feeding;          /* ... of changes only */
+    bool resume;           /* the first read goes on where the last process stopped */
+    bool swept, fed, looked;
+    int64_t gather_after_ms, read_span_ms;
+    struct error gather_failure; /* of the last read, until one succeeds */
+
+    struct gate_question *question; /* in flight, or NULL */
+    int64_t gate_since_ms;
+    unsigned gate_tries;
+    int64_t ask_at_ms, evidence_at_ms;
+
+    struct sending *sending;
+    int64_t finished, progress_at_ms;
+    bool stall_told;
+};
+
+struct launches {
+    struct world *world;
+    struct launch **at; /* by notice id */
+    size_t count, cap;
+};
+
+struct launch *launches_find(struct launches *launches, int64_t notice);
+int64_t launch_now_ms(const struct launch *launch);
+void launch_look(struct launch *launch);
+void launch_save(struct launch *launch);
+void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text);
+void launch_end_rest(struct launch *launch, enum withheld rest);
+
+/* launch_end.c */
+int64_t launch_deadline_ms(const struct launch *launch);
+void launch_go_on(struct launch *launch); /* evidence is fresh: claims may be made */
+void launch_finish(struct launch *launch);
+void launch_free(struct launch *launch);
+
+#endif

@@ -1,0 +1,92 @@
+#include "operators.h"
+
+#include "mime.h"
+
+#include <string.h>
+
+enum { BODY_MAX = 64 * 1024 };
+
+struct operators {
+    const struct config_list *addresses;
+    struct channel *channel;
+    const struct crypt_keys *keys;
+    const struct clock *clock;
+    struct log *log;
+    char *from_name;
+    struct address from;
+    uint32_t sent; /* makes Message-IDs differ */
+};
+
+struct operators *operators_new(const struct config_list *addresses, struct channel *channel, const char *from,
+                                const struct crypt_keys *keys, const struct clock *clock, struct log *log,
+                                struct error *err)
+{
+    struct operators *operators = must_calloc(1, sizeof *operators);
+
+    operators->addresses = addresses;
+    operators->channel = channel;
+    operators->keys = keys;
+    operators->clock = clock;
+    operators->log = log;
+    if (mailbox_parse(text_of(from), &operators->from_name, &operators->from, err) < 0) {
+        operators_free(operators);
+        return NULL;
+    }
+    return operators;
+}
+
+void operators_free(struct operators *operators)
+{
+    if (!operators)
+        return;
+    free(operators->from_name);
+    free(operators);
+}
+
+static int tell_one(struct operators *operators, const char *to, const char *subject, const char *body,
+                    struct error *err)
+{
+    unsigned char nobody[PERSON_KEY_SIZE] = {0};
+    struct address address;
+    char token[27], message_id[ADDRESS_MAX + 32];
+    struct buf raw;
+
+    if (address_parse(text_of(to), &address, err) < 0)
+        return -1;
+    memcpy(nobody, &operators->sent, sizeof operators->sent);
+    operators->sent++;
+    crypt_message_token(operators->keys, clock_now_ms(operators->clock), nobody, "operators", token);
+    snprintf(message_id, sizeof message_id, "%s@%s", token, strchr(operators->from.text, '@') + 1);
+    struct mime_message message = {
+        .from_name = operators->from_name,
+        .from_address = operators->from.text,
+        .to_address = address.text,
+        .subject = text_of(subject),
+        .message_id = message_id,
+        .date_ms = clock_now_ms(operators->clock),
+        .text = text_of(body),
+    };
+    buf_init(&raw, BODY_MAX);
+    if (mime_build(&message, &raw, err) < 0) {
+        buf_clear(&raw);
+        return -1;
+    }
+    struct channel_delivery delivery = {
+        .to = address.text, .from = operators->from.text, .token = token, .attempt = 1, .raw = raw};
+    channel_send(operators->channel, &delivery);
+    return 0;
+}
+
+void operators_tell(void *ctx, const char *subject, const char *body)
+{
+    struct operators *operators = ctx;
+    char line[256];
+
+    snprintf(line, sizeof line, "[onsale] %s", subject);
+    for (size_t i = 0; i < operators->addresses->count; i++) {
+        struct error err = {0};
+        if (tell_one(operators, operators->addresses->at[i], line, body, &err) < 0)
+            log_line(operators->log, LOG_WARNING, "event=operator_not_told number=%zu error=%s", i + 1,
+                     LOG_QUOTED(text_of(err.text)));
+    }
+}

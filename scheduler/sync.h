@@ -1,0 +1,21 @@
+/* sync.h - keeps our definitions equal to the site's, and the plan equal to our definitions. One per site; loop thread.
+ */
+#ifndef ONSALE_SYNC_H
+#define ONSALE_SYNC_H
+
+#include "world.h"
+
+struct sync;
+
+/* Begins with a full walk at once; makes the site's gatekeeper, whose news it merges. */
+struct sync *sync_new(struct world *world, struct world_site *site);
+void sync_free(struct sync *sync);
+/* A full walk as soon as may be (`onsale sync`, a webhook's nudge); coalesces. */
+void sync_now(struct sync *sync);
+/* Compares definitions, rules and notices, and stores what follows. After a reload, or when the clock was judged. */
+void sync_replan(struct sync *sync);
+int64_t sync_last_walk_at_ms(const struct sync *sync); /* last complete walk; MOMENT_NONE before the first */
+const char *sync_failure(const struct sync *sync);     /* why the last walk failed, or NULL */
+bool sync_busy(const struct sync *sync);               /* a walk is in flight */
+
+#endif

@@ -1,0 +1,86 @@
+/* world.h - what the flow knows and works with: the mirrors, the notices, and the edges it speaks to. Built by daemon.c
+ * (or by a replay), which owns everything in it; loop thread. */
+#ifndef ONSALE_WORLD_H
+#define ONSALE_WORLD_H
+
+#include "audience/audience.h"
+#include "channel.h"
+#include "message.h"
+#include "opening.h"
+#include "plan.h"
+#include "source/source.h"
+#include "store/store.h"
+
+struct gatekeeper;
+struct sync;
+struct launches;
+struct dispatch;
+
+struct world_site {
+    char *name; /* ours: outlives a reload */
+    const struct site_settings *settings;
+    struct source *source;
+    struct definitions definitions;
+    int64_t first_walked_at_ms; /* MOMENT_NONE: this store has never walked it completely */
+    int64_t watermark_ms;
+    struct gatekeeper *gate;
+    struct sync *sync;
+};
+
+struct world_rule {
+    struct plan_rule plan;
+    struct message_templates *templates;
+    struct audience **audiences; /* in the rule's order */
+    size_t audience_count;
+    struct channel *channel;
+    const struct message_mail *mail;
+};
+
+struct world {
+    const struct clock *clock;
+    struct alarms *alarms;
+    struct store *store;
+    struct log *log;
+    struct zones *zones;
+    struct locales *locales;
+    const struct crypt_keys *keys;
+    const struct message_sender *sender;
+
+    struct world_site *sites;
+    size_t site_count;
+    struct world_rule *rules;
+    size_t rule_count;
+    struct channel **channels;
+    size_t channel_count;
+
+    struct notices notices;
+    struct openings openings;
+    struct store_pause *pauses;
+    size_t pause_count;
+
+    const char *copy; /* why no claim may be made (promise 9), or NULL */
+    bool frozen;      /* the clock was stepped: nothing irreversible until the site's Date agrees */
+    bool stopping;
+
+    struct dispatch *dispatch;
+    struct launches *launches;
+
+    /* Tells the operators; `subject` is one line. May be NULL. */
+    void (*tell_operators)(void *ctx, const char *subject, const char *body);
+    void *tell_ctx;
+};
+
+/* What the store remembers becomes the world's memory: sets are taken out of the image. */
+void world_take(struct world *world, struct store_image *image);
+void world_forget(struct world *world); /* frees mirrors, notices, openings, pauses */
+
+struct world_site *world_site(struct world *world, const char *name);
+struct world_rule *world_rule(struct world *world, const char *name);
+bool world_paused(const struct world *world, const char *target); /* that target or everything */
+const struct zone *world_zone(void *world, const char *name);     /* a plan_zone_fn */
+
+/* Sets or lifts a pause in memory; the caller stores it. Lifting "*" lifts all. */
+void world_pause(struct world *world, const char *target, const char *who, int64_t now_ms);
+void world_unpause(struct world *world, const char *target);
+
+#endif
