@@ -1,0 +1,20 @@
+/* api.h - control: what the command line asks of a running daemon, under /api/v1/. Loop thread.
+ *
+ *   GET  status  openings  notices  notices/ID  notices/ID/people?state=&after=&limit=  audit  suppressions
+ *   POST why {address, event}              notices/ID/hold  release {anyway}  cancel  again
+ *   POST notices/ID/retry {refused: CODE | in_doubt: true | withheld: REASON}
+ *   POST pause {target}  resume {target, this_is_the_one}  suppress {address, audience, reason}  unsuppress  sync
+ *
+ * A target is "" (everything), "notice:ID" or "notifier:NAME". Refusals are problem details (RFC 9457). */
+#ifndef ONSALE_API_H
+#define ONSALE_API_H
+
+#include "server.h"
+#include "world.h"
+
+struct api;
+
+struct api *api_new(uv_loop_t *loop, const char *listen, struct world *world, struct error *err);
+void api_close(struct api *api);
+
+#endif

@@ -1,0 +1,284 @@
+#include "cast.h"
+
+#include "dispatch.h"
+#include "launch.h"
+#include "operators.h"
+#include "sync.h"
+
+#include <string.h>
+
+struct cast {
+    struct settings *settings;
+    struct world *world;
+    const struct cast_parts *parts;
+    const char **plugin_folders, **template_folders;
+    struct audience **audiences; /* as configured */
+    struct message_mail *mails;  /* one for each notifier */
+    struct operators *operators;
+};
+
+int64_t cast_first_load_ms(const struct cast_parts *parts, const char *rule, int64_t otherwise_ms)
+{
+    for (size_t i = 0; i < parts->first_load_count; i++)
+        if (strcmp(parts->first_loads[i].name, rule) == 0)
+            return parts->first_loads[i].at_ms;
+    return otherwise_ms;
+}
+
+/* --- Making ---------------------------------------------------------------------------------------------------------
+ */
+
+/* A site that stays keeps its mirror; one that left the configuration takes it along, its notices are withdrawn by
+ * name. */
+static int make_sites(struct cast *cast, struct error *err)
+{
+    struct world *world = cast->world;
+    const struct settings *settings = cast->settings;
+    struct world_site *old = world->sites, *sites = must_calloc(settings->site_count, sizeof *sites);
+    size_t old_count = world->site_count;
+    struct source_parts parts = {.clock = world->clock,
+                                 .alarms = world->alarms,
+                                 .fetcher = cast->parts->fetcher,
+                                 .loop = cast->parts->loop,
+                                 .log = world->log};
+
+    for (size_t i = 0; i < settings->site_count; i++) {
+        sites[i] = (struct world_site){.first_walked_at_ms = MOMENT_NONE, .watermark_ms = MOMENT_NONE};
+        for (size_t k = 0; k < old_count; k++)
+            if (strcmp(old[k].name, settings->sites[i].name) == 0) {
+                sites[i] = old[k];
+                old[k] = (struct world_site){0};
+            }
+        free(sites[i].name);
+        sites[i].name = must_strdup(settings->sites[i].name);
+        sites[i].settings = &settings->sites[i];
+    }
+    for (size_t k = 0; k < old_count; k++) {
+        definitions_clear(&old[k].definitions);
+        free(old[k].name);
+    }
+    free(old);
+    world->sites = sites;
+    world->site_count = settings->site_count;
+    for (size_t i = 0; i < world->site_count; i++) {
+        sites[i].source = sites[i].settings->source == SOURCE_WIX ? source_wix_new(sites[i].settings, &parts, err)
+                                                                  : source_file_new(sites[i].settings, &parts, err);
+        if (!sites[i].source)
+            return error_at(err, "site %s", sites[i].name);
+    }
+    return 0;
+}
+
+static int make_audiences(struct cast *cast, struct error *err)
+{
+    struct world *world = cast->world;
+    const struct settings *settings = cast->settings;
+    struct audience_parts parts = {.clock = world->clock,
+                                   .alarms = world->alarms,
+                                   .fetcher = cast->parts->fetcher,
+                                   .log = world->log,
+                                   .uv_loop = cast->parts->loop};
+
+    cast->audiences = must_calloc(settings->audience_count, sizeof(struct audience *));
+    for (size_t i = 0; i < settings->audience_count; i++) {
+        const struct audience_settings *mine = &settings->audiences[i];
+        cast->audiences[i] = mine->source == AUDIENCE_FILE ? audience_file_new(mine, &parts, err)
+                                                           : audience_listmonk_new(mine, &parts, err);
+        if (!cast->audiences[i])
+            return error_at(err, "audience %s", mine->name);
+    }
+    return 0;
+}
+
+static int make_channels(struct cast *cast, struct error *err)
+{
+    struct world *world = cast->world;
+    struct settings *settings = cast->settings;
+    struct channel_events events = dispatch_channel_events(world->dispatch);
+    struct channel_parts parts = {.loop = cast->parts->loop,
+                                  .clock = world->clock,
+                                  .alarms = world->alarms,
+                                  .fetcher = cast->parts->fetcher,
+                                  .wires = cast->parts->wires,
+                                  .log = world->log,
+                                  .plugin_folders = cast->plugin_folders};
+
+    world->channels = must_calloc(settings->notifier_count, sizeof(struct channel *));
+    cast->mails = must_calloc(settings->notifier_count, sizeof *cast->mails);
+    for (size_t i = 0; i < settings->notifier_count; i++) {
+        struct notifier_settings *mine = &settings->notifiers[i];
+        world->channels[i] = channel_new(&mine->channel, mine->plugin, mine->plugin_state, &parts, &events, err);
+        mine->plugin_state = NULL; /* taken over, also by a failure */
+        if (!world->channels[i])
+            return error_at(err, "notifier %s", mine->channel.name);
+        world->channel_count = i + 1;
+        dispatch_add_channel(world->dispatch, world->channels[i]);
+        cast->mails[i] = (struct message_mail){.from = mine->channel.from,
+                                               .envelope_from = mine->channel.envelope_from,
+                                               .list_id = mine->channel.list_id,
+                                               .unsubscribe_url = mine->channel.unsubscribe_url,
+                                               .one_click = mine->channel.one_click};
+    }
+    return 0;
+}
+
+static size_t index_of(const struct cast *cast, const char *notifier)
+{
+    size_t i = 0;
+
+    while (strcmp(cast->settings->notifiers[i].channel.name, notifier) != 0)
+        i++; /* settings_load() has resolved every name */
+    return i;
+}
+
+static int make_rules(struct cast *cast, struct error *err)
+{
+    struct world *world = cast->world;
+    const struct settings *settings = cast->settings;
+    int64_t now_ms = clock_now_ms(world->clock);
+
+    world->rules = must_calloc(settings->rule_count, sizeof *world->rules);
+    for (size_t i = 0; i < settings->rule_count; i++) {
+        const struct rule *rule = &settings->rules[i];
+        struct world_rule *mine = &world->rules[i];
+        size_t notifier = index_of(cast, rule->notify.at[0]);
+        mine->plan = (struct plan_rule){rule, cast_first_load_ms(cast->parts, rule->name, now_ms)};
+        mine->channel = world->channels[notifier];
+        mine->mail = &cast->mails[notifier];
+        mine->audiences = must_calloc(rule->audiences.count, sizeof(struct audience *));
+        world->rule_count = i + 1;
+        for (size_t k = 0; k < rule->audiences.count; k++)
+            for (size_t a = 0; a < settings->audience_count; a++)
+                if (strcmp(settings->audiences[a].name, rule->audiences.at[k]) == 0)
+                    mine->audiences[mine->audience_count++] = cast->audiences[a];
+        mine->templates = message_templates_load(cast->template_folders, rule->template_name, "en", err);
+        if (!mine->templates)
+            return error_at(err, "rule %s", rule->name);
+    }
+    return 0;
+}
+
+static int make_operators(struct cast *cast, struct error *err)
+{
+    struct world *world = cast->world;
+    const struct settings *settings = cast->settings;
+    size_t by = *settings->operators_by ? index_of(cast, settings->operators_by) : 0;
+
+    if (settings->operators.count == 0 || settings->notifier_count == 0 || !*settings->notifiers[by].channel.from)
+        return 0;
+    cast->operators = operators_new(&settings->operators, world->channels[by], settings->notifiers[by].channel.from,
+                                    world->keys, world->clock, world->log, err);
+    if (!cast->operators)
+        return error_at(err, "operators");
+    world->tell_operators = operators_tell;
+    world->tell_ctx = cast->operators;
+    return 0;
+}
+
+/* The names of the rules are on disk before anything is planned by them: a moment in between is nobody's. */
+static void store_first_loads(struct cast *cast)
+{
+    struct world *world = cast->world;
+    const char **names = must_calloc(world->rule_count + 1, sizeof *names);
+
+    for (size_t i = 0; i < world->rule_count; i++)
+        names[i] = world->rules[i].plan.rule->name;
+    store_apply(world->store,
+                &(struct store_change){.rules = names,
+                                       .rule_count = world->rule_count,
+                                       .first_walk_at_ms = MOMENT_NONE,
+                                       .watermark_ms = MOMENT_NONE,
+                                       .now_ms = clock_now_ms(world->clock)},
+                NULL, NULL);
+    free(names);
+}
+
+struct cast *cast_new(struct settings *settings, struct world *world, const struct cast_parts *parts, struct error *err)
+{
+    struct cast *cast = must_calloc(1, sizeof *cast);
+
+    *cast = (struct cast){.settings = settings, .world = world, .parts = parts};
+    cast->plugin_folders = settings_plugin_folders();
+    cast->template_folders = settings_template_folders(settings);
+    world->sender = &settings->sender;
+    world->stopping = false;
+    world->dispatch = dispatch_new(world);
+    world->launches = launches_new(world);
+    if (make_sites(cast, err) < 0 || make_audiences(cast, err) < 0 || make_channels(cast, err) < 0 ||
+        make_rules(cast, err) < 0 || make_operators(cast, err) < 0) {
+        cast_free(cast);
+        return NULL;
+    }
+    store_first_loads(cast);
+    for (size_t i = 0; i < world->site_count; i++)
+        world->sites[i].sync = sync_new(world, &world->sites[i]);
+    launches_update(world->launches);
+    return cast;
+}
+
+const struct settings *cast_settings(const struct cast *cast)
+{
+    return cast->settings;
+}
+
+/* --- Closing --------------------------------------------------------------------------------------------------------
+ */
+
+void cast_stop(struct cast *cast, int64_t grace_ms)
+{
+    struct world *world = cast->world;
+
+    world->stopping = true;
+    launches_stop(world->launches);
+    for (size_t i = 0; i < world->channel_count; i++)
+        channel_stop(world->channels[i], grace_ms);
+}
+
+bool cast_quiet(const struct cast *cast)
+{
+    for (size_t i = 0; i < cast->world->channel_count; i++)
+        if (channel_in_flight(cast->world->channels[i]) > 0)
+            return false;
+    return dispatch_quiet(cast->world->dispatch);
+}
+
+void cast_free(struct cast *cast)
+{
+    struct world *world = cast->world;
+
+    world->tell_operators = NULL;
+    for (size_t i = 0; i < world->site_count; i++) {
+        sync_free(world->sites[i].sync);
+        world->sites[i].sync = NULL;
+    }
+    launches_free(world->launches);
+    dispatch_free(world->dispatch);
+    world->launches = NULL;
+    world->dispatch = NULL;
+    operators_free(cast->operators);
+    for (size_t i = 0; i < world->rule_count; i++) {
+        message_templates_free(world->rules[i].templates);
+        free(world->rules[i].audiences);
+    }
+    free(world->rules);
+    for (size_t i = 0; i < world->channel_count; i++)
+        channel_free(world->channels[i]);
+    free(world->channels);
+    world->rules = NULL;
+    world->channels = NULL;
+    world->rule_count = world->channel_count = 0;
+    for (size_t i = 0; cast->audiences && i < cast->settings->audience_count; i++)
+        if (cast->audiences[i])
+            cast->audiences[i]->ops->free(cast->audiences[i]);
+    free(cast->audiences);
+    for (size_t i = 0; i < world->site_count; i++) {
+        source_free(world->sites[i].source);
+        world->sites[i].source = NULL;
+        world->sites[i].settings = NULL;
+    }
+    free(cast->mails);
+    free(cast->plugin_folders);
+    free(cast->template_folders);
+    settings_free(cast->settings);
+    free(cast);
+}

@@ -1,0 +1,32 @@
+/* cast.h - the parts that a configuration asks for: sources, audiences, templates, channels, and the flow over them. A
+ * reload closes one cast and makes another; what the world knows (mirrors, notices, openings) stays. Loop thread. */
+#ifndef ONSALE_CAST_H
+#define ONSALE_CAST_H
+
+#include "settings.h"
+#include "world.h"
+
+struct cast;
+
+struct cast_parts { /* borrowed; they outlive every cast */
+    uv_loop_t *loop;
+    struct fetcher *fetcher;
+    struct wires *wires;
+    const struct store_fact *first_loads;
+    size_t first_load_count;
+};
+
+/* Takes over `settings`. Fills the configured part of `world` (sites keep the mirrors they have by name) and starts
+ * syncing. NULL and `err` when a part cannot be made; `settings` is freed then, the world's configured part is empty.
+ */
+struct cast *cast_new(struct settings *settings, struct world *world, const struct cast_parts *parts,
+                      struct error *err);
+const struct settings *cast_settings(const struct cast *cast);
+/* No more claims, no more walks; then wait until cast_quiet(), at most as long as grace allows, and free. */
+void cast_stop(struct cast *cast, int64_t grace_ms);
+bool cast_quiet(const struct cast *cast);
+void cast_free(struct cast *cast);
+/* When a rule of this name first came to this store. */
+int64_t cast_first_load_ms(const struct cast_parts *parts, const char *rule, int64_t otherwise_ms);
+
+#endif

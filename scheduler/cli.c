@@ -1,0 +1,320 @@
+#include "cli.h"
+
+#include "build-config.h"
+#include "check.h"
+#include "daemon.h"
+
+#include <string.h>
+
+static int cli_run(const struct cli *cli);
+static int cli_check(const struct cli *cli);
+static int cli_help(const struct cli *cli);
+static int cli_version(const struct cli *cli);
+
+const struct cli_command cli_commands[] = {
+    {"run", "", "verbose", "the daemon, in the foreground",
+     "Watches the sites, plans, gathers and sends until SIGTERM, which finishes what is in flight within stop_grace. "
+     "SIGHUP reads the configuration again; a file with mistakes changes nothing. Logs go to stderr, one line of "
+     "key=value per event.",
+     cli_run},
+    {"check", "", "online", "checks the configuration and says what was understood",
+     "Reads the file, compiles every template against sample values, opens every plugin, and prints the rules as "
+     "sentences to proof-read. With --online every service is reached: the sites, the audiences (how many people each "
+     "rule reaches), the notifiers, and SPF and DMARC of the From domains.",
+     cli_check},
+    {"openings", "", "json", "the sale openings that are known", "Every opening with its tickets and notices.",
+     cli_openings},
+    {"notices", "", "json", "what is planned, under way and done",
+     "One line for each notice: its rule, its event, when it is due, its state, and the people of it.", cli_notices},
+    {"show", "NOTICE", "json", "one notice: counts, reasons, the gate's evidence, how late",
+     "Everything about one notice, by the number that `onsale notices` lists.", cli_show},
+    {"people", "NOTICE", "json state=STATE csv", "the people of a notice and what became of each",
+     "STATE is one of waiting, accepted, refused, in_doubt, withheld. --csv writes a file for a spreadsheet.",
+     cli_people},
+    {"why", "ADDRESS", "json event=ID", "why somebody was told, or not",
+     "The fate of one person in every notice, with each step and its time.", cli_why},
+    {"preview", "RULE", "notice=N subscriber=ADDRESS language=LANGUAGE", "the exact message as it would leave",
+     "Writes the message's bytes to standard output: for a sample event, or for a notice; as a sample subscriber, or "
+     "as "
+     "one who was gathered for that notice.",
+     cli_preview},
+    {"send-test", "RULE", "to=ADDRESS", "sends one real message, marked as a test",
+     "Goes through the running daemon's notifier to one address, outside the ledger.", cli_send_test},
+    {"hold", "NOTICE", "", "stops a notice until it is released", "What is in flight comes home; nobody is lost.",
+     cli_hold},
+    {"release", "NOTICE", "anyway", "lets a held notice go on, through its gate",
+     "--anyway sends although its people were told of another moment before, or although it is later than catch_up "
+     "allows.",
+     cli_release},
+    {"cancel", "NOTICE", "", "ends a notice for good",
+     "Whoever was not told is withheld. It stays cancelled, whatever the site says later.", cli_cancel},
+    {"again", "NOTICE", "anyway", "tells everybody of an ended notice once more",
+     "Makes a new edition with a new reading of the audience. Asks first; --anyway does not.", cli_again},
+    {"retry", "NOTICE", "refused=CODE in-doubt withheld=REASON", "tries chosen people of a notice again",
+     "After a repair: those refused with a code (0: any), those in doubt, or those withheld for a reason that `onsale "
+     "show` lists.",
+     cli_retry},
+    {"pause", "[NOTICE or NOTIFIER]", "", "stops sending within a second: everything, one notice or one notifier",
+     "The pause is stored: it outlives a restart.", cli_pause},
+    {"resume", "[NOTICE or NOTIFIER]", "this-is-the-one", "goes on after a pause",
+     "Without a name every pause is lifted. --this-is-the-one says that this state is not a copy: it may send.",
+     cli_resume},
+    {"suppress", "ADDRESS", "audience=NAME", "never write to somebody again",
+     "Counts from the next claim on, also for notices already gathered. With --audience only for that audience.",
+     cli_suppress},
+    {"unsuppress", "ADDRESS", "audience=NAME", "takes a suppression back",
+     "The marketing tool's own word still counts.", cli_unsuppress},
+    {"sync", "", "", "walks every site now", "As soon as the request budget and a near gate allow.", cli_sync},
+    {"audit", "", "json", "checks the state against itself",
+     "Sums, nothing before its time, nobody twice, doubts within bounds, every reason known. Exit 1 when something is "
+     "wrong.",
+     cli_audit},
+    {"help", "[COMMAND]", "", "this list, or one command's help", "", cli_help},
+    {"version", "", "", "the version", "", cli_version},
+    {0},
+};
+
+/* --- Options
+ * ---------------------------------------------------------------------------------------------------------- */
+
+struct option_place {
+    const char *name;
+    bool *flag;
+    const char **value;
+};
+
+/* Is `name` in a command's list ("json state=S csv")? */
+static bool listed(const char *options, const char *name)
+{
+    struct text rest = text_of(options);
+
+    while (rest.len > 0) {
+        struct text item = text_cut(&rest, ' ');
+        if (text_is(text_cut(&item, '='), name))
+            return true;
+    }
+    return false;
+}
+
+static int usage(const struct cli_command *command)
+{
+    struct text rest = text_of(command->options);
+
+    fprintf(stderr, "usage: onsale %s", command->name);
+    if (*command->arguments)
+        fprintf(stderr, " %s", command->arguments);
+    while (rest.len > 0) {
+        struct text item = text_cut(&rest, ' '), name = text_cut(&item, '=');
+        fprintf(stderr, " [--%.*s%s%.*s]", TEXT_ARGS(name), item.len ? " " : "", TEXT_ARGS(item));
+    }
+    fputs(" [--config FILE]\n", stderr);
+    return EXIT_USAGE;
+}
+
+/* "--name", "--name=value" or "--name value"; -1 when it is none of ours. */
+static int read_option(const struct cli_command *command, const struct option_place *places, size_t count, int argc,
+                       char **argv, int *at)
+{
+    struct text rest = text_of(argv[*at] + 2), name = text_cut(&rest, '=');
+    bool has_value = strchr(argv[*at], '=') != NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        bool common = strcmp(places[i].name, "config") == 0;
+        if (!text_is(name, places[i].name) || (!common && !listed(command->options, places[i].name)))
+            continue;
+        if (places[i].flag) {
+            if (has_value)
+                return -1;
+            *places[i].flag = true;
+            return 0;
+        }
+        if (!has_value && *at + 1 >= argc)
+            return -1;
+        *places[i].value = has_value ? rest.ptr : argv[++*at];
+        return 0;
+    }
+    return -1;
+}
+
+static int read_arguments(struct cli *cli, const struct cli_command *command, int argc, char **argv)
+{
+    const struct option_place places[] = {
+        {"config", NULL, &cli->config},
+        {"json", &cli->json, NULL},
+        {"verbose", &cli->verbose, NULL},
+        {"online", &cli->online, NULL},
+        {"csv", &cli->csv, NULL},
+        {"anyway", &cli->anyway, NULL},
+        {"in-doubt", &cli->in_doubt, NULL},
+        {"this-is-the-one", &cli->this_is_the_one, NULL},
+        {"state", NULL, &cli->state},
+        {"event", NULL, &cli->event},
+        {"refused", NULL, &cli->refused},
+        {"withheld", NULL, &cli->withheld},
+        {"notice", NULL, &cli->notice},
+        {"subscriber", NULL, &cli->subscriber},
+        {"to", NULL, &cli->to},
+        {"audience", NULL, &cli->audience},
+        {"language", NULL, &cli->language},
+    };
+    bool options_over = false;
+
+    for (int i = 0; i < argc; i++) {
+        if (!options_over && strcmp(argv[i], "--") == 0) {
+            options_over = true;
+        } else if (!options_over && strncmp(argv[i], "--", 2) == 0) {
+            char *wrong = argv[i];
+            if (read_option(command, places, ARRAY_LEN(places), argc, argv, &i) < 0) {
+                fprintf(stderr, "onsale %s: unknown or incomplete option %s\n", command->name, wrong);
+                return usage(command);
+            }
+        } else {
+            argv[cli->argc++] = argv[i];
+        }
+    }
+    cli->argv = argv;
+    bool takes = *command->arguments, may_lack = command->arguments[0] == '[';
+    if (cli->argc > (takes ? 1 : 0) || (takes && !may_lack && cli->argc == 0))
+        return usage(command);
+    return EXIT_FINE;
+}
+
+/* --- Help
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static void print_wrapped(FILE *out, const char *text)
+{
+    struct text rest = text_of(text);
+    size_t column = 0;
+
+    while (rest.len > 0) {
+        struct text word = text_cut(&rest, ' ');
+        if (column > 0 && column + 1 + word.len > 78) {
+            fputc('\n', out);
+            column = 0;
+        }
+        column += (size_t)fprintf(out, "%s%.*s", column ? " " : "", TEXT_ARGS(word));
+    }
+    fputc('\n', out);
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (const struct cli_command *command = cli_commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}
+
+static int cli_help(const struct cli *cli)
+{
+    const struct cli_command *command = cli->argc ? find_command(cli->argv[0]) : NULL;
+
+    if (command) {
+        printf("onsale %s: %s\n\n", command->name, command->summary);
+        if (*command->help)
+            print_wrapped(stdout, command->help);
+        fflush(stdout);
+        usage(command);
+        return EXIT_FINE;
+    }
+    if (cli->argc) {
+        fprintf(stderr, "onsale: there is no command \"%s\"\n", cli->argv[0]);
+        return EXIT_USAGE;
+    }
+    puts("onsale: tells everyone who asked, the second a sale opens\n\nusage: onsale COMMAND [--config FILE]\n");
+    for (command = cli_commands; command->name; command++)
+        printf("  %-11s %s\n", command->name, command->summary);
+    puts("\nThe configuration is --config, else ONSALE_CONFIG, else " ONSALE_CONFIG_FILE ".\n"
+         "`onsale help COMMAND` tells more. Exit: 0 fine, 1 failed, 2 usage, 3 configuration.");
+    return EXIT_FINE;
+}
+
+static int cli_version(const struct cli *cli)
+{
+    (void)cli;
+    puts("onsale " ONSALE_VERSION);
+    return EXIT_FINE;
+}
+
+void cli_print_manual(FILE *out)
+{
+    for (const struct cli_command *command = cli_commands; command->name; command++) {
+        struct text rest = text_of(command->options);
+        fprintf(out, "*%s*", command->name);
+        if (*command->arguments)
+            fprintf(out, " _%s_", command->arguments);
+        while (rest.len > 0) {
+            struct text item = text_cut(&rest, ' '), name = text_cut(&item, '=');
+            fprintf(out, " [*--%.*s*%s%.*s%s]", TEXT_ARGS(name), item.len ? " _" : "", TEXT_ARGS(item),
+                    item.len ? "_" : "");
+        }
+        fprintf(out, "\n\t%s.%s%s\n\n", command->summary, *command->help ? " " : "", command->help);
+    }
+}
+
+/* --- The commands that need no daemon
+ * --------------------------------------------------------------------------------- */
+
+static int cli_run(const struct cli *cli)
+{
+    return daemon_run(
+        &(struct daemon_options){.config_path = cli->config, .level = cli->verbose ? LOG_DEBUG : LOG_INFO});
+}
+
+static int cli_check(const struct cli *cli)
+{
+    struct error err = {0};
+    auto_free const char **folders = settings_plugin_folders();
+    struct settings *settings = settings_load(cli->config, folders, stderr, &err);
+
+    if (!settings)
+        return EXIT_CONFIG;
+    int rc = check_print(settings, stdout, &err);
+    settings_free(settings);
+    return rc < 0 ? cli_fail(&err) : EXIT_FINE;
+}
+
+int cli_fail(const struct error *err)
+{
+    fprintf(stderr, "onsale: %s\n", err->text);
+    return err->kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
+}
+
+static int suggest(const char *wrong)
+{
+    const struct cli_command *best = NULL;
+    unsigned least = 3;
+
+    for (const struct cli_command *command = cli_commands; command->name; command++)
+        if (text_distance(command->name, wrong) < least) {
+            least = text_distance(command->name, wrong);
+            best = command;
+        }
+    fprintf(stderr, "onsale: there is no command \"%s\"", wrong);
+    if (best)
+        fprintf(stderr, " (did you mean \"%s\"?)", best->name);
+    fputs("; `onsale help` lists them\n", stderr);
+    return EXIT_USAGE;
+}
+
+int cli_main(int argc, char **argv)
+{
+    const char *from_environment = getenv("ONSALE_CONFIG");
+    struct cli cli = {.config = from_environment && *from_environment ? from_environment : ONSALE_CONFIG_FILE};
+    const char *name = argc > 1 ? argv[1] : "help";
+
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    if (strcmp(name, "--manual") == 0) { /* for the man page's build */
+        cli_print_manual(stdout);
+        return EXIT_FINE;
+    }
+    const struct cli_command *command = find_command(name);
+    if (!command)
+        return suggest(name);
+    int rc = read_arguments(&cli, command, argc > 2 ? argc - 2 : 0, argv + 2);
+    return rc ? rc : command->run(&cli);
+}

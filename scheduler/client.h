@@ -1,0 +1,28 @@
+/* client.h - how a command reaches what is known: the running daemon by its unix socket, else the store, read only. */
+#ifndef ONSALE_CLIENT_H
+#define ONSALE_CLIENT_H
+
+#include "settings.h"
+#include "store/store.h"
+
+#include <jansson.h>
+
+struct client {
+    struct settings *settings;
+    const char *socket; /* path, or NULL when none is configured */
+};
+
+/* Reads the configuration; its problems go to stderr. -1: ERROR_CONFIG. */
+int client_open(struct client *client, const char *config_path, struct error *err);
+void client_close(struct client *client);
+
+/* Asks the daemon. 1: no daemon runs (nothing in `err`); -1: it refused or failed; 0: *answer is yours. */
+int client_ask(const struct client *client, const char *method, const char *path, const json_t *body, json_t **answer,
+               struct error *err);
+/* The daemon, or without one the store. */
+int client_report(const struct client *client, const struct store_report *report, json_t **answer, struct error *err);
+/* Opens the store for reading; NULL with `err`. */
+struct store *client_store(const struct client *client, struct error *err);
+int client_keys(const struct store *store, struct crypt_keys *keys, struct error *err);
+
+#endif

@@ -1,0 +1,303 @@
+#include "daemon.h"
+
+#include "api.h"
+#include "cast.h"
+#include "launch.h"
+#include "notify.h"
+#include "sync.h"
+#include "wire.h"
+
+#include <signal.h>
+#include <string.h>
+
+enum {
+    QUIET_CHECK_MS = 5,
+    STEP_FREEZE_MS = 5 * MINUTE_MS, /* a larger step of the clock freezes what cannot be taken back */
+    DOCTOR_MS = 10 * SECOND_MS,     /* how often the service manager hears a status line */
+};
+
+struct daemon {
+    const struct daemon_options *options;
+    struct log log;
+    uv_loop_t loop;
+    uv_signal_t term, interrupt, hangup;
+    uv_timer_t quiet, doctor;
+    struct world world;
+    struct crypt_keys keys;
+    struct store_image image;
+    struct cast_parts parts;
+    struct cast *cast;
+    struct api *api;
+    struct settings *next; /* a reload's settings, waiting for the old cast to be quiet */
+    int64_t quiet_by_ms;   /* by the monotonic clock */
+    bool leaving;
+    int exit_code;
+};
+
+static void on_quiet_timer(uv_timer_t *timer);
+
+/* --- Leaving and reloading: both wait until what is in flight has come home -----------------------------------------
+ */
+
+static void begin_quiet(struct daemon *daemon)
+{
+    int64_t grace_ms = cast_settings(daemon->cast)->stop_grace_ms;
+
+    cast_stop(daemon->cast, grace_ms);
+    daemon->quiet_by_ms = clock_mono_ms(daemon->world.clock) + grace_ms;
+    uv_timer_start(&daemon->quiet, on_quiet_timer, 0, QUIET_CHECK_MS);
+}
+
+static void swap_cast(struct daemon *daemon)
+{
+    struct error err = {0};
+    struct settings *next = daemon->next;
+
+    daemon->next = NULL;
+    cast_free(daemon->cast);
+    daemon->cast = cast_new(next, &daemon->world, &daemon->parts, &err);
+    if (!daemon->cast) {
+        log_line(&daemon->log, LOG_ERROR, "event=reload_failed error=%s", LOG_QUOTED(text_of(err.text)));
+        daemon->exit_code = 1;
+        daemon->leaving = true;
+        uv_stop(&daemon->loop);
+        return;
+    }
+    log_line(&daemon->log, LOG_NOTICE, "event=reloaded config=%s", LOG_QUOTED(text_of(daemon->options->config_path)));
+    notify_send("READY=1");
+}
+
+static void on_quiet_timer(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    bool quiet = cast_quiet(daemon->cast);
+
+    if (!quiet && clock_mono_ms(daemon->world.clock) < daemon->quiet_by_ms)
+        return;
+    if (!quiet)
+        log_line(&daemon->log, LOG_WARNING,
+                 "event=grace_over what=\"some deliveries had no answer in time: in doubt\"");
+    uv_timer_stop(&daemon->quiet);
+    if (daemon->leaving)
+        uv_stop(&daemon->loop);
+    else
+        swap_cast(daemon);
+}
+
+static void on_terminate(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+
+    if (daemon->leaving)
+        return;
+    log_line(&daemon->log, LOG_NOTICE, "event=stopping signal=%d", number);
+    notify_send("STOPPING=1");
+    daemon->leaving = true;
+    begin_quiet(daemon);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+    struct error err = {0};
+    auto_free const char **folders = settings_plugin_folders();
+
+    (void)number;
+    if (daemon->leaving || daemon->next)
+        return;
+    notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms(daemon->world.clock) * 1000);
+    daemon->next = settings_load(daemon->options->config_path, folders, daemon->log.out, &err);
+    if (!daemon->next) {
+        log_line(&daemon->log, LOG_ERROR, "event=reload_refused what=\"the old configuration stays\" error=%s",
+                 LOG_QUOTED(text_of(err.text)));
+        notify_send("READY=1");
+        return;
+    }
+    if (strcmp(daemon->next->store, cast_settings(daemon->cast)->store) != 0)
+        log_line(&daemon->log, LOG_WARNING, "event=reload what=\"another store needs a restart: the old one stays\"");
+    begin_quiet(daemon);
+}
+
+/* --- The clock
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void on_step(void *ctx, int64_t step_ms)
+{
+    struct daemon *daemon = ctx;
+    bool large = step_ms > STEP_FREEZE_MS || step_ms < -STEP_FREEZE_MS;
+
+    log_line(&daemon->log, LOG_WARNING, "event=clock_stepped by_ms=%lld frozen=%s", (long long)step_ms,
+             large ? "yes" : "no");
+    daemon->world.frozen |= large;
+    for (size_t i = 0; i < daemon->world.site_count; i++)
+        if (daemon->world.sites[i].sync)
+            sync_now(daemon->world.sites[i].sync); /* its Date is the judge */
+}
+
+static void on_doctor(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    const struct notices *notices = &daemon->world.notices;
+    size_t states[NOTICE_STATES] = {0};
+
+    for (size_t i = 0; i < notices->count; i++)
+        states[notices->at[i]->state]++;
+    notify_send("STATUS=%zu planned, %zu sending, %zu held%s\nWATCHDOG=1",
+                states[NOTICE_PLANNED] + states[NOTICE_GATHERING] + states[NOTICE_READY], states[NOTICE_SENDING],
+                states[NOTICE_HELD], daemon->world.copy ? "; HELD AS A COPY" : "");
+}
+
+/* --- Building
+ * ----------------------------------------------------------------------------------------------------------- */
+
+/* The generation's witness lies apart from the state, so that a restored or copied state is told by it. */
+static char *witness_path(const char *store)
+{
+    const char *folder = getenv("CACHE_DIRECTORY"), *home = getenv("HOME");
+    unsigned char hash[32];
+    struct buf path;
+
+    crypt_hmac((const unsigned char[CRYPT_KEY_SIZE]){0}, text_of(store), hash);
+    buf_init(&path, 4096);
+    if (folder)
+        buf_adds(&path, folder);
+    else if (geteuid() == 0 || !home)
+        buf_adds(&path, "/var/cache/onsale");
+    else
+        buf_addf(&path, "%s/.cache/onsale", home);
+    buf_addf(&path, "/witness-%02x%02x%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]);
+    return buf_take(&path);
+}
+
+static int open_store(struct daemon *daemon, const struct settings *settings, struct error *err)
+{
+    auto_free char *witness = witness_path(settings->store);
+    struct store_spec spec = {
+        .url = settings->store,
+        .instance = settings->instance,
+        .witness_path = witness,
+        .clock = daemon->world.clock,
+        .loop = &daemon->loop,
+        .log = &daemon->log,
+    };
+    char path[4096];
+
+    daemon->world.store = store_open(&spec, err);
+    if (!daemon->world.store)
+        return -1;
+    daemon->world.copy = store_copy_reason(daemon->world.store);
+    if (daemon->world.copy)
+        log_line(&daemon->log, LOG_ERROR, "event=copy what=%s remedy=\"onsale resume --this-is-the-one\"",
+                 LOG_QUOTED(text_of(daemon->world.copy)));
+    snprintf(path, sizeof path, "%s/onsale.keys", store_folder(daemon->world.store));
+    return crypt_keys_load(path, true, &daemon->keys, err);
+}
+
+static void watch_signals(struct daemon *daemon)
+{
+    struct {
+        uv_signal_t *handle;
+        uv_signal_cb callback;
+        int number;
+    } signals[] = {
+        {&daemon->term, on_terminate, SIGTERM},
+        {&daemon->interrupt, on_terminate, SIGINT},
+        {&daemon->hangup, on_hangup, SIGHUP},
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+        uv_signal_init(&daemon->loop, signals[i].handle);
+        signals[i].handle->data = daemon;
+        uv_signal_start(signals[i].handle, signals[i].callback, signals[i].number);
+        uv_unref((uv_handle_t *)signals[i].handle);
+    }
+    uv_timer_init(&daemon->loop, &daemon->quiet);
+    uv_timer_init(&daemon->loop, &daemon->doctor);
+    daemon->quiet.data = daemon->doctor.data = daemon;
+    int64_t watchdog_ms = notify_watchdog_ms();
+    uv_timer_start(&daemon->doctor, on_doctor, 0, (uint64_t)(watchdog_ms ? watchdog_ms : DOCTOR_MS));
+}
+
+static int build(struct daemon *daemon, struct settings **settings, struct error *err)
+{
+    struct world *world = &daemon->world;
+
+    world->clock = &clock_machine;
+    world->log = &daemon->log;
+    world->keys = &daemon->keys;
+    if (open_store(daemon, *settings, err) < 0 || store_load(world->store, &daemon->image, err) < 0)
+        return -1;
+    world_take(world, &daemon->image);
+    if (!(world->alarms = alarms_new(&daemon->loop, world->clock, err)) || !(world->locales = locales_new(err)) ||
+        !(daemon->parts.fetcher = fetcher_new(&daemon->loop, err)) ||
+        !(daemon->parts.wires = wires_new(&daemon->loop, err)))
+        return -1;
+    world->zones = zones_new();
+    alarms_on_step(world->alarms, on_step, daemon);
+    daemon->parts.loop = &daemon->loop;
+    daemon->parts.first_loads = daemon->image.first_loads;
+    daemon->parts.first_load_count = daemon->image.first_load_count;
+    if ((*settings)->http.listen.count > 0 &&
+        !(daemon->api = api_new(&daemon->loop, (*settings)->http.listen.at[0], world, err)))
+        return -1;
+    daemon->cast = cast_new(*settings, world, &daemon->parts, err);
+    *settings = NULL; /* the cast's, or freed by its failure */
+    return daemon->cast ? 0 : -1;
+}
+
+/* In reverse; handles close in the last turns of the loop. */
+static void teardown(struct daemon *daemon)
+{
+    struct world *world = &daemon->world;
+
+    api_close(daemon->api);
+    if (daemon->cast)
+        cast_free(daemon->cast);
+    if (daemon->next)
+        settings_free(daemon->next);
+    wires_close(daemon->parts.wires);
+    fetcher_close(daemon->parts.fetcher);
+    uv_handle_t *handles[] = {(uv_handle_t *)&daemon->term, (uv_handle_t *)&daemon->interrupt,
+                              (uv_handle_t *)&daemon->hangup, (uv_handle_t *)&daemon->quiet,
+                              (uv_handle_t *)&daemon->doctor};
+    for (size_t i = 0; i < ARRAY_LEN(handles); i++)
+        uv_close(handles[i], NULL);
+    if (world->store)
+        store_close(world->store);
+    if (world->alarms)
+        alarms_close(world->alarms);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&daemon->loop);
+    zones_free(world->zones);
+    locales_free(world->locales);
+    world_forget(world);
+    store_image_clear(&daemon->image);
+}
+
+int daemon_run(const struct daemon_options *options)
+{
+    struct daemon daemon = {.options = options};
+    struct error err = {0};
+    auto_free const char **folders = settings_plugin_folders();
+
+    log_init(&daemon.log, options->level);
+    struct settings *settings = settings_load(options->config_path, folders, stderr, &err);
+    if (!settings)
+        return 3;
+    uv_loop_init(&daemon.loop);
+    watch_signals(&daemon);
+    if (build(&daemon, &settings, &err) < 0) {
+        log_line(&daemon.log, LOG_ERROR, "event=failed error=%s", LOG_QUOTED(text_of(err.text)));
+        daemon.exit_code = err.kind == ERROR_CONFIG ? 3 : 1;
+        settings_free(settings);
+    } else {
+        log_line(&daemon.log, LOG_NOTICE, "event=started generation=%lld config=%s",
+                 (long long)store_generation(daemon.world.store), LOG_QUOTED(text_of(options->config_path)));
+        notify_send("READY=1");
+        uv_run(&daemon.loop, UV_RUN_DEFAULT);
+        log_line(&daemon.log, LOG_NOTICE, "event=stopped");
+    }
+    teardown(&daemon);
+    return daemon.exit_code;
+}
