@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+"""Holds the direction of the house: each file includes only what stands below it, and each library is spoken to from its own
+files. The ladder is read top down; on a line joined by '|' neighbours are strangers, in an ordered line what stands later may
+include what stands earlier."""
+
+import os
+import re
+import sys
+
+ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname(__file__), '..')), 'scheduler')
+
+# From the ground up. Within a rung, a list of groups: files of one group may include each other, groups only earlier ones
+# where the rung is ordered.
+LADDER = [
+    ('ground', True, [['error'], ['text'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['crypt'],
+                      ['config', 'config_yaml', 'config_problem', 'config_tree']]),
+    ('loop', False, [['fetch'], ['wire'], ['alarm']]),
+    ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
+    ('words', True, [['address'], ['pace'], ['plan'], ['gate'], ['render'], ['mime'],
+                     ['templates'], ['values'], ['message']]),
+    ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_private'], ['store/'], ['server']]),
+    ('flow', True, [['world'], ['again'], ['gather'], ['gatekeeper'], ['dispatch'],
+                    ['launch', 'launch_end', 'launch_operator', 'launch_private'], ['sync'], ['operators']]),
+    ('doors', True, [['settings', 'settings_check'], ['check'], ['cast'], ['api'], ['daemon'], ['client'], ['cli_table'],
+                     ['preview', 'cli', 'cli_report', 'cli_control'], ['main']]),
+]
+
+LIBRARIES = {
+    r'curl/': {'fetch', 'wire'},
+    r'microhttpd': {'server'},
+    r'libical/': {'calendar'},
+    r'sqlite3': {'store/'},
+    r'yaml': {'config', 'config_yaml'},
+    r'openssl/': {'crypt'},
+    r'unicode/': {'locale'},
+    r'idn2': {'address', 'mime'},
+    r'dlfcn': set(),
+}
+
+
+def place(name):
+    """(rung, group) of a file by its path without ending; folders count as one file."""
+    for rung, (_, _, groups) in enumerate(LADDER):
+        for group, members in enumerate(groups):
+            for member in members:
+                if name == member or (member.endswith('/') and name.startswith(member)):
+                    return rung, group
+    return None
+
+
+def main():
+    problems = []
+    for folder, _, files in os.walk(ROOT):
+        for file in sorted(files):
+            if not file.endswith(('.c', '.h')):
+                continue
+            path = os.path.relpath(os.path.join(folder, file), ROOT)
+            name = path[:-2]
+            mine = place(name)
+            if mine is None:
+                problems.append(f'{path}: the ladder of tests/direction.py does not know it')
+                continue
+            with open(os.path.join(folder, file), encoding='utf-8') as source:
+                text = source.read()
+            for included in re.findall(r'^#include "([^"]+)"', text, re.M):
+                if included in ('build-config.h', 'notifier.h'):
+                    continue
+                local = os.path.normpath(os.path.join(os.path.dirname(path), included))
+                target = local if os.path.exists(os.path.join(ROOT, local)) else included
+                other = place(target[:-2])
+                if other is None:
+                    problems.append(f'{path}: includes unknown "{included}"')
+                elif other[0] > mine[0]:
+                    problems.append(f'{path} ({LADDER[mine[0]][0]}) includes "{included}" ({LADDER[other[0]][0]}): upwards')
+                elif other[0] == mine[0] and other[1] != mine[1]:
+                    ordered = LADDER[mine[0]][1]
+                    if not ordered:
+                        problems.append(f'{path} includes "{included}": neighbours in {LADDER[mine[0]][0]} are strangers')
+                    elif other[1] > mine[1]:
+                        problems.append(f'{path} includes "{included}": it stands later in {LADDER[mine[0]][0]}')
+            for library in re.findall(r'^#include <([^>]+)>', text, re.M):
+                for pattern, allowed in LIBRARIES.items():
+                    if re.match(pattern, library) and not any(
+                            name == one or (one.endswith('/') and name.startswith(one)) for one in allowed):
+                        problems.append(f'{path}: <{library}> is for {", ".join(sorted(allowed)) or "nobody"}')
+    notifiers = os.path.join(ROOT, '..', 'notifiers')
+    for file in sorted(os.listdir(notifiers)) if os.path.isdir(notifiers) else []:
+        with open(os.path.join(notifiers, file), encoding='utf-8') as source:
+            for included in re.findall(r'^#include "([^"]+)"', source.read(), re.M):
+                if not os.path.exists(os.path.join(notifiers, included)):
+                    problems.append(f'notifiers/{file}: includes "{included}": plugins see notifier.h and nothing else of ours')
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+sys.exit(main())

@@ -1,0 +1,33 @@
+# The oldest definition is hidden five minutes after everybody was told: nobody hears anything more.
+now 2027-03-26T08:00:00Z
+config
+store: sqlite:FOLDER/onsale.db
+sender: {name: Arena, postal_address: "Street 1", contact: help@arena.example}
+sites:
+  - {name: arena, source: file, path: definitions.json, poll_every: 10s, time_zone: Europe/Vilnius}
+audiences:
+  - {name: fans, source: file, path: people.csv}
+notifiers:
+  - {name: mail, plugin: "null", from: Arena <tickets@arena.example>}
+rules:
+  - {name: on-sale, when: sale_start, audiences: [fans], notify: [mail], template: on-sale}
+.
+person ann@example.org
+person bob@example.org
+person cyd@example.org unsubscribed
+define early start=09:00:00
+define late start=09:00:00
+start
+until 08:59:59
+expect messages 0
+until 09:01:00
+expect on-sale done
+expect messages 2
+until 09:05:00
+change early hidden=yes
+until 09:30:00
+expect messages 2
+expect notices 1
+change late deleted=yes
+until 11:30:00
+expect messages 2
