@@ -411,10 +411,11 @@ static bool has_people(const struct notice *notice)
     return notice->roll && (notice->pass > 0 || notice->tally.planned > 0);
 }
 
+/* A withdrawn one is on its way back when its instant is wanted again. */
 static bool wants_people(const struct notice *notice)
 {
-    return notice->state == NOTICE_PLANNED && notice->gathered_at_ms == MOMENT_NONE && notice->pass == 0 &&
-           notice->tally.planned == 0;
+    return !has_people(notice) &&
+           (notice->state == NOTICE_PLANNED || (notice->state == NOTICE_WITHDRAWN && !notice->claimed));
 }
 
 /* Where the definitions of a moved notice stand now: at the only new instant of the event, or at its only one. NULL

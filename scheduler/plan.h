@@ -35,7 +35,9 @@ enum plan_action {
     PLAN_BRING_BACK, /* `notice`, withdrawn without ever a claim, has a definition again */
     PLAN_MISS,       /* `notice` was not started within catch_up (one that gathers gives that up first) */
     PLAN_RETIME,     /* `notice` has another due time now (the rule or a zone changed) */
-    PLAN_TAKE_OVER,  /* the people gathered for `from` go to `notice`, or to the notice added just before when NULL */
+    /* The people gathered for `from` go to `notice`, or to the notice added just before when NULL. `from` has none then
+     * (roll 0); should it come back, it needs a roll that was never used. */
+    PLAN_TAKE_OVER,
     PLAN_TOLD,     /* `notice` needs a word because all behind it were told before (held state is dispatch's to set) */
     PLAN_NOT_TOLD, /* ... and no longer */
 };

@@ -21,6 +21,7 @@ struct world {
     size_t rule_count; /* 0 while it is taken out */
     int64_t walked_at_ms, now_ms;
     bool frozen, asleep, settled; /* settled: a second plan must find nothing to do */
+    int64_t rolls;                /* lists of people begun so far */
     struct buf log;
 };
 
@@ -103,6 +104,8 @@ static void send(struct world *world, struct notice *notice)
     const char *ids[16];
     size_t count = plan_members(notice, &world->rule, &world->definitions, members, ARRAY_LEN(members));
 
+    assert_true(count > 0);
+    assert_true(world->now_ms >= notice->due_at_ms && world->now_ms <= plan_start_by_ms(notice, &world->rule));
     notice_move(notice, NOTICE_SENDING, REASON_NONE, NULL);
     notice->claimed = true;
     buf_addf(&world->log, "%s%d @%d=", world->log.len ? "; " : "", (int)((world->now_ms - T0_MS) / MINUTE_MS),
@@ -111,8 +114,8 @@ static void send(struct world *world, struct notice *notice)
         ids[i] = members[i]->id;
         buf_adds(&world->log, ids[i]);
     }
-    if (notice->roll != notice->id)
-        buf_addc(&world->log, '*'); /* people gathered by another */
+    if (notice->pass > 1)
+        buf_addc(&world->log, '*'); /* people gathered before, for this instant or another */
     notice_set_members(notice, ids, count);
     notice_move(notice, NOTICE_DONE, REASON_NONE, NULL);
 }
@@ -122,7 +125,7 @@ static void launch(struct world *world, struct notice *notice)
     if (notice->state == NOTICE_PLANNED && world->now_ms >= notice->due_at_ms - 10 * MINUTE_MS) {
         notice_move(notice, NOTICE_GATHERING, REASON_NONE, NULL);
         if (!notice->roll)
-            notice->roll = notice->id;
+            notice->roll = ++world->rolls;
         notice->pass++;
         notice->tally.planned = notice->tally.waiting = 10;
         notice_move(notice, NOTICE_READY, REASON_NONE, NULL);
@@ -323,6 +326,11 @@ static void stories(void **state)
          {{0, "a600 b600"}, {595, "a700 b700"}, {900}},
          "700 @700=ab*",
          "600 withdrawn moved; 700 done"},
+        {"moved after gathering, and back with the people",
+         START,
+         {{0, "a600"}, {593, "a700"}, {596, "a600"}, {900}},
+         "600 @600=a*",
+         "600 done; 700 withdrawn moved"},
         {"moved one by one after gathering",
          START,
          {{0, "a600 b600"}, {592, "a700 b600"}, {595, "a700 b700"}, {900}},
@@ -331,7 +339,7 @@ static void stories(void **state)
         {"cancelled at T-1, revived at T+5",
          START,
          {{0, "a600 b600"}, {599, "~a600 ~b600"}, {605, "a600 b600"}, {900}},
-         "605 @600=ab",
+         "605 @600=ab*",
          "600 done"},
         {"revived too late", START, {{0, "a600"}, {599, "~a600"}, {631, "a600"}, {900}}, "", "600 withdrawn event off"},
         {"hidden", START, {{0, "a600"}, {500, "-a600"}, {900}}, "", "600 withdrawn hidden"},
@@ -497,6 +505,55 @@ static void one_reminder_per_instant(void **state)
                 snprintf(log, sizeof log, "540 @600=%s; 640 @700=abc", left);
             tell(&story);
         }
+}
+
+static unsigned roll(unsigned *random)
+{
+    *random = *random * 1103515245 + 12345;
+    return *random / 65536;
+}
+
+/* Whatever people do: an instant is announced once at most, never before it is due or after catch_up, only with what
+ * is visible there; a second plan is empty; no step is refused by the life of a notice. */
+static void random_histories(void **state)
+{
+    unsigned random = 11;
+
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        struct world world = {.rule = {.name = "on-sale", .catch_up_ms = 30 * MINUTE_MS}, .rule_count = 1};
+        world.rule.if_told = round % 2 ? THEN_HOLD : THEN_SEND;
+        world.settled = true;
+        world.known = (struct plan_rule){&world.rule, minute(-9999)};
+        world.walked_at_ms = minute(-9999);
+        buf_init(&world.log, 65536);
+        for (int at = 0; at < 200; at++) {
+            world.now_ms = minute(at);
+            if (roll(&random) % 7 == 0) {
+                char words[128] = "";
+                size_t n = 0;
+                for (char id = 'a'; id <= 'd'; id++) {
+                    unsigned mark = roll(&random) % 8;
+                    if (roll(&random) % 11)
+                        n += (size_t)snprintf(words + n, sizeof words - n, "%s%s%c%u", n ? " " : "",
+                                              mark == 0   ? "-"
+                                              : mark == 1 ? "~"
+                                                          : "",
+                                              id, 40 + 30 * (roll(&random) % 5));
+                }
+                define(&world, words);
+            }
+            tick(&world);
+        }
+        for (size_t i = 0; i < world.notices.count; i++) {
+            const struct notice *notice = world.notices.at[i];
+            for (size_t k = i + 1; k < world.notices.count; k++)
+                assert_false(world.notices.at[k]->at_ms == notice->at_ms);
+        }
+        definitions_clear(&world.definitions);
+        notices_clear(&world.notices);
+        buf_clear(&world.log);
+    }
 }
 
 /* --- single steps ----------------------------------------------------------------------------------------------- */
@@ -730,6 +787,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(stories),
         cmocka_unit_test(one_reminder_per_instant),
+        cmocka_unit_test(random_histories),
         cmocka_unit_test(due_times_follow_rule_and_zone),
         cmocka_unit_test(start_by),
         cmocka_unit_test(misses),
