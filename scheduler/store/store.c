@@ -8,7 +8,7 @@
 enum {
     SLICE_MS = 40,        /* a transaction takes no more jobs after so long */
     GATHER_PEOPLE = 1000, /* and no more people of gathering pages */
-    PASSED_OVER_MAX = 8   /* transactions without a page while pages wait */
+    PASSED_OVER_MAX = 8   /* transactions that let a page of people wait */
 };
 
 struct queue {
@@ -21,10 +21,10 @@ struct worker {
     struct sqlite *db; /* the thread's, once it runs */
     uv_thread_t thread;
     bool running;
-    uv_mutex_t mutex; /* over what follows */
+    unsigned passed_over; /* the thread's: transactions without a page of people while one waited */
+    uv_mutex_t mutex;     /* over what follows */
     uv_cond_t work;
     struct queue lanes[LANES];
-    unsigned passed_over; /* transactions since a page of people was taken, while pages wait */
     bool stop;
 };
 
@@ -143,16 +143,19 @@ struct taken {
 };
 
 /* The next one for this transaction, or NULL. Claims and fates do not wait for pages of people: those get transactions
- * of their own, and a share of the others only when they were passed over for long. */
+ * of their own, and go first only when they were passed over for long. */
 static struct store_job *next_write(struct worker *worker, struct taken *taken)
 {
+    struct queue *writes = &worker->lanes[LANE_WRITE], *pages = &worker->lanes[LANE_GATHER];
+    struct store_job *job = NULL;
+
     uv_mutex_lock(&worker->mutex);
-    struct queue *pages = &worker->lanes[LANE_GATHER];
-    struct store_job *job = queue_pop(&worker->lanes[LANE_WRITE]);
-    if (!job && taken->people < GATHER_PEOPLE && (!taken->writes || worker->passed_over >= PASSED_OVER_MAX))
+    if (worker->passed_over >= PASSED_OVER_MAX && !taken->people)
         job = queue_pop(pages);
     if (!job)
-        worker->passed_over = pages->first && !taken->people ? worker->passed_over + 1 : 0;
+        job = queue_pop(writes);
+    if (!job && !taken->writes && taken->people < GATHER_PEOPLE)
+        job = queue_pop(pages);
     uv_mutex_unlock(&worker->mutex);
     if (!job)
         return NULL;
@@ -161,6 +164,14 @@ static struct store_job *next_write(struct worker *worker, struct taken *taken)
     else
         taken->writes++;
     return job;
+}
+
+static void count_passed_over(struct worker *worker, const struct taken *taken)
+{
+    uv_mutex_lock(&worker->mutex);
+    bool waiting = worker->lanes[LANE_GATHER].first;
+    uv_mutex_unlock(&worker->mutex);
+    worker->passed_over = waiting && !taken->people ? worker->passed_over + 1 : 0;
 }
 
 /* A job that fails leaves nothing behind. False when the whole transaction is gone with it. */
@@ -204,6 +215,7 @@ static void write_together(struct worker *worker)
         }
         queue_push(&done, job);
     } while (whole && clock_mono_ms(&clock_machine) < until_ms);
+    count_passed_over(worker, &taken);
     if (whole)
         whole = sqlite_commit(db, &err) == 0;
     else

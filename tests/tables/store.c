@@ -732,6 +732,54 @@ static void a_full_disk_is_said_and_survived(void **state)
     assert_int_equal(b->progress[0].tally.planned, stored);
 }
 
+struct race {
+    struct bench *bench;
+    unsigned pages, turns;
+    unsigned pages_at_first_turn;
+};
+
+static void on_page(void *ctx, const struct store_gathered *result)
+{
+    struct race *race = ctx;
+
+    assert_null(result->failure);
+    race->pages++;
+    assert_int_equal(result->planned, race->pages * 100); /* in order */
+}
+
+static void on_overtaking(void *ctx, const struct error *failure)
+{
+    struct race *race = ctx;
+
+    assert_null(failure);
+    if (!race->turns++)
+        race->pages_at_first_turn = race->pages;
+}
+
+/* What is claimed does not wait behind the pages of another launch, and both get done. */
+static void claims_overtake_pages(void **state)
+{
+    struct bench *b = *state;
+    struct race race = {.bench = b};
+    struct store_person people[100] = {0};
+
+    for (unsigned page = 0; page < 100; page++) {
+        for (unsigned i = 0; i < 100; i++) {
+            bench_key(people[i].key, page * 100 + i);
+            people[i].address = TEXT("somebody@example.org");
+        }
+        store_gather(b->store,
+                     &(struct store_gather){
+                         .roll = 1, .pass = 1, .source = "fans", .cursor = "", .people = people, .count = 100},
+                     on_page, &race);
+    }
+    for (int i = 0; i < 20; i++)
+        store_evidence(b->store, 1, i, "{}", on_overtaking, &race);
+    while (race.pages < 100 || race.turns < 20)
+        uv_run(&b->loop, UV_RUN_ONCE);
+    assert_true(race.pages_at_first_turn < 100);
+}
+
 /* --- Identity --- */
 
 static void claim_fails_as_a_copy(struct bench *b)
@@ -929,6 +977,7 @@ int main(void)
         TEST(answers_come_in_order_and_a_cancelled_one_not_at_all),
         TEST(a_failing_job_fails_alone),
         TEST(a_full_disk_is_said_and_survived),
+        TEST(claims_overtake_pages),
         TEST(a_foreign_state_is_a_copy),
         TEST(the_machine_is_an_identity_too),
         TEST(a_state_older_than_its_witness_is_a_copy),
