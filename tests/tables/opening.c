@@ -59,6 +59,7 @@ static void regrouping(void **state)
         {"one by one", {"a10 b10 c10", "a12 b10 c10", "a12 b12 c10", "a12 b12 c12"}, "1@12=abc (2)"},
         {"split: the larger part keeps it", {"a10 b10 c10", "a10 b12 c12"}, "1@12=bc 2@10=a"},
         {"split: a tie stays", {"a10 b10", "a12 b10"}, "1@10=b 2@12=a"},
+        {"split: a tie stays, though the other is earlier", {"a10 b10", "a8 b10"}, "1@10=b 2@8=a"},
         {"split: a tie, none stays", {"a10 b10", "a13 b12"}, "1@12=b 2@13=a"},
         {"split and rejoin", {"a10 b10", "a12 b10", "a10 b10"}, "1@10=ab (2)"},
         {"merge keeps the oldest", {"a10 b11 c11 d11", "a11 b11 c11 d11"}, "1@11=abcd (2)"},

@@ -47,6 +47,8 @@ static void make_plan(struct world *world, struct plan *plan)
 
 static void hand_over(struct notice *to, struct notice *from)
 {
+    assert_true(from->roll && from->pass > 0);
+    assert_true(to->roll == 0 && to->pass == 0);
     to->roll = from->roll;
     to->pass = from->pass;
     to->tally = from->tally;
@@ -326,6 +328,11 @@ static void stories(void **state)
          {{0, "a600 b600"}, {595, "a700 b700"}, {900}},
          "700 @700=ab*",
          "600 withdrawn moved; 700 done"},
+        {"two gathered ones become one: the first one's people",
+         START,
+         {{0, "a600 b603 c700"}, {595, "a700 b700 c700"}, {900}},
+         "700 @700=abc*",
+         "600 withdrawn moved; 603 withdrawn moved; 700 done"},
         {"moved after gathering, and back with the people",
          START,
          {{0, "a600"}, {593, "a700"}, {596, "a600"}, {900}},
@@ -683,6 +690,68 @@ static void misses(void **state)
     }
 }
 
+/* A moment that is over is ours only if rule, site and one definition were here before it was due. */
+static void ours_or_not(void **state)
+{
+    static const struct {
+        int64_t loaded, walked, created[2]; /* minutes; due at 600, now it is 610 */
+        enum plan_action action;
+    } cases[] = {
+        {0, 0, {0, 0}, PLAN_ADD},          {599, 599, {599, 605}, PLAN_ADD},  {599, 599, {605, 599}, PLAN_ADD},
+        {600, 0, {0, 0}, PLAN_ADD_MISSED}, {0, 600, {0, 0}, PLAN_ADD_MISSED}, {0, 0, {600, 605}, PLAN_ADD_MISSED},
+        {0, -1, {0, 0}, PLAN_ADD_MISSED}, /* never walked */
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct world world = {.rule = {.name = "on-sale", .catch_up_ms = 30 * MINUTE_MS}, .rule_count = 1};
+        struct plan plan = {0};
+        world.known = (struct plan_rule){&world.rule, minute(cases[i].loaded)};
+        world.walked_at_ms = cases[i].walked < 0 ? MOMENT_NONE : minute(cases[i].walked);
+        for (int k = 0; k < 2; k++) {
+            world.now_ms = minute(cases[i].created[k]);
+            define(&world, k ? "a600 b600" : "a600");
+        }
+        world.now_ms = minute(610);
+        make_plan(&world, &plan);
+        assert_int_equal(plan.count, 1);
+        if (plan.steps[0].action != cases[i].action)
+            fail_msg("case %zu: step %d", i, plan.steps[0].action);
+        if (cases[i].action == PLAN_ADD_MISSED)
+            assert_int_equal(plan.steps[0].reason, REASON_BEFORE_OUR_TIME);
+        plan_clear(&plan);
+        world.frozen = true; /* then nothing is written off */
+        make_plan(&world, &plan);
+        assert_int_equal(plan.count, cases[i].action == PLAN_ADD);
+        plan_clear(&plan);
+        definitions_clear(&world.definitions);
+    }
+}
+
+static void a_rule_taken_out_ends_only_what_has_not_begun(void **state)
+{
+    struct world world = {.rule = {.name = "on-sale", .catch_up_ms = 30 * MINUTE_MS}};
+    struct plan plan = {0};
+
+    (void)state;
+    world.known.rule = &world.rule;
+    define(&world, "a600 b700");
+    for (int i = 1; i <= 2; i++) {
+        struct notice *notice =
+            notice_new(i, "arena", "e", "on-sale", MOMENT_SALE_START, minute(i == 1 ? 600 : 700), 1);
+        notice->state = i == 1 ? NOTICE_SENDING : NOTICE_READY;
+        notice->claimed = i == 1;
+        notices_put(&world.notices, notice);
+    }
+    make_plan(&world, &plan);
+    assert_int_equal(plan.count, 1);
+    assert_int_equal(plan.steps[0].notice->id, 2);
+    assert_int_equal(plan.steps[0].action, PLAN_WITHDRAW);
+    assert_int_equal(plan.steps[0].reason, REASON_RULE);
+    plan_clear(&plan);
+    definitions_clear(&world.definitions);
+    notices_clear(&world.notices);
+}
+
 static void a_repeat_stands_beside_the_first(void **state)
 {
     struct world world = {.rule = {.name = "on-sale", .catch_up_ms = 30 * MINUTE_MS}, .rule_count = 1};
@@ -791,6 +860,8 @@ int main(void)
         cmocka_unit_test(due_times_follow_rule_and_zone),
         cmocka_unit_test(start_by),
         cmocka_unit_test(misses),
+        cmocka_unit_test(ours_or_not),
+        cmocka_unit_test(a_rule_taken_out_ends_only_what_has_not_begun),
         cmocka_unit_test(a_repeat_stands_beside_the_first),
         cmocka_unit_test(members_are_what_the_rule_covers),
         cmocka_unit_test(large_plans_are_quick),
