@@ -636,7 +636,13 @@ static void conn_open(struct smtp *smtp)
 
 static void on_reopen(void *ctx)
 {
-    smtp_drain(ctx);
+    struct smtp *smtp = ctx;
+    int64_t left_ms = smtp->reopen_at_ms - smtp->host->mono_ms(smtp->host);
+
+    if (left_ms > 0) /* timers may ring a little early */
+        smtp->host->timer_start(smtp->reopen, left_ms);
+    else
+        smtp_drain(smtp);
 }
 
 /* ---- what may start now ---- */
