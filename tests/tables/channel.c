@@ -152,15 +152,17 @@ static void world_free(struct world *world)
     free(world);
 }
 
+#define BODY "Subject: now\r\n\r\n.dots\r\n..\r\n.\r\nend\r\n" /* what dots can do wrong */
+
 static void send_one(struct world *world, uint32_t seq, const char *to)
 {
     char token[32];
     struct channel_delivery delivery = {
         .notice = 1, .seq = seq, .attempt = 1, .to = to, .from = "bounces@shop.example", .token = token};
 
-    snprintf(token, sizeof token, "t%u", seq);
+    snprintf(token, sizeof token, "t%04u", seq);
     buf_init(&delivery.raw, 1 << 24);
-    buf_addf(&delivery.raw, "Message-ID: <%s@shop.example>\r\nSubject: now\r\n\r\n.dots\r\n..\r\n.\r\nend\r\n", token);
+    buf_addf(&delivery.raw, "Message-ID: <%s@shop.example>\r\n" BODY, token);
     channel_claimed(world->channel, clock_now_ms(&clock_machine), 1);
     channel_send(world->channel, &delivery);
     assert_null(delivery.raw.ptr);
@@ -237,15 +239,21 @@ static void sink_tell(struct sink *sink, const char *order)
     close(fd);
 }
 
-/* Messages taken since the last call; each recipient at most once. */
+/* Messages taken since the last call. They must have arrived byte for byte, as far as their length tells. */
 static int sink_taken(struct sink *sink)
 {
-    char line[1000];
+    char line[1000], size[40];
     int taken = 0;
 
     clearerr(sink->log);
-    while (fgets(line, sizeof line, sink->log))
-        taken += strstr(line, "\"result\": \"taken\"") != NULL;
+    snprintf(size, sizeof size, "\"size\": %zu}", strlen("Message-ID: <t0000@shop.example>\r\n" BODY));
+    while (fgets(line, sizeof line, sink->log)) {
+        if (!strstr(line, "\"result\": \"taken\""))
+            continue;
+        taken++;
+        if (!strstr(line, size) || !strstr(line, "\"message_id\": \"t"))
+            fail_msg("not what was sent (%s): %s", size, line);
+    }
     return taken;
 }
 
@@ -606,12 +614,12 @@ static void outbox_is_a_maildir(void **state)
     assert_int_equal(files_in(path), 40);
     snprintf(path, sizeof path, "%s/mail/tmp", folder);
     assert_int_equal(files_in(path), 0);
-    snprintf(path, sizeof path, "%s/mail/new/t7.onsale.eml", folder);
+    snprintf(path, sizeof path, "%s/mail/new/t0007.onsale.eml", folder);
     FILE *file = fopen(path, "r");
     assert_non_null(file);
     assert_non_null(fgets(line, sizeof line, file));
     fclose(file);
-    assert_string_equal(line, "Message-ID: <t7@shop.example>\r\n");
+    assert_string_equal(line, "Message-ID: <t0007@shop.example>\r\n");
 
     /* the folder goes away and comes back: trouble, and well again by itself */
     snprintf(path, sizeof path, "mv %s/mail %s/away", folder, folder);

@@ -1,0 +1,432 @@
+#include "smtp_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- fates ---- */
+
+static void job_finish(struct smtp *smtp, struct job *job, struct notifier_result result)
+{
+    result.handed_over_at_ms = job->handed_over_at_ms;
+    smtp->host->finish(smtp->host, job->delivery, &result);
+    free(job);
+}
+
+static void job_end(struct smtp *smtp, struct job *job, enum notifier_fate fate, enum notifier_scope scope, int code,
+                    const char *text)
+{
+    job_finish(smtp, job, (struct notifier_result){.fate = fate, .scope = scope, .code = code, .text = text});
+}
+
+static void job_answered(struct smtp *smtp, struct job *job, enum smtp_stage stage, struct smtp_reply *reply)
+{
+    struct smtp_class class = smtp_classify(stage, reply);
+    struct notifier_result result = {class.fate, class.scope, reply->code, reply->text, class.retry_after_ms, 0};
+
+    smtp_scrub(reply->text, job->delivery->to);
+    job_finish(smtp, job, result);
+}
+
+void job_return(struct smtp *smtp, struct job *job, const char *text)
+{
+    job_end(smtp, job, NOTIFIER_RETURNED, NOTIFIER_CHANNEL, 0, text);
+}
+
+/* Its connection ended before the message was handed over. Where the connection had worked so far (a limit on messages,
+ * an idle one dropped) another gets it at once; but not for ever, lest a message that ends connections goes round. */
+static void job_try_again(struct smtp *smtp, struct conn *conn, struct job *job, int code, const char *why)
+{
+    if (conn->accepted > 0 && job->again < (code == 421 ? AGAIN_MAX : 1) && !smtp->stopping && !smtp->broken) {
+        job->again++;
+        job->faulty = false;
+        job->end = 0;
+        job->next = smtp->waiting;
+        if (!smtp->waiting)
+            smtp->waiting_end = &job->next;
+        smtp->waiting = job;
+        smtp->waiting_count++;
+        return;
+    }
+    job_end(smtp, job, NOTIFIER_TRY_LATER, NOTIFIER_CHANNEL, code, why);
+}
+
+/* ---- connections ---- */
+
+void conn_free(struct conn *conn)
+{
+    struct smtp *smtp = conn->smtp;
+
+    for (struct conn **at = &smtp->conns; *at; at = &(*at)->next)
+        if (*at == conn) {
+            *at = conn->next;
+            break;
+        }
+    if (conn->open)
+        smtp->open--;
+    else
+        smtp->connecting--;
+    smtp->host->wire_close(conn->wire);
+    smtp->host->timer_free(conn->timer);
+    free(conn);
+}
+
+/* Everything the connection owed us is decided; it is gone afterwards. `code` and `why`: what ended it. */
+void conn_lose(struct conn *conn, int code, const char *why)
+{
+    struct smtp *smtp = conn->smtp;
+    struct job *body = conn->body, *envelope = conn->envelope;
+
+    conn->body = conn->envelope = NULL;
+    if (body && body->handed_over_at_ms)
+        job_end(smtp, body, NOTIFIER_IN_DOUBT, NOTIFIER_CHANNEL, code, why);
+    else if (body)
+        job_try_again(smtp, conn, body, code, why);
+    if (envelope)
+        job_try_again(smtp, conn, envelope, code, why);
+    if (smtp->host->mono_ms(smtp->host) - conn->opened_at_ms > LIVED_MS)
+        smtp->backoff_ms = 0;
+    if (conn->accepted == 0 && !conn->leaving)
+        smtp_back_off(smtp);
+    conn_free(conn);
+}
+
+void conn_set_deadline(struct conn *conn)
+{
+    struct smtp *smtp = conn->smtp;
+    int64_t after_ms = smtp->keep_alive_ms, now_ms = smtp->host->mono_ms(smtp->host);
+    int64_t before_ms = conn->deadline_ms;
+
+    if (conn->leaving)
+        after_ms = QUIT_WAIT_MS;
+    else if (conn->expected > 0)
+        after_ms = conn->expect[0] == EXPECT_DOT ? smtp->answer_timeout_ms : smtp->command_timeout_ms;
+    conn->deadline_ms = now_ms + after_ms;
+    if (before_ms == 0 || conn->deadline_ms < before_ms) /* a later one is seen when the timer rings */
+        smtp->host->timer_start(conn->timer, after_ms);
+}
+
+static void conn_expect(struct conn *conn, enum expect what)
+{
+    conn->expect[conn->expected++] = what;
+    if (conn->expected == 1)
+        conn_set_deadline(conn);
+}
+
+static void conn_say(struct conn *conn, const char *line, enum expect what)
+{
+    conn->smtp->host->wire_write(conn->wire, line, strlen(line));
+    conn->unwritten = true;
+    conn_expect(conn, what);
+}
+
+/* The addresses are checked and have at most 254 characters, so the line keeps to RFC 5321 section 4.5.3.1.4. */
+static void conn_say_address(struct conn *conn, const char *command, const char *address, enum expect what)
+{
+    char line[320];
+
+    snprintf(line, sizeof line, "%s:<%s>\r\n", command, address);
+    conn_say(conn, line, what);
+}
+
+void conn_note_written(struct conn *conn)
+{
+    const struct notifier_host *host = conn->smtp->host;
+    struct job *body = conn->body;
+
+    if (body && body->end && !body->handed_over_at_ms && host->wire_sent(conn->wire) >= body->end)
+        body->handed_over_at_ms = host->now_ms(host);
+}
+
+void conn_flush(struct conn *conn)
+{
+    conn->unwritten = false;
+    conn->smtp->host->wire_flush(conn->wire);
+    conn_note_written(conn);
+}
+
+void conn_quit(struct conn *conn)
+{
+    conn->leaving = true;
+    conn_say(conn, "QUIT\r\n", EXPECT_QUIT);
+    conn_set_deadline(conn);
+}
+
+bool conn_idle(const struct conn *conn)
+{
+    return conn->open && !conn->leaving && conn->expected == 0;
+}
+
+bool conn_spent(const struct conn *conn)
+{
+    int64_t limit = conn->smtp->messages_per_connection;
+    return limit > 0 && conn->begun >= limit;
+}
+
+/* `beside`: while the last message's answer is still on its way. */
+bool conn_may_begin(const struct conn *conn, bool beside)
+{
+    if (!conn->open || conn->leaving || conn->envelope || conn_spent(conn))
+        return false;
+    return conn->body ? beside && conn->pipelining : conn->expected == 0;
+}
+
+static bool address_is_safe(const char *address)
+{
+    size_t len = strlen(address);
+
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)address[i] <= ' ' || (unsigned char)address[i] >= 0x7F || strchr("<>", address[i]))
+            return false;
+    return len <= 254;
+}
+
+void conn_begin(struct conn *conn, struct job *job)
+{
+    struct smtp *smtp = conn->smtp;
+
+    if (!address_is_safe(job->delivery->to) || !address_is_safe(job->delivery->from)) {
+        job_end(smtp, job, NOTIFIER_REFUSED, NOTIFIER_ADDRESS, 0, "not an address for the wire");
+        return;
+    }
+    if (conn->size_limit > 0 && (int64_t)job->delivery->raw_len > conn->size_limit) {
+        job_end(smtp, job, NOTIFIER_REFUSED, NOTIFIER_MESSAGE, 0, "the message is larger than the server takes");
+        return;
+    }
+    conn->envelope = job;
+    conn->begun++;
+    if (conn->must_reset)
+        conn_say(conn, "RSET\r\n", EXPECT_RSET);
+    conn->must_reset = false;
+    conn_say_address(conn, "MAIL FROM", job->delivery->from, EXPECT_MAIL);
+    if (conn->pipelining) {
+        conn_say_address(conn, "RCPT TO", job->delivery->to, EXPECT_RCPT);
+        conn_say(conn, "DATA\r\n", EXPECT_DATA);
+    }
+}
+
+/* A line that begins with a dot gets one more (RFC 5321 section 4.5.2). Bytes are copied once, into the wire. */
+static void conn_write_body(struct conn *conn, struct job *job)
+{
+    const struct notifier_host *host = conn->smtp->host;
+    const char *from = job->delivery->raw, *end = from + job->delivery->raw_len, *dot;
+
+    if (from < end && *from == '.')
+        host->wire_write(conn->wire, ".", 1);
+    while ((dot = memmem(from, (size_t)(end - from), "\n.", 2))) {
+        host->wire_write(conn->wire, from, (size_t)(dot + 2 - from));
+        host->wire_write(conn->wire, ".", 1);
+        from = dot + 2;
+    }
+    host->wire_write(conn->wire, from, (size_t)(end - from));
+    if (job->delivery->raw_len == 0 || end[-1] != '\n')
+        host->wire_write(conn->wire, "\r\n", 2);
+    conn_say(conn, ".\r\n", EXPECT_DOT);
+    job->end = host->wire_queued(conn->wire);
+}
+
+/* ---- replies ---- */
+
+static void note_fault(struct job *job, enum smtp_stage stage, const struct smtp_reply *reply)
+{
+    if (job->faulty)
+        return;
+    job->faulty = true;
+    job->fault_stage = stage;
+    job->fault = *reply;
+}
+
+static void envelope_failed(struct conn *conn)
+{
+    struct job *job = conn->envelope;
+
+    conn->envelope = NULL;
+    conn->must_reset = true; /* it costs nothing: it travels with the next envelope */
+    job_answered(conn->smtp, job, job->fault_stage, &job->fault);
+}
+
+/* False: the connection is out of step and must go. */
+static bool on_data_reply(struct conn *conn, struct smtp_reply *reply)
+{
+    struct job *job = conn->envelope;
+
+    if (reply->code < 300)
+        return false;
+    if (reply->code != 354) {
+        note_fault(job, SMTP_AT_DATA, reply);
+        envelope_failed(conn);
+    } else if (job->faulty) { /* RFC 2920 section 3.1: nobody to send to; an empty message ends it */
+        conn_say(conn, ".\r\n", EXPECT_NO_DOT);
+    } else {
+        conn->envelope = NULL;
+        conn->body = job;
+        conn_write_body(conn, job);
+    }
+    return true;
+}
+
+static bool on_dot_reply(struct conn *conn, struct smtp_reply *reply)
+{
+    struct job *job = conn->body;
+    bool in_step = job->handed_over_at_ms != 0;
+
+    if (!in_step && reply->code < 400)
+        return false; /* an answer to something we have not sent */
+    conn->body = NULL;
+    if (reply->code == 250) {
+        conn->accepted++;
+        conn->smtp->backoff_ms = 0;
+    }
+    job_answered(conn->smtp, job, SMTP_AT_DOT, reply);
+    return in_step;
+}
+
+static bool on_reply(struct conn *conn, struct smtp_reply *reply)
+{
+    enum expect what = conn->expect[0];
+    bool good = reply->code / 100 == 2;
+
+    memmove(conn->expect, conn->expect + 1, --conn->expected * sizeof *conn->expect);
+    conn_set_deadline(conn);
+    switch (what) {
+    case EXPECT_MAIL:
+    case EXPECT_RCPT: {
+        enum smtp_stage stage = what == EXPECT_MAIL ? SMTP_AT_MAIL : SMTP_AT_RCPT;
+        if (reply->code / 100 == 3)
+            return false;
+        if (!good)
+            note_fault(conn->envelope, stage, reply);
+        if (conn->pipelining)
+            return true;
+        if (!good)
+            envelope_failed(conn);
+        else if (what == EXPECT_MAIL)
+            conn_say_address(conn, "RCPT TO", conn->envelope->delivery->to, EXPECT_RCPT);
+        else
+            conn_say(conn, "DATA\r\n", EXPECT_DATA);
+        return true;
+    }
+    case EXPECT_DATA:
+        return on_data_reply(conn, reply);
+    case EXPECT_DOT:
+        return on_dot_reply(conn, reply);
+    case EXPECT_NO_DOT:
+        envelope_failed(conn);
+        return true;
+    case EXPECT_RSET:
+    case EXPECT_NOOP:
+        return good;
+    case EXPECT_QUIT:
+        return false;
+    }
+    return false;
+}
+
+static struct job *answered_job(struct conn *conn)
+{
+    switch (conn->expect[0]) {
+    case EXPECT_MAIL:
+    case EXPECT_RCPT:
+    case EXPECT_DATA:
+    case EXPECT_NO_DOT:
+        return conn->envelope;
+    case EXPECT_DOT:
+        return conn->body;
+    default:
+        return NULL;
+    }
+}
+
+/* The server is about to close. Whose turn it was gets its word; what it has not answered goes back. */
+static void on_goodbye(struct conn *conn, struct smtp_reply *reply)
+{
+    struct smtp *smtp = conn->smtp;
+    struct job *job = conn->expected > 0 ? answered_job(conn) : NULL;
+
+    if (job && job == conn->body) { /* a refusal of the message itself: it was not taken */
+        conn->body = NULL;
+        job_answered(smtp, job, SMTP_AT_DOT, reply);
+    } else if (job && conn->accepted == 0) {
+        conn->envelope = NULL;
+        job_answered(smtp, job, SMTP_AT_MAIL, reply);
+    }
+    conn_lose(conn, reply->code, "the server closed the connection (421)");
+}
+
+static void lock_out(struct smtp *smtp, const struct smtp_reply *reply)
+{
+    char text[SMTP_TEXT_MAX + 64];
+    struct smtp_reply copy = *reply;
+
+    smtp_scrub(copy.text, "");
+    snprintf(text, sizeof text, "the server wants a log-in: %d %s", reply->code, copy.text);
+    smtp_trouble(smtp, text, true);
+}
+
+void conn_on_received(void *ctx, const char *bytes, size_t len)
+{
+    struct conn *conn = ctx;
+    struct smtp *smtp = conn->smtp;
+    struct smtp_reply reply;
+
+    conn_note_written(conn);
+    while (len > 0) {
+        enum smtp_parsed parsed = smtp_parse(&conn->parser, &bytes, &len, &reply);
+        if (parsed == SMTP_MORE)
+            break;
+        if (parsed == SMTP_REPLY && reply.code == 421) {
+            on_goodbye(conn, &reply);
+            break;
+        }
+        bool locked_out = parsed == SMTP_REPLY && conn->expected > 0 && answered_job(conn) &&
+                          smtp_classify(SMTP_AT_MAIL, &reply).needs_person;
+        if (parsed == SMTP_GARBAGE || conn->expected == 0) {
+            conn_lose(conn, 0, "the server sent something that is no answer");
+            break;
+        }
+        if (!on_reply(conn, &reply)) {
+            conn_lose(conn, reply.code, "the connection was out of step");
+            break;
+        }
+        if (locked_out && !smtp->hopeless)
+            lock_out(smtp, &reply);
+    }
+    smtp_drain(smtp);
+}
+
+void conn_on_written(void *ctx)
+{
+    conn_note_written(ctx);
+}
+
+void conn_on_closed(void *ctx, const char *why)
+{
+    struct conn *conn = ctx;
+    struct smtp *smtp = conn->smtp;
+
+    conn_note_written(conn);
+    conn_lose(conn, 0, why);
+    smtp_drain(smtp);
+}
+
+void conn_on_timer(void *ctx)
+{
+    struct conn *conn = ctx;
+    struct smtp *smtp = conn->smtp;
+    int64_t left_ms = conn->deadline_ms - smtp->host->mono_ms(smtp->host);
+
+    if (left_ms > 0) {
+        smtp->host->timer_start(conn->timer, left_ms);
+        return;
+    }
+    conn->deadline_ms = 0;
+    if (conn->leaving)
+        conn_free(conn);
+    else if (conn->expected > 0)
+        conn_lose(conn, 0, "the server did not answer in time");
+    else if (smtp->warm)
+        conn_say(conn, "NOOP\r\n", EXPECT_NOOP);
+    else
+        conn_quit(conn);
+    smtp_drain(smtp);
+}
