@@ -378,6 +378,14 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(404, "404 unknown endpoint")
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # who gives up a read hangs up
+            super().handle_error(request, client_address)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--people", type=int, default=2000)
@@ -387,8 +395,7 @@ def main():
     args = parser.parse_args()
     Handler.world = World(args.people, args.seed)
     Handler.world.latency_ms = args.latency
-    server = ThreadingHTTPServer(("127.0.0.1", args.port), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", args.port), Handler)
     print("listening", server.server_address[1], flush=True)
     try:
         server.serve_forever()
