@@ -17,13 +17,14 @@ struct claiming {
     int64_t people; /* handed out by this claim */
 };
 
-/* A person as they stand in the ledger, read from the columns of `people_columns`. */
+/* A person as they stand in the ledger. */
 struct standing {
     uint32_t seq;
-    const unsigned char *key;
+    const unsigned char *key; /* of the row */
     struct sqlite_words words;
-    enum { WORDS_AT = 2, PERSON_AT = 10 } columns;
 };
+
+enum { WORDS_AT = 2, PERSON_AT = 10 }; /* where these begin in PEOPLE_COLUMNS */
 
 #define PEOPLE_COLUMNS                                                                                                 \
     "SELECT t.seq, t.key, t.yes, t.pass, t.before_yes, t.before_pass, coalesce(w.no, 0), coalesce(w.pass, 0),"         \
@@ -93,8 +94,8 @@ static void hand_out(struct claiming *c, sqlite3_stmt *row, const struct standin
 /* Judges one person: into somebody's hands, or withheld. `step` is what their next fate will be numbered. */
 static int take(struct claiming *c, sqlite3_stmt *row, int attempt, int64_t step, struct error *err)
 {
-    struct standing who;
-    enum withheld reason;
+    struct standing who = {0};
+    enum withheld reason = WITHHELD_NONE;
 
     if (read_standing(c, row, &who, err) < 0 ||
         sqlite_judge(c->db, c->roll, c->claim->pass, who.key, &who.words, &reason, err) < 0)

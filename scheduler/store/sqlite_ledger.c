@@ -243,7 +243,7 @@ int sqlite_turn(struct sqlite *db, const struct store_turn *turn, struct arena *
     }
     for (size_t i = 0; i < touched.count; i++) {
         struct store_progress *progress = &touched.progress[i];
-        uint32_t last_seq;
+        uint32_t last_seq = 0;
         if (sqlite_tally(db, progress->notice, &progress->tally, &progress->claimed_to, &last_seq, err) < 0)
             return -1;
         progress->exhausted |= progress->claimed_to >= last_seq;
