@@ -219,6 +219,15 @@ static void watch_signals(struct daemon *daemon)
     uv_timer_start(&daemon->doctor, on_doctor, 0, (uint64_t)(watchdog_ms ? watchdog_ms : DOCTOR_MS));
 }
 
+/* The command line's way in. Sockets for people come with the pages they would show. */
+static const char *control_socket(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->http.listen.count; i++)
+        if (text_starts(text_of(settings->http.listen.at[i]), "unix:"))
+            return settings->http.listen.at[i];
+    return NULL;
+}
+
 static int build(struct daemon *daemon, struct settings **settings, struct error *err)
 {
     struct world *world = &daemon->world;
@@ -238,8 +247,8 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     daemon->parts.loop = &daemon->loop;
     daemon->parts.first_loads = daemon->image.first_loads;
     daemon->parts.first_load_count = daemon->image.first_load_count;
-    if ((*settings)->http.listen.count > 0 &&
-        !(daemon->api = api_new(&daemon->loop, (*settings)->http.listen.at[0], world, err)))
+    const char *socket = control_socket(*settings);
+    if (socket && !(daemon->api = api_new(&daemon->loop, socket, world, err)))
         return -1;
     daemon->cast = cast_new(*settings, world, &daemon->parts, err);
     *settings = NULL; /* the cast's, or freed by its failure */

@@ -22,6 +22,7 @@ struct brake {
 struct sending {
     struct line *line;
     struct sending_spec spec;
+    struct message_batch *batch; /* NULL until the release */
     struct sending_events events;
     struct store_job *opening; /* store_launch in flight */
     bool open;                 /* the ledger has told where we stand */
@@ -121,8 +122,9 @@ static bool may_claim(struct sending *sending, int64_t now_ms)
     struct world *world = sending->line->dispatch->world;
     const struct notice *notice = sending->spec.notice;
 
-    return sending->open && !sending->stopped && !world->copy && !world->stopping && !notice->paused &&
-           now_ms < sending->allowed_until_ms && now_ms < sending->spec.deadline_ms && now_ms >= notice->due_at_ms &&
+    return sending->open && sending->batch && !sending->stopped && !world->copy && !world->stopping &&
+           !notice->paused && now_ms < sending->allowed_until_ms && now_ms < sending->spec.deadline_ms &&
+           now_ms >= notice->due_at_ms &&
            (!sending->exhausted || (sending->again.count > 0 && again_next_at_ms(&sending->again) <= now_ms));
 }
 
@@ -324,7 +326,7 @@ static void hand_over(struct sending *sending, const struct store_delivery *deli
     struct store_fate fate = {
         .notice = delivery->notice, .seq = delivery->seq, .attempt = delivery->attempt, .at_ms = now_ms};
 
-    if (sending->stopped || message_make(sending->spec.batch, &person, message, &err) < 0) {
+    if (sending->stopped || message_make(sending->batch, &person, message, &err) < 0) {
         if (err.kind == ERROR_REFUSED) {
             fate.fate = FATE_WITHHELD;
             fate.withheld = WITHHELD_ADDRESS;
@@ -457,7 +459,7 @@ static void set_wake(struct line *line, int64_t now_ms)
     if (line->store_failed_until_ms > now_ms)
         earliest(&at_ms, line->store_failed_until_ms);
     for (struct sending *sending = line->sendings; sending; sending = sending->next) {
-        if (!sending->open || sending->stopped)
+        if (!sending->open || !sending->batch || sending->stopped)
             continue;
         if (!sending->told_expired)
             earliest(&at_ms, sending->spec.deadline_ms);
@@ -481,12 +483,12 @@ static bool tell_one(struct line *line, int64_t now_ms)
     for (struct sending *sending = line->sendings; sending; sending = sending->next) {
         if (!sending->open)
             continue;
-        if (sending->spec.notice->tally.waiting == 0 && sending->out == 0 && !sending->told_done) {
+        if (sending->batch && sending->spec.notice->tally.waiting == 0 && sending->out == 0 && !sending->told_done) {
             sending->told_done = sending->stopped = true;
             sending->events.done(sending->events.ctx);
             return true;
         }
-        if (!sending->told_expired && !sending->told_done && now_ms >= sending->spec.deadline_ms) {
+        if (sending->batch && !sending->told_expired && !sending->told_done && now_ms >= sending->spec.deadline_ms) {
             sending->told_expired = sending->stopped = true;
             sending->events.expired(sending->events.ctx);
             return true;
@@ -584,6 +586,17 @@ void sending_reload(struct sending *sending)
                                     on_launch, sending);
 }
 
+void sending_give(struct sending *sending, struct message_batch *batch)
+{
+    message_batch_free(sending->batch);
+    sending->batch = batch;
+}
+
+bool sending_has_batch(const struct sending *sending)
+{
+    return sending->batch != NULL;
+}
+
 void sending_allow(struct sending *sending, int64_t until_ms)
 {
     sending->allowed_until_ms = until_ms;
@@ -618,7 +631,7 @@ void sending_close(struct sending **sending)
         line->first = NULL;
     store_cancel(&mine->opening);
     again_clear(&mine->again);
-    message_batch_free(mine->spec.batch);
+    message_batch_free(mine->batch);
     free(mine);
 }
 

@@ -14,8 +14,7 @@ struct sending_spec {      /* borrowed things outlive the sending */
     struct notice *notice; /* its tally and hand-over times are kept current here */
     const struct rule *rule;
     struct channel *channel;
-    struct message_batch *batch; /* taken over */
-    int64_t deadline_ms;         /* nothing is claimed from then on */
+    int64_t deadline_ms; /* nothing is claimed from then on */
 };
 
 /* All called from the loop, never from inside a call of the owner's. */
@@ -38,6 +37,9 @@ bool dispatch_quiet(const struct dispatch *dispatch);
 
 struct sending *sending_open(struct dispatch *dispatch, const struct sending_spec *spec,
                              const struct sending_events *events);
+/* What it sends; taken over. Without it nothing is claimed: a sending may be opened ahead of its release. */
+void sending_give(struct sending *sending, struct message_batch *batch);
+bool sending_has_batch(const struct sending *sending);
 /* The gate's evidence is good until then: claims may be made before it. MOMENT_NONE: none may. */
 void sending_allow(struct sending *sending, int64_t until_ms);
 void sending_stop(struct sending *sending); /* no more claims */

@@ -27,10 +27,10 @@ static void look_sending(struct launch *launch, int64_t now_ms);
 static void request_gather(struct launch *launch, bool changes, int64_t now_ms);
 static void on_gathered(void *ctx, const struct gather_result *result);
 static void request_gate(struct launch *launch);
+static void withdraw(struct launch *launch, enum notice_reason reason);
 static void on_gate(void *ctx, const struct gate_answer *answer);
 static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
                     int64_t now_ms);
-static void on_released(void *ctx, const struct error *failure);
 
 int64_t launch_now_ms(const struct launch *launch)
 {
@@ -260,7 +260,7 @@ static void prepare(struct launch *launch, int64_t now_ms)
     struct notice *notice = launch->notice;
     int64_t due_ms = notice->due_at_ms;
 
-    if (!launch->gather && !launch->swept && !has_feed(launch)) {
+    if (!launch->gather && !launch->swept) {
         /* Too short a lead is no reason for a second read of what was read seconds ago. */
         if (sweep_at_ms(launch) <= notice->gathered_at_ms + launch->read_span_ms)
             launch->swept = true;
@@ -273,8 +273,14 @@ static void prepare(struct launch *launch, int64_t now_ms)
         if (now_ms < due_ms - LOOK_AHEAD_MS) {
             look_at(launch, due_ms - LOOK_AHEAD_MS);
         } else {
+            struct error err = {0};
             launch->looked = true;
             channel_warm(launch->rule->channel);
+            if (launch_rehearse(launch, &err) < 0) {
+                launch_move(launch, NOTICE_HELD, REASON_MESSAGE, err.text);
+                return;
+            }
+            launch_open(launch);
             if (now_ms < due_ms)
                 request_gate(launch);
         }
@@ -303,8 +309,13 @@ static void look_ready(struct launch *launch, int64_t now_ms)
                     "the sale moved after these people had been told; onsale release sends it all the same");
         return;
     }
+    if (notice->told_before && !notice->approved && rule->if_told == THEN_DROP) {
+        withdraw(launch, REASON_ALREADY_TOLD);
+        return;
+    }
     prepare(launch, now_ms);
-    if (now_ms < notice->due_at_ms || notice->paused || world_paused(launch->world, ""))
+    if (notice->state != NOTICE_READY || now_ms < notice->due_at_ms || notice->paused ||
+        world_paused(launch->world, ""))
         return;
     if (launch->world->copy) {
         launch_move(launch, NOTICE_HELD, REASON_COPY, launch->world->copy);
@@ -623,23 +634,6 @@ static void release(struct launch *launch, const struct gate_word_of *words, con
     notice->released_at_ms = now_ms;
     launch->progress_at_ms = now_ms;
     launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
-    store_cancel(&launch->saving); /* that very save again, with somebody waiting for it */
-    const struct notice *row = notice;
-    launch->dirty = false;
-    launch->saving = store_apply(launch->world->store,
-                                 &(struct store_change){.notices = &row,
-                                                        .notice_count = 1,
-                                                        .first_walk_at_ms = MOMENT_NONE,
-                                                        .watermark_ms = MOMENT_NONE,
-                                                        .now_ms = now_ms},
-                                 on_released, launch);
-}
-
-static void on_released(void *ctx, const struct error *failure)
-{
-    struct launch *launch = ctx;
-
-    if (!failure)
-        launch_go_on(launch);
-    on_saved(launch, failure); /* frees the slot; a failure is saved again, and the next evidence goes on */
+    /* The row goes to the disk with the first claims, in their order: nothing leaves before both are there. */
+    launch_go_on(launch);
 }

@@ -70,10 +70,10 @@ static size_t named_definitions(const struct launch *launch, const struct defini
     return count;
 }
 
-static struct message_batch *make_batch(struct launch *launch, struct error *err)
+static struct message_batch *make_batch(struct launch *launch, const struct definition *const *open, size_t count,
+                                        int64_t date_ms, struct error *err)
 {
     const struct world *world = launch->world;
-    const struct definition *open[GATE_MEMBERS_MAX];
     struct message_batch_spec spec = {
         .templates = launch->rule->templates,
         .sender = world->sender,
@@ -84,12 +84,58 @@ static struct message_batch *make_batch(struct launch *launch, struct error *err
         .notice = launch->notice,
         .channel = channel_settings(launch->rule->channel)->name,
         .open = open,
-        .open_count = named_definitions(launch, open, GATE_MEMBERS_MAX),
+        .open_count = count,
         .site_zone = launch->site->settings->time_zone,
         .site_language = launch->site->settings->language,
-        .date_ms = launch->notice->released_at_ms,
+        .date_ms = date_ms,
     };
     return message_batch_new(&spec, err);
+}
+
+static struct message_batch *batch_of_named(struct launch *launch, struct error *err)
+{
+    const struct definition *open[GATE_MEMBERS_MAX];
+    size_t count = named_definitions(launch, open, GATE_MEMBERS_MAX);
+
+    return make_batch(launch, open, count, launch->notice->released_at_ms, err);
+}
+
+/* One message to nobody, shortly before T: what can fail fails now, and ICU's tables are warm when it counts. */
+int launch_rehearse(struct launch *launch, struct error *err)
+{
+    const struct definition *open[GATE_MEMBERS_MAX];
+    size_t count =
+        plan_members(launch->notice, launch->rule->plan.rule, &launch->site->definitions, open, GATE_MEMBERS_MAX);
+    struct message_batch *batch =
+        make_batch(launch, open, count < GATE_MEMBERS_MAX ? count : GATE_MEMBERS_MAX, launch->notice->due_at_ms, err);
+    unsigned char nobody[PERSON_KEY_SIZE] = {0};
+    struct message_person person = {
+        .key = nobody, .source = text_of("seed"), .address = text_of("nobody@example.org"), .seed = true};
+    struct message message;
+
+    if (!batch)
+        return -1;
+    message_init(&message);
+    int rc = message_make(batch, &person, &message, err);
+    message_clear(&message);
+    message_batch_free(batch);
+    return rc;
+}
+
+/* Asks the ledger where this notice stands, ahead of the release, so that at T one commit is all that is waited for. */
+void launch_open(struct launch *launch)
+{
+    struct sending_spec spec = {
+        .notice = launch->notice,
+        .rule = launch->rule->plan.rule,
+        .channel = launch->rule->channel,
+        .deadline_ms = launch_deadline_ms(launch),
+    };
+    struct sending_events events = {
+        .done = on_done, .expired = on_expired, .fault = on_fault, .stopped = on_stopped, .ctx = launch};
+
+    if (!launch->sending)
+        launch->sending = sending_open(launch->world->dispatch, &spec, &events);
 }
 
 void launch_go_on(struct launch *launch)
@@ -98,21 +144,14 @@ void launch_go_on(struct launch *launch)
 
     if (launch->notice->state != NOTICE_SENDING || launch->evidence_at_ms == MOMENT_NONE)
         return;
-    if (!launch->sending) {
-        struct sending_spec spec = {
-            .notice = launch->notice,
-            .rule = launch->rule->plan.rule,
-            .channel = launch->rule->channel,
-            .batch = make_batch(launch, &err),
-            .deadline_ms = launch_deadline_ms(launch),
-        };
-        struct sending_events events = {
-            .done = on_done, .expired = on_expired, .fault = on_fault, .stopped = on_stopped, .ctx = launch};
-        if (!spec.batch) {
+    launch_open(launch);
+    if (!sending_has_batch(launch->sending)) {
+        struct message_batch *batch = batch_of_named(launch, &err);
+        if (!batch) {
             launch_move(launch, NOTICE_HELD, REASON_MESSAGE, err.text);
             return;
         }
-        launch->sending = sending_open(launch->world->dispatch, &spec, &events);
+        sending_give(launch->sending, batch);
     }
     sending_allow(launch->sending, launch->evidence_at_ms + evidence_good_ms);
 }

@@ -51,7 +51,9 @@ void launch_end_rest(struct launch *launch, enum withheld rest);
 
 /* launch_end.c */
 int64_t launch_deadline_ms(const struct launch *launch);
-void launch_go_on(struct launch *launch); /* evidence is fresh: claims may be made */
+void launch_open(struct launch *launch);
+void launch_go_on(struct launch *launch);                      /* evidence is fresh: claims may be made */
+int launch_rehearse(struct launch *launch, struct error *err); /* -1: the message cannot be made */
 void launch_finish(struct launch *launch);
 void launch_free(struct launch *launch);
 

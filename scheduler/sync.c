@@ -28,6 +28,7 @@ struct sync {
     bool first_walk_now;
     int64_t last_full_at_ms, failures;
     struct error failure;
+    struct error bad_why; /* last said of records that could not be read */
 };
 
 static void on_alarm(void *ctx);
@@ -91,6 +92,9 @@ static bool in_walk(const struct source_walk *walk, const char *id)
         else
             high = middle;
     }
+    for (size_t i = 0; i < walk->unreadable_count; i++)
+        if (strcmp(walk->unreadable[i], id) == 0)
+            return true; /* it is there; what it says could not be read */
     return false;
 }
 
@@ -224,14 +228,23 @@ static void note_failure(struct sync *sync, const struct source_walk *walk)
              sync->site->settings->name, (long long)sync->failures, LOG_QUOTED(text_of(walk->failure->text)));
 }
 
+static void note_bad(struct sync *sync, const struct source_walk *walk)
+{
+    if (walk->bad > 0 && walk->bad_why && strcmp(sync->bad_why.text, walk->bad_why->text) != 0) {
+        sync->bad_why = *walk->bad_why; /* once for each kind of trouble, not once a minute */
+        log_line(sync->world->log, LOG_WARNING, "event=bad_definitions site=%s count=%zu first=%s",
+                 sync->site->settings->name, walk->bad, LOG_QUOTED(text_of(walk->bad_why->text)));
+    }
+}
+
 /* The site's own clock is the judge of a step of ours. */
-static void judge_clock(struct sync *sync, const struct source_walk *walk, int64_t now_ms)
+static void judge_clock(struct sync *sync, const struct source_walk *walk)
 {
     struct world *world = sync->world;
 
     if (!world->frozen || walk->server_date_ms == MOMENT_NONE)
         return;
-    int64_t ahead_ms = now_ms - walk->server_date_ms;
+    int64_t ahead_ms = walk->answered_at_ms - walk->server_date_ms;
     if (ahead_ms > -STEP_MAX_MS && ahead_ms < STEP_MAX_MS) {
         world->frozen = false;
         log_line(world->log, LOG_NOTICE, "event=clock_agreed site=%s ahead_ms=%lld", sync->site->settings->name,
@@ -246,11 +259,12 @@ static void on_walk(void *ctx, struct source_walk *walk)
     bool changed = false;
 
     sync->walk = NULL;
-    judge_clock(sync, walk, now_ms);
+    judge_clock(sync, walk);
     if (walk->count > 0)
         qsort(walk->definitions, walk->count, sizeof(struct definition *), by_id);
-    if (walk->complete && sync->walking_full)
-        changed |= suspect_absent(sync, walk);
+    note_bad(sync, walk);
+    if (walk->complete && sync->walking_full && walk->bad <= walk->unreadable_count)
+        changed |= suspect_absent(sync, walk); /* a record without an id might be anybody's */
     for (size_t i = 0; i < walk->count; i++)
         changed |= merge(sync, &walk->definitions[i]);
     if (walk->complete) {
