@@ -519,6 +519,61 @@ static void connections_are_warm_and_kept(void **state)
     world_free(world);
 }
 
+/* A certificate that nobody we trust has signed, and one for another name: no mail and no password goes there. */
+static void strangers_get_nothing(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "localhost"}; /* the second is not in the certificate */
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        char options[400], ca[200] = "";
+        struct error err = {0};
+        if (i == 1)
+            snprintf(ca, sizeof ca, ", ca_file: %s/ca.pem", folder);
+        snprintf(options, sizeof options, ", url: \"smtp://%s:%d\", username: u, password: secret%s", hosts[i],
+                 tls.port, ca);
+        sink_tell(&tls, "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}}");
+        sink_taken(&tls);
+        struct world *world = world_new("smtp", options, &err);
+        assert_non_null(world->channel);
+        send_one(world, 1, "p@x.example");
+        run_until(world, 1, 5000);
+        run_for(world, 1);
+        assert_int_equal(world->results[0].fate, FATE_RETURNED);
+        assert_int_equal(world->troubles, 1);
+        assert_int_equal(sink_taken(&tls), 0);
+        if (i == 0)
+            assert_non_null(strstr(world->trouble, "no safe TLS"));
+        world_free(world);
+    }
+}
+
+static void example_writes_lines(void **state)
+{
+    (void)state;
+    char options[300], path[200], line[100] = "";
+    struct error err = {0};
+    int lines = 0;
+
+    snprintf(path, sizeof path, "%s/notes", folder);
+    snprintf(options, sizeof options, ", path: %s", path);
+    struct world *world = world_new("example", options, &err);
+    if (!world->channel)
+        fail_msg("%s", err.text);
+    for (uint32_t i = 0; i < 10; i++)
+        send_one(world, i, "p@x.example");
+    run_until(world, 10, 5000);
+    for (size_t i = 0; i < world->count; i++)
+        assert_int_equal(world->results[i].fate, FATE_ACCEPTED);
+    world_free(world);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        lines++;
+    fclose(file);
+    assert_int_equal(lines, 10);
+    assert_string_equal(line, "told t0009 69 bytes\n");
+}
+
 static void room_follows_doubt_and_pace(void **state)
 {
     (void)state;
@@ -702,6 +757,8 @@ int main(void)
         cmocka_unit_test(a_relay_that_comes_back),
         cmocka_unit_test(stopping_answers_for_everything),
         cmocka_unit_test(connections_are_warm_and_kept),
+        cmocka_unit_test(strangers_get_nothing),
+        cmocka_unit_test(example_writes_lines),
         cmocka_unit_test(room_follows_doubt_and_pace),
         cmocka_unit_test(null_does_as_told),
         cmocka_unit_test(outbox_is_a_maildir),
@@ -713,14 +770,13 @@ int main(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
     if (!mkdtemp(folder))
         return 1;
-    snprintf(
-        command, sizeof command,
-        "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca "
-        "2>/dev/null "
-        "&& openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=sink 2>/dev/null "
-        "&& printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\\n' > ext && openssl x509 -req -in server.csr -CA ca.pem "
-        "-CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile ext 2>/dev/null",
-        folder);
+    snprintf(command, sizeof command,
+             "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=ca "
+             "2>/dev/null "
+             "&& openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=sink 2>/dev/null "
+             "&& printf 'subjectAltName=IP:127.0.0.1\\n' > ext && openssl x509 -req -in server.csr -CA ca.pem "
+             "-CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile ext 2>/dev/null",
+             folder);
     if (system(command) != 0)
         return 1;
     sink_start(&plain, false);
