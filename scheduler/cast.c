@@ -1,6 +1,7 @@
 #include "cast.h"
 
 #include "dispatch.h"
+#include "estimate.h"
 #include "launch.h"
 #include "operators.h"
 #include "sync.h"
@@ -204,6 +205,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     world->stopping = false;
     world->dispatch = dispatch_new(world);
     world->launches = launches_new(world);
+    world->estimates = estimates_new(world);
     if (make_sites(cast, err) < 0 || make_audiences(cast, err) < 0 || make_channels(cast, err) < 0 ||
         make_rules(cast, err) < 0 || make_operators(cast, err) < 0) {
         cast_free(cast);
@@ -251,6 +253,8 @@ void cast_free(struct cast *cast)
         sync_free(world->sites[i].sync);
         world->sites[i].sync = NULL;
     }
+    estimates_free(world->estimates);
+    world->estimates = NULL;
     launches_free(world->launches);
     dispatch_free(world->dispatch);
     world->launches = NULL;

@@ -1,5 +1,6 @@
 #include "sync.h"
 
+#include "estimate.h"
 #include "gatekeeper.h"
 #include "launch.h"
 
@@ -289,6 +290,8 @@ static void on_walk(void *ctx, struct source_walk *walk)
     walk_later(sync, now_ms);
     if (changed)
         sync_replan(sync);
+    if (walk->complete && sync->walking_full)
+        estimates_refresh(sync->world->estimates);
 }
 
 static void request_suspects(struct sync *sync)

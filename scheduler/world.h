@@ -15,6 +15,7 @@ struct gatekeeper;
 struct sync;
 struct launches;
 struct dispatch;
+struct estimates;
 
 struct world_site {
     char *name; /* ours: outlives a reload */
@@ -64,6 +65,7 @@ struct world {
 
     struct dispatch *dispatch;
     struct launches *launches;
+    struct estimates *estimates;
 
     /* Tells the operators; `subject` is one line. May be NULL. */
     void (*tell_operators)(void *ctx, const char *subject, const char *body);

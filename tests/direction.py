@@ -20,7 +20,7 @@ LADDER = [
                      ['templates'], ['values'], ['message']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_private'], ['store/'], ['server']]),
     ('flow', True, [['world'], ['again'], ['gather'], ['gatekeeper'], ['dispatch'],
-                    ['launch', 'launch_end', 'launch_operator', 'launch_private'], ['sync'], ['operators']]),
+                    ['launch', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['sync'], ['operators']]),
     ('doors', True, [['settings', 'settings_check'], ['check'], ['cast'], ['api'], ['daemon'], ['client'], ['cli_table'],
                      ['preview', 'cli', 'cli_report', 'cli_control'], ['main']]),
 ]
