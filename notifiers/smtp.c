@@ -268,10 +268,12 @@ static void smtp_warm(void *state)
 {
     struct smtp *smtp = state;
 
-    if (smtp->broken)
+    if (smtp->broken) {
+        smtp->hopeless = false; /* the host asks only when a try is wanted: after a while, or by a person */
         smtp->try_now = true;
-    else
+    } else {
         smtp->warm = true;
+    }
     smtp->reopen_at_ms = 0;
     smtp_drain(smtp);
 }

@@ -398,6 +398,15 @@ void channel_warm(struct channel *channel)
         channel->notifier->warm(channel->state);
 }
 
+void channel_try_again(struct channel *channel)
+{
+    if (!channel->troubled || channel->stopping)
+        return;
+    channel->needs_person = false;
+    channel->tries = 0;
+    on_retry(&channel->retry);
+}
+
 void channel_rest(struct channel *channel)
 {
     channel->warm = false;

@@ -70,6 +70,8 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
     if (late && !notice->claimed && !anyway)
         return error_set(err, ERROR_REFUSED, "notice %lld is later than its catch_up allows; --anyway sends it now",
                          (long long)id);
+    if (notice->reason == REASON_CHANNEL)
+        channel_try_again(launch->rule->channel);
     notice->approved |= told;
     notice->catch_up_waived |= late;
     launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
