@@ -96,6 +96,29 @@ static void on_terminate(uv_signal_t *handle, int number)
     begin_quiet(daemon);
 }
 
+/* A notifier with open deliveries may not leave: their answers would have nowhere to go. */
+static const char *missing_notifier(const struct daemon *daemon, const struct settings *next)
+{
+    const struct notices *notices = &daemon->world.notices;
+
+    for (size_t i = 0; i < notices->count; i++) {
+        const struct notice *notice = notices->at[i];
+        bool open = notice->state == NOTICE_SENDING || (notice->state == NOTICE_HELD && notice->claimed);
+        if (open && notice->channel && !settings_notifier(next, notice->channel))
+            return notice->channel;
+    }
+    return NULL;
+}
+
+static void refuse_reload(struct daemon *daemon, const char *why)
+{
+    log_line(&daemon->log, LOG_ERROR, "event=reload_refused what=\"the old configuration stays\" error=%s",
+             LOG_QUOTED(text_of(why)));
+    settings_free(daemon->next);
+    daemon->next = NULL;
+    notify_send("READY=1");
+}
+
 static void on_hangup(uv_signal_t *handle, int number)
 {
     struct daemon *daemon = handle->data;
@@ -107,10 +130,11 @@ static void on_hangup(uv_signal_t *handle, int number)
         return;
     notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms(daemon->world.clock) * 1000);
     daemon->next = settings_load(daemon->options->config_path, folders, daemon->log.out, &err);
-    if (!daemon->next) {
-        log_line(&daemon->log, LOG_ERROR, "event=reload_refused what=\"the old configuration stays\" error=%s",
-                 LOG_QUOTED(text_of(err.text)));
-        notify_send("READY=1");
+    const char *missing = daemon->next ? missing_notifier(daemon, daemon->next) : NULL;
+    if (missing)
+        error_set(&err, ERROR_CONFIG, "notifier \"%s\" has open deliveries: it can leave when they are done", missing);
+    if (err.kind != ERROR_NONE) {
+        refuse_reload(daemon, err.text);
         return;
     }
     if (strcmp(daemon->next->store, cast_settings(daemon->cast)->store) != 0)

@@ -123,6 +123,7 @@ void notice_free(struct notice *notice)
         return;
     drop_members(notice);
     free(notice->reason_text);
+    free(notice->channel);
     free(notice);
 }
 

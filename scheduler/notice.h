@@ -72,6 +72,8 @@ struct notice {
     int64_t released_at_ms; /* the gate said go; MOMENT_NONE before */
     int64_t first_handover_at_ms, last_handover_at_ms, ended_at_ms;
     int64_t estimate; /* people expected, from the last count; -1 unknown */
+    int64_t made_of;  /* fingerprint of the audiences it was gathered from; 0 before */
+    char *channel;    /* the notifier that has claims of it; owned; NULL before the release */
     char **members;   /* ids of the definitions named at release; owned; NULL before */
     size_t member_count;
     struct tally tally; /* as of the last ledger answer */
