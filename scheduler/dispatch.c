@@ -1,84 +1,19 @@
-#include "dispatch.h"
-
-#include "again.h"
+#include "dispatch_private.h"
 
 #include <assert.h>
 #include <string.h>
 
-enum {
-    CLAIMS_MAX = 16,         /* notices that share one turn of the ledger */
-    STORE_PAUSE_MS = 1000,   /* after a failed commit */
-    CHANNEL_PAUSE_MS = 1000, /* people sent back by a faulty channel wait at least so long */
-    BRAKE_ROW = 20,          /* refusals in a row with one code, */
-    BRAKE_WINDOW = 200,      /* or half of the last so many */
-};
+enum { STORE_PAUSE_MS = 1000 }; /* after a failed commit */
 
-/* What receivers said last: many refusals with one code are a fault of the message or of ours (promise 10). */
-struct brake {
-    uint16_t last[BRAKE_WINDOW]; /* refusal codes; 0 accepted */
-    unsigned count, at, row;
-};
-
-struct sending {
-    struct line *line;
-    struct sending_spec spec;
-    struct message_batch *batch; /* NULL until the release */
-    struct sending_events events;
-    struct store_job *opening; /* store_launch in flight */
-    bool open;                 /* the ledger has told where we stand */
-    bool stopped, told_done, told_expired;
-    uint32_t claimed_to;
-    bool exhausted; /* no first attempts behind claimed_to */
-    struct again again;
-    int64_t allowed_until_ms;
-    size_t out; /* asked for or claimed, fate not on disk */
-    struct brake brake;
-    struct sending *next;
-};
-
-/* One channel: its sendings take turns; at most one turn of the ledger is in flight, what happens meanwhile is gathered
- * for the next, so that commits are shared by themselves under load. */
-struct line {
-    struct dispatch *dispatch;
-    struct channel *channel;
-    struct sending *sendings;
-    struct sending *first; /* who claims first next time */
-    struct store_fate *fates;
-    size_t fate_count, fate_cap;
-    struct store_job *turn;
-    struct store_fate *turn_fates;
-    size_t turn_fate_count;
-    struct turn_claim {
-        struct sending *sending;
-        size_t want;
-        struct store_again *list;
-        size_t list_count;
-    } claims[CLAIMS_MAX];
-    size_t claim_count;
-    int64_t store_failed_until_ms;
-    bool busy; /* handing over: a channel that answers at once must not start a turn within a turn */
-    struct alarm wake;
-    struct line *next;
-};
-
-struct dispatch {
-    struct world *world;
-    struct line *lines;
-    struct message message; /* the one being rendered */
-};
-
-static void line_drain(struct line *line);
 static void request_turn(struct line *line, int64_t now_ms);
 static void on_turned(void *ctx, const struct store_turned *result);
-static void hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms);
-static void on_finish(void *ctx, struct channel *channel, const struct channel_result *result);
 
-static int64_t now_of(const struct line *line)
+int64_t line_now_ms(const struct line *line)
 {
     return clock_now_ms(line->dispatch->world->clock);
 }
 
-static struct line *line_of(struct dispatch *dispatch, const struct channel *channel)
+struct line *line_of(struct dispatch *dispatch, const struct channel *channel)
 {
     struct line *line = dispatch->lines;
 
@@ -87,7 +22,7 @@ static struct line *line_of(struct dispatch *dispatch, const struct channel *cha
     return line;
 }
 
-static struct sending *sending_of(struct line *line, int64_t notice)
+struct sending *line_sending(struct line *line, int64_t notice)
 {
     struct sending *sending = line->sendings;
 
@@ -96,7 +31,7 @@ static struct sending *sending_of(struct line *line, int64_t notice)
     return sending;
 }
 
-static void add_fate(struct line *line, const struct store_fate *fate)
+void line_add_fate(struct line *line, const struct store_fate *fate)
 {
     if (line->fate_count == line->fate_cap) {
         line->fate_cap = line->fate_cap ? line->fate_cap * 2 : 64;
@@ -113,6 +48,14 @@ static void free_fates(struct store_fate *fates, size_t count)
     for (size_t i = 0; i < count; i++)
         free((char *)(uintptr_t)fates[i].text);
     free(fates);
+}
+
+void sending_fault(struct sending *sending, enum notice_reason reason, const char *text)
+{
+    if (sending->stopped)
+        return;
+    sending->stopped = true;
+    sending->events.fault(sending->events.ctx, reason, text);
 }
 
 /* --- Who may claim ------------------------------------------------------------------------------------------------ */
@@ -221,7 +164,7 @@ static void turn_failed(struct line *line, const struct error *failure)
     line->turn_fates = NULL;
     line->turn_fate_count = 0;
     for (size_t i = 0; i < newer_count; i++)
-        add_fate(line, &newer[i]);
+        line_add_fate(line, &newer[i]);
     free_fates(newer, newer_count);
     for (size_t i = 0; i < line->claim_count; i++) {
         struct turn_claim *claim = &line->claims[i];
@@ -232,7 +175,7 @@ static void turn_failed(struct line *line, const struct error *failure)
         free(claim->list);
     }
     line->claim_count = 0;
-    line->store_failed_until_ms = now_of(line) + STORE_PAUSE_MS;
+    line->store_failed_until_ms = line_now_ms(line) + STORE_PAUSE_MS;
     log_line(world->log, LOG_ERROR, "event=ledger_failed notifier=%s error=%s", channel_settings(line->channel)->name,
              LOG_QUOTED(text_of(failure->text)));
 }
@@ -240,7 +183,7 @@ static void turn_failed(struct line *line, const struct error *failure)
 static void settle_fates(struct line *line)
 {
     for (size_t i = 0; i < line->turn_fate_count; i++) {
-        struct sending *sending = sending_of(line, line->turn_fates[i].notice);
+        struct sending *sending = line_sending(line, line->turn_fates[i].notice);
         if (sending) {
             assert(sending->out > 0);
             sending->out--;
@@ -256,7 +199,7 @@ static void take_progress(struct line *line, const struct store_turned *result)
 {
     for (size_t i = 0; i < result->progress_count; i++) {
         const struct store_progress *progress = &result->progress[i];
-        struct sending *sending = sending_of(line, progress->notice);
+        struct sending *sending = line_sending(line, progress->notice);
         if (!sending)
             continue;
         sending->spec.notice->tally = progress->tally;
@@ -291,150 +234,10 @@ static void on_turned(void *ctx, const struct store_turned *result)
         take_progress(line, result);
         line->busy = true;
         for (size_t i = 0; i < result->delivery_count; i++)
-            hand_over(sending_of(line, result->deliveries[i].notice), &result->deliveries[i], now_of(line));
+            dispatch_hand_over(line_sending(line, result->deliveries[i].notice), &result->deliveries[i],
+                               line_now_ms(line));
         line->busy = false;
     }
-    line_drain(line);
-}
-
-/* --- One person --------------------------------------------------------------------------------------------------- */
-
-static void stop_for(struct sending *sending, enum notice_reason reason, const char *text)
-{
-    if (sending->stopped)
-        return;
-    sending->stopped = true;
-    sending->events.fault(sending->events.ctx, reason, text);
-}
-
-static void hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms)
-{
-    struct line *line = sending->line;
-    struct message *message = &line->dispatch->message;
-    struct error err = {0};
-    struct message_person person = {
-        .key = delivery->key,
-        .source = delivery->source,
-        .source_id = delivery->source_id,
-        .address = delivery->address,
-        .name = delivery->name,
-        .locale = delivery->locale,
-        .zone = delivery->zone,
-        .attributes = delivery->attributes,
-        .seed = text_is(delivery->source, "seed"),
-    };
-    struct store_fate fate = {
-        .notice = delivery->notice, .seq = delivery->seq, .attempt = delivery->attempt, .at_ms = now_ms};
-
-    if (sending->stopped || message_make(sending->batch, &person, message, &err) < 0) {
-        if (err.kind == ERROR_REFUSED) {
-            fate.fate = FATE_WITHHELD;
-            fate.withheld = WITHHELD_ADDRESS;
-        } else {
-            fate.fate = FATE_RETURNED;
-            again_put(&sending->again,
-                      (struct store_again){.seq = delivery->seq, .attempt = delivery->attempt, .at_ms = now_ms});
-        }
-        add_fate(line, &fate);
-        if (err.kind != ERROR_NONE && err.kind != ERROR_REFUSED)
-            stop_for(sending, REASON_MESSAGE, err.text);
-        return;
-    }
-    struct channel_delivery out = {
-        .notice = delivery->notice,
-        .seq = delivery->seq,
-        .attempt = delivery->attempt,
-        .to = message->to.text,
-        .from = message->from,
-        .token = message->token,
-        .raw = message->raw,
-    };
-    buf_init(&message->raw, message->raw.limit);
-    channel_send(line->channel, &out);
-}
-
-/* Does this refusal look like everybody's rather than this person's? */
-static bool brake_pulled(struct brake *brake, int code)
-{
-    unsigned same = 0;
-
-    brake->row = code && brake->count && brake->last[(brake->at + BRAKE_WINDOW - 1) % BRAKE_WINDOW] == code
-                     ? brake->row + 1
-                     : code != 0;
-    brake->last[brake->at] = (uint16_t)code;
-    brake->at = (brake->at + 1) % BRAKE_WINDOW;
-    brake->count += brake->count < BRAKE_WINDOW;
-    for (unsigned i = 0; code && i < brake->count; i++)
-        same += brake->last[i] == code;
-    return code && (brake->row >= BRAKE_ROW || (brake->count == BRAKE_WINDOW && same >= BRAKE_WINDOW / 2));
-}
-
-static void wait_again(struct sending *sending, struct store_fate *fate, int attempt, int64_t delay_ms)
-{
-    fate->next_at_ms = now_of(sending->line) + delay_ms;
-    again_put(&sending->again, (struct store_again){.seq = fate->seq, .attempt = attempt, .at_ms = fate->next_at_ms});
-}
-
-/* What the channel said -> what the ledger says. A fault that is not the person's is never charged to them. */
-static void judge(struct sending *sending, const struct channel_result *result, struct store_fate *fate)
-{
-    const struct rule *rule = sending->spec.rule;
-    bool ours = result->scope != SCOPE_ADDRESS;
-    enum fate said = result->fate;
-
-    if (said == FATE_IN_DOUBT && rule->repeat_in_doubt)
-        said = FATE_TRY_LATER;
-    if (said == FATE_RETURNED || (ours && said != FATE_ACCEPTED && said != FATE_IN_DOUBT)) {
-        fate->fate = FATE_RETURNED;
-        wait_again(sending, fate, result->attempt,
-                   ours && result->retry_after_ms < CHANNEL_PAUSE_MS ? CHANNEL_PAUSE_MS : result->retry_after_ms);
-        if (said == FATE_REFUSED)
-            stop_for(sending, result->scope == SCOPE_MESSAGE ? REASON_MESSAGE : REASON_CHANNEL,
-                     result->text ? result->text : "refused");
-        return;
-    }
-    fate->fate = said;
-    if (said == FATE_TRY_LATER && result->attempt >= rule->retry.attempts) {
-        fate->fate = FATE_WITHHELD;
-        fate->withheld = WITHHELD_ATTEMPTS;
-    } else if (said == FATE_TRY_LATER) {
-        wait_again(sending, fate, result->attempt + 1,
-                   again_delay_ms(&rule->retry, result->attempt, result->retry_after_ms, crypt_random_u64()));
-    }
-    if (said == FATE_ACCEPTED || said == FATE_REFUSED)
-        if (brake_pulled(&sending->brake, said == FATE_REFUSED ? (result->code ? result->code : 1) : 0))
-            stop_for(sending, REASON_MESSAGE, result->text ? result->text : "refused by all");
-}
-
-static void note_handover(struct notice *notice, int64_t at_ms)
-{
-    if (at_ms == MOMENT_NONE)
-        return;
-    if (notice->first_handover_at_ms == MOMENT_NONE || at_ms < notice->first_handover_at_ms)
-        notice->first_handover_at_ms = at_ms;
-    if (at_ms > notice->last_handover_at_ms)
-        notice->last_handover_at_ms = at_ms;
-}
-
-static void on_finish(void *ctx, struct channel *channel, const struct channel_result *result)
-{
-    struct line *line = line_of(ctx, channel);
-    struct sending *sending = line ? sending_of(line, result->notice) : NULL;
-    bool handed_over = result->handed_over_at_ms != MOMENT_NONE;
-
-    if (!sending)
-        return; /* an operators' mail, outside the ledger */
-    struct store_fate fate = {
-        .notice = result->notice,
-        .seq = result->seq,
-        .attempt = result->attempt,
-        .code = result->code,
-        .text = result->fate == FATE_ACCEPTED ? NULL : result->text, /* "250 queued as ..." differs for everybody */
-        .at_ms = handed_over ? result->handed_over_at_ms : now_of(line),
-    };
-    note_handover(sending->spec.notice, result->handed_over_at_ms);
-    judge(sending, result, &fate);
-    add_fate(line, &fate);
     line_drain(line);
 }
 
@@ -503,9 +306,9 @@ static bool tell_one(struct line *line, int64_t now_ms)
     return false;
 }
 
-static void line_drain(struct line *line)
+void line_drain(struct line *line)
 {
-    int64_t now_ms = now_of(line);
+    int64_t now_ms = line_now_ms(line);
 
     if (line->busy)
         return;
@@ -545,7 +348,7 @@ static void on_launch(void *ctx, const struct store_launch *launch)
 
     sending->opening = NULL;
     if (launch->failure) {
-        stop_for(sending, REASON_DISK, launch->failure->text);
+        sending_fault(sending, REASON_DISK, launch->failure->text);
         return;
     }
     again_clear(&sending->again);
@@ -664,7 +467,7 @@ static void on_trouble(void *ctx, struct channel *channel, const char *text, boo
     log_line(line->dispatch->world->log, LOG_ERROR, "event=channel_trouble notifier=%s needs_person=%s text=%s",
              channel_settings(channel)->name, needs_person ? "yes" : "no", LOG_QUOTED(text_of(text)));
     for (struct sending *sending = line->sendings; sending && needs_person; sending = sending->next)
-        stop_for(sending, REASON_CHANNEL, text);
+        sending_fault(sending, REASON_CHANNEL, text);
 }
 
 static void on_room(void *ctx, struct channel *channel)
@@ -686,7 +489,7 @@ static void on_well(void *ctx, struct channel *channel)
 struct channel_events dispatch_channel_events(struct dispatch *dispatch)
 {
     return (struct channel_events){
-        .finish = on_finish, .trouble = on_trouble, .well = on_well, .room = on_room, .ctx = dispatch};
+        .finish = dispatch_finish, .trouble = on_trouble, .well = on_well, .room = on_room, .ctx = dispatch};
 }
 
 void dispatch_free(struct dispatch *dispatch)

@@ -1,7 +1,6 @@
 #include "launch.h"
 
 #include "dispatch.h"
-#include "gate.h"
 #include "gatekeeper.h"
 #include "launch_private.h"
 
@@ -13,7 +12,6 @@ enum {
     FEED_AHEAD_MS = 3 * SECOND_MS,    /* the change feed is read right before the gate ... */
     FEED_WAIT_MS = 2 * SECOND_MS,     /* ... and never holds a release longer than that behind T */
     GATHER_AGAIN_MS = 15 * SECOND_MS, /* after a failed read */
-    EVIDENCE_GOOD_MS = 60 * SECOND_MS,
     EVIDENCE_RENEW_MS = 40 * SECOND_MS,
     STALL_MS = 60 * SECOND_MS,
     SAVE_AGAIN_MS = SECOND_MS,
@@ -26,11 +24,6 @@ static void look_held(struct launch *launch, int64_t now_ms);
 static void look_sending(struct launch *launch, int64_t now_ms);
 static void request_gather(struct launch *launch, bool changes, int64_t now_ms);
 static void on_gathered(void *ctx, const struct gather_result *result);
-static void request_gate(struct launch *launch);
-static void withdraw(struct launch *launch, enum notice_reason reason);
-static void on_gate(void *ctx, const struct gate_answer *answer);
-static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
-                    int64_t now_ms);
 
 int64_t launch_now_ms(const struct launch *launch)
 {
@@ -282,7 +275,7 @@ static void prepare(struct launch *launch, int64_t now_ms)
             }
             launch_open(launch);
             if (now_ms < due_ms)
-                request_gate(launch);
+                launch_ask(launch);
         }
     }
     if (!launch->gather && !launch->fed && has_feed(launch)) {
@@ -310,7 +303,7 @@ static void look_ready(struct launch *launch, int64_t now_ms)
         return;
     }
     if (notice->told_before && !notice->approved && rule->if_told == THEN_DROP) {
-        withdraw(launch, REASON_ALREADY_TOLD);
+        launch_withdraw(launch, REASON_ALREADY_TOLD);
         return;
     }
     prepare(launch, now_ms);
@@ -342,7 +335,7 @@ static void look_ready(struct launch *launch, int64_t now_ms)
     }
     if (launch->gate_since_ms == MOMENT_NONE)
         launch->gate_since_ms = now_ms;
-    request_gate(launch);
+    launch_ask(launch);
 }
 
 static void look_held(struct launch *launch, int64_t now_ms)
@@ -410,7 +403,7 @@ static void look_sending(struct launch *launch, int64_t now_ms)
     }
     if (launch->gate_since_ms == MOMENT_NONE)
         launch->gate_since_ms = now_ms;
-    request_gate(launch);
+    launch_ask(launch);
 }
 
 /* --- Gathering ------------------------------------------------------------------------------------------------------
@@ -487,153 +480,4 @@ static void on_gathered(void *ctx, const struct gather_result *result)
             launch_save(launch);
     }
     launch_look(launch);
-}
-
-/* --- The gate -------------------------------------------------------------------------------------------------------
- */
-
-static void request_gate(struct launch *launch)
-{
-    struct notice *notice = launch->notice;
-    const struct definition *behind[GATE_MEMBERS_MAX];
-    struct source_ask asks[GATE_MEMBERS_MAX];
-    size_t count = plan_members(notice, launch->rule->plan.rule, &launch->site->definitions, behind, GATE_MEMBERS_MAX);
-
-    if (count > GATE_MEMBERS_MAX)
-        count = GATE_MEMBERS_MAX;
-    for (size_t i = 0; i < count; i++)
-        asks[i] = (struct source_ask){behind[i]->id, behind[i]->revision};
-    if (count == 0) /* the plan will withdraw it; a sending one asks about whom it named */
-        for (; count < notice->member_count && count < GATE_MEMBERS_MAX; count++)
-            asks[count] = (struct source_ask){notice->members[count], 0};
-    launch->question = gate_ask(launch->site->gate, asks, count, on_gate, launch);
-}
-
-static void keep_evidence(struct launch *launch, const struct gate_answer *answer, const enum gate_word *judged)
-{
-    json_t *words = json_object();
-
-    for (size_t i = 0; i < answer->count; i++)
-        json_object_set_new(words, answer->words[i].id, json_string(gate_word_name(judged[i])));
-    json_t *evidence =
-        json_pack("{s:o, s:I, s:s?}", "definitions", words, "clock_ahead_ms", (json_int_t)answer->clock_ahead_ms,
-                  "failure", answer->failure ? answer->failure->text : NULL);
-    auto_free char *text = json_dumps(evidence, JSON_COMPACT);
-    json_decref(evidence);
-    if (text) /* nobody waits for it: what it proves is in the log as well */
-        store_evidence(launch->world->store, launch->notice->id, answer->answered_at_ms, text, NULL, NULL);
-}
-
-/* The worst thing said, as the reason for withdrawing. */
-static enum notice_reason reason_of(const enum gate_word *words, size_t count)
-{
-    static const enum notice_reason reasons[GATE_WORDS] = {
-        [GATE_GONE] = REASON_GONE,   [GATE_HIDDEN] = REASON_HIDDEN,   [GATE_EVENT_OFF] = REASON_EVENT_OFF,
-        [GATE_MOVED] = REASON_MOVED, [GATE_ENDED] = REASON_EVENT_OFF, [GATE_SOLD_OUT] = REASON_SOLD_OUT,
-    };
-    for (enum gate_word word = GATE_GONE; word < GATE_WORDS; word++)
-        for (size_t i = 0; i < count; i++)
-            if (words[i] == word)
-                return reasons[word];
-    return REASON_MOVED;
-}
-
-static void withdraw(struct launch *launch, enum notice_reason reason)
-{
-    if (launch->notice->claimed)
-        launch_end_rest(launch, withheld_by(reason));
-    launch_move(launch, NOTICE_WITHDRAWN, reason, NULL);
-}
-
-static void act_on(struct launch *launch, const struct gate_decision *decision, const struct gate_answer *answer,
-                   const enum gate_word *judged, int64_t now_ms)
-{
-    bool sending = launch->notice->state == NOTICE_SENDING;
-
-    switch (decision->action) {
-    case GATE_RELEASE:
-        launch->gate_since_ms = MOMENT_NONE;
-        launch->gate_tries = 0;
-        launch->evidence_at_ms = answer->answered_at_ms;
-        launch->ask_at_ms = 0;
-        if (!sending)
-            release(launch, answer->words, judged, answer->count, now_ms);
-        else
-            launch_go_on(launch);
-        break;
-    case GATE_ASK_AGAIN:
-        launch->ask_at_ms = decision->ask_at_ms;
-        break;
-    case GATE_HOLD:
-        launch_move(launch, NOTICE_HELD, decision->reason, answer->failure ? answer->failure->text : NULL);
-        break;
-    case GATE_DROP:
-        if (sending && decision->reason == REASON_SOLD_OUT) { /* who asked is told all the same: it was open at T */
-            launch->evidence_at_ms = answer->answered_at_ms;
-            launch_go_on(launch);
-            break;
-        }
-        withdraw(launch, decision->reason);
-        break;
-    case GATE_FOLLOW: /* the mirror has the news, the plan has followed; what it left to us ends here */
-        withdraw(launch, reason_of(judged, answer->count));
-        break;
-    }
-}
-
-static void on_gate(void *ctx, const struct gate_answer *answer)
-{
-    struct launch *launch = ctx;
-    struct notice *notice = launch->notice;
-    const struct rule *rule = launch->rule->plan.rule;
-    int64_t now_ms = launch_now_ms(launch);
-    enum gate_word judged[GATE_MEMBERS_MAX];
-
-    launch->question = NULL;
-    for (size_t i = 0; i < answer->count; i++)
-        judged[i] = gate_judge(notice, rule, answer->words[i].definition, answer->words[i].verdict == SOURCE_GONE);
-    if (notice->state != NOTICE_READY && notice->state != NOTICE_SENDING) {
-        launch_look(launch);
-        return;
-    }
-    if (now_ms < notice->due_at_ms) { /* only a look: it warmed the connection and brought the news */
-        launch_look(launch);
-        return;
-    }
-    keep_evidence(launch, answer, judged);
-    launch->gate_tries++;
-    if (launch->gate_since_ms == MOMENT_NONE)
-        launch->gate_since_ms = now_ms;
-    struct gate_decision decision = gate_decide(rule, judged, answer->count, launch->gate_since_ms, launch->gate_tries,
-                                                answer->clock_ahead_ms, now_ms);
-    log_line(launch->world->log, LOG_INFO, "event=gate notice=%lld try=%u action=%d ms=%lld%s%s", (long long)notice->id,
-             launch->gate_tries, decision.action, (long long)(now_ms - notice->due_at_ms),
-             answer->failure ? " error=" : "", answer->failure ? LOG_QUOTED(text_of(answer->failure->text)) : "");
-    act_on(launch, &decision, answer, judged, now_ms);
-    launch_look(launch);
-}
-
-/* --- Release --------------------------------------------------------------------------------------------------------
- */
-
-/* Names what is open; when the rule sends without an open one, everything that still stands at that moment. */
-static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
-                    int64_t now_ms)
-{
-    struct notice *notice = launch->notice;
-    const char *ids[GATE_MEMBERS_MAX];
-    size_t named = 0;
-
-    for (size_t i = 0; i < count; i++)
-        if (judged[i] == GATE_OPEN)
-            ids[named++] = words[i].id;
-    for (size_t i = 0; named == 0 && i < count; i++)
-        if (judged[i] == GATE_NOT_STARTED || judged[i] == GATE_UNKNOWN || judged[i] == GATE_SOLD_OUT)
-            ids[named++] = words[i].id;
-    notice_set_members(notice, ids, named);
-    notice->released_at_ms = now_ms;
-    launch->progress_at_ms = now_ms;
-    launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
-    /* The row goes to the disk with the first claims, in their order: nothing leaves before both are there. */
-    launch_go_on(launch);
 }

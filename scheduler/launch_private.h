@@ -1,5 +1,6 @@
-/* launch_private.h - one notice's launch, shared by the files that tell its life: launch.c (planned to released),
- * launch_end.c (sending to done), launch_operator.c (what people may do). */
+/* launch_private.h - one notice's launch, shared by the files that tell its life: launch.c (planned to ready,
+ * held, sending), launch_gate.c (the question before each release), launch_end.c (sending to done), launch_operator.c
+ * (what people may do). */
 #ifndef ONSALE_LAUNCH_PRIVATE_H
 #define ONSALE_LAUNCH_PRIVATE_H
 
@@ -48,6 +49,10 @@ void launch_look(struct launch *launch);
 void launch_save(struct launch *launch);
 void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text);
 void launch_end_rest(struct launch *launch, enum withheld rest);
+
+/* launch_gate.c */
+void launch_ask(struct launch *launch);
+void launch_withdraw(struct launch *launch, enum notice_reason reason);
 
 /* launch_end.c */
 int64_t launch_deadline_ms(const struct launch *launch);

@@ -1,0 +1,119 @@
+/* One person: their message out to the channel, what the channel said of it into the ledger. */
+#include "dispatch_private.h"
+
+enum { CHANNEL_PAUSE_MS = 1000 }; /* people sent back by a faulty channel wait at least so long */
+
+void dispatch_hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms)
+{
+    struct line *line = sending->line;
+    struct message *message = &line->dispatch->message;
+    struct error err = {0};
+    struct message_person person = {
+        .key = delivery->key,
+        .source = delivery->source,
+        .source_id = delivery->source_id,
+        .address = delivery->address,
+        .name = delivery->name,
+        .locale = delivery->locale,
+        .zone = delivery->zone,
+        .attributes = delivery->attributes,
+        .seed = text_is(delivery->source, "seed"),
+    };
+    struct store_fate fate = {
+        .notice = delivery->notice, .seq = delivery->seq, .attempt = delivery->attempt, .at_ms = now_ms};
+
+    if (sending->stopped || message_make(sending->batch, &person, message, &err) < 0) {
+        if (err.kind == ERROR_REFUSED) {
+            fate.fate = FATE_WITHHELD;
+            fate.withheld = WITHHELD_ADDRESS;
+        } else {
+            fate.fate = FATE_RETURNED;
+            again_put(&sending->again,
+                      (struct store_again){.seq = delivery->seq, .attempt = delivery->attempt, .at_ms = now_ms});
+        }
+        line_add_fate(line, &fate);
+        if (err.kind != ERROR_NONE && err.kind != ERROR_REFUSED)
+            sending_fault(sending, REASON_MESSAGE, err.text);
+        return;
+    }
+    struct channel_delivery out = {
+        .notice = delivery->notice,
+        .seq = delivery->seq,
+        .attempt = delivery->attempt,
+        .to = message->to.text,
+        .from = message->from,
+        .token = message->token,
+        .raw = message->raw,
+    };
+    buf_init(&message->raw, message->raw.limit);
+    channel_send(line->channel, &out);
+}
+
+static void wait_again(struct sending *sending, struct store_fate *fate, int attempt, int64_t delay_ms)
+{
+    fate->next_at_ms = line_now_ms(sending->line) + delay_ms;
+    again_put(&sending->again, (struct store_again){.seq = fate->seq, .attempt = attempt, .at_ms = fate->next_at_ms});
+}
+
+/* What the channel said -> what the ledger says. A fault that is not the person's is never charged to them. */
+static void judge(struct sending *sending, const struct channel_result *result, struct store_fate *fate)
+{
+    const struct rule *rule = sending->spec.rule;
+    bool ours = result->scope != SCOPE_ADDRESS;
+    enum fate said = result->fate;
+
+    if (said == FATE_IN_DOUBT && rule->repeat_in_doubt)
+        said = FATE_TRY_LATER;
+    if (said == FATE_RETURNED || (ours && said != FATE_ACCEPTED && said != FATE_IN_DOUBT)) {
+        fate->fate = FATE_RETURNED;
+        wait_again(sending, fate, result->attempt,
+                   ours && result->retry_after_ms < CHANNEL_PAUSE_MS ? CHANNEL_PAUSE_MS : result->retry_after_ms);
+        if (said == FATE_REFUSED)
+            sending_fault(sending, result->scope == SCOPE_MESSAGE ? REASON_MESSAGE : REASON_CHANNEL,
+                          result->text ? result->text : "refused");
+        return;
+    }
+    fate->fate = said;
+    if (said == FATE_TRY_LATER && result->attempt >= rule->retry.attempts) {
+        fate->fate = FATE_WITHHELD;
+        fate->withheld = WITHHELD_ATTEMPTS;
+    } else if (said == FATE_TRY_LATER) {
+        wait_again(sending, fate, result->attempt + 1,
+                   again_delay_ms(&rule->retry, result->attempt, result->retry_after_ms, crypt_random_u64()));
+    }
+    if (said == FATE_ACCEPTED || said == FATE_REFUSED)
+        if (brake_takes(&sending->brake, said == FATE_REFUSED ? (result->code ? result->code : 1) : 0))
+            sending_fault(sending, REASON_MESSAGE, result->text ? result->text : "refused by all");
+}
+
+static void note_handover(struct notice *notice, int64_t at_ms)
+{
+    if (at_ms == MOMENT_NONE)
+        return;
+    if (notice->first_handover_at_ms == MOMENT_NONE || at_ms < notice->first_handover_at_ms)
+        notice->first_handover_at_ms = at_ms;
+    if (at_ms > notice->last_handover_at_ms)
+        notice->last_handover_at_ms = at_ms;
+}
+
+void dispatch_finish(void *ctx, struct channel *channel, const struct channel_result *result)
+{
+    struct line *line = line_of(ctx, channel);
+    struct sending *sending = line ? line_sending(line, result->notice) : NULL;
+    bool handed_over = result->handed_over_at_ms != MOMENT_NONE;
+
+    if (!sending)
+        return; /* an operators' mail, outside the ledger */
+    struct store_fate fate = {
+        .notice = result->notice,
+        .seq = result->seq,
+        .attempt = result->attempt,
+        .code = result->code,
+        .text = result->fate == FATE_ACCEPTED ? NULL : result->text, /* "250 queued as ..." differs for everybody */
+        .at_ms = handed_over ? result->handed_over_at_ms : line_now_ms(line),
+    };
+    note_handover(sending->spec.notice, result->handed_over_at_ms);
+    judge(sending, result, &fate);
+    line_add_fate(line, &fate);
+    line_drain(line);
+}

@@ -1,0 +1,72 @@
+/* dispatch_private.h - what the two files of dispatch share: dispatch.c (turns of the ledger, claims, sendings) and
+ * dispatch_person.c (one person's message out, one person's fate in). */
+#ifndef ONSALE_DISPATCH_PRIVATE_H
+#define ONSALE_DISPATCH_PRIVATE_H
+
+#include "again.h"
+#include "brake.h"
+#include "dispatch.h"
+
+enum { CLAIMS_MAX = 16 }; /* notices that share one turn of the ledger */
+
+struct sending {
+    struct line *line;
+    struct sending_spec spec;
+    struct message_batch *batch; /* NULL until the release */
+    struct sending_events events;
+    struct store_job *opening; /* store_launch in flight */
+    bool open;                 /* the ledger has told where we stand */
+    bool stopped, told_done, told_expired;
+    uint32_t claimed_to;
+    bool exhausted; /* no first attempts behind claimed_to */
+    struct again again;
+    int64_t allowed_until_ms;
+    size_t out; /* asked for or claimed, fate not on disk */
+    struct brake brake;
+    struct sending *next;
+};
+
+/* One channel: its sendings take turns; at most one turn of the ledger is in flight, what happens meanwhile is gathered
+ * for the next, so that commits are shared by themselves under load. */
+struct line {
+    struct dispatch *dispatch;
+    struct channel *channel;
+    struct sending *sendings;
+    struct sending *first; /* who claims first next time */
+    struct store_fate *fates;
+    size_t fate_count, fate_cap;
+    struct store_job *turn;
+    struct store_fate *turn_fates;
+    size_t turn_fate_count;
+    struct turn_claim {
+        struct sending *sending;
+        size_t want;
+        struct store_again *list;
+        size_t list_count;
+    } claims[CLAIMS_MAX];
+    size_t claim_count;
+    int64_t store_failed_until_ms;
+    bool busy; /* handing over: a channel that answers at once must not start a turn within a turn */
+    struct alarm wake;
+    struct line *next;
+};
+
+struct dispatch {
+    struct world *world;
+    struct line *lines;
+    struct message message; /* the one being rendered */
+};
+
+/* dispatch.c */
+int64_t line_now_ms(const struct line *line);
+struct line *line_of(struct dispatch *dispatch, const struct channel *channel); /* NULL: unknown */
+struct sending *line_sending(struct line *line, int64_t notice);                /* NULL: nothing of it is open */
+void line_add_fate(struct line *line, const struct store_fate *fate);           /* for the next turn; copies */
+void line_drain(struct line *line);
+void sending_fault(struct sending *sending, enum notice_reason reason, const char *text); /* claims stop here */
+
+/* dispatch_person.c */
+void dispatch_hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms);
+void dispatch_finish(void *dispatch, struct channel *channel, const struct channel_result *result);
+
+#endif
