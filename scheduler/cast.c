@@ -202,7 +202,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     cast->plugin_folders = settings_plugin_folders();
     cast->template_folders = settings_template_folders(settings);
     world->sender = &settings->sender;
-    world->stopping = false;
+    world->stopping = true; /* nobody moves until everything is in place */
     world->dispatch = dispatch_new(world);
     world->launches = launches_new(world);
     world->estimates = estimates_new(world);
@@ -214,6 +214,11 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     store_first_loads(cast);
     for (size_t i = 0; i < world->site_count; i++)
         world->sites[i].sync = sync_new(world, &world->sites[i]);
+    /* What is remembered is planned before anybody acts on it: who was told before, what is too late by now. */
+    for (size_t i = 0; i < world->site_count; i++)
+        if (world->sites[i].first_walked_at_ms != MOMENT_NONE)
+            sync_replan(world->sites[i].sync);
+    world->stopping = false;
     launches_update(world->launches);
     return cast;
 }
