@@ -26,6 +26,7 @@ static int64_t host_mono_ms(const struct notifier_host *host)
     return clock_mono_ms(channel_of(host)->parts.clock);
 }
 
+PRINTF_LIKE(3, 4)
 static void host_log(const struct notifier_host *host, int level, const char *format, ...)
 {
     struct channel *channel = channel_of(host);

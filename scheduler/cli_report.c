@@ -144,7 +144,7 @@ int cli_notices(const struct cli *cli)
 
 static void print_moment(const char *label, const json_t *object, const char *key, const struct zone *zone)
 {
-    auto_buf struct buf text;
+    auto_buf struct buf text = {0};
 
     if (!*text_at(object, key))
         return;

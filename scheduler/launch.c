@@ -89,7 +89,7 @@ static void tell(struct launch *launch, const char *what, const char *text)
 {
     struct world *world = launch->world;
     const struct notice *notice = launch->notice;
-    auto_buf struct buf subject, body;
+    auto_buf struct buf subject = {0}, body = {0};
 
     if (!world->tell_operators)
         return;

@@ -166,7 +166,7 @@ void launch_finish(struct launch *launch)
         notice->first_handover_at_ms == MOMENT_NONE ? 0 : notice->first_handover_at_ms - notice->due_at_ms;
     int64_t span_ms =
         notice->first_handover_at_ms == MOMENT_NONE ? 0 : notice->last_handover_at_ms - notice->first_handover_at_ms;
-    auto_buf struct buf body;
+    auto_buf struct buf body = {0};
 
     notice->tally = tally;
     launch_move(launch, NOTICE_DONE, REASON_NONE, NULL);
@@ -314,7 +314,8 @@ void launches_update(struct launches *launches)
             launches->at[kept++] = launches->at[i];
     launches->count = kept;
     add_missing(launches);
-    qsort(launches->at, launches->count, sizeof(struct launch *), by_id);
+    if (launches->count)
+        qsort(launches->at, launches->count, sizeof(struct launch *), by_id);
     launches_look(launches);
 }
 

@@ -280,7 +280,7 @@ static int listen_on(struct server *server, const char *listen_at, struct error 
     return 0;
 }
 
-static void on_mhd_log(void *cls, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_mhd_log(void *cls, const char *format, va_list args)
 {
     struct server *server = cls;
     char line[512];
