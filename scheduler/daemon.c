@@ -12,7 +12,6 @@
 
 enum {
     QUIET_CHECK_MS = 5,
-    STEP_FREEZE_MS = 5 * MINUTE_MS, /* a larger step of the clock freezes what cannot be taken back */
     DOCTOR_MS = 10 * SECOND_MS,     /* how often the service manager hears a status line */
 };
 
@@ -147,15 +146,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 
 static void on_step(void *ctx, int64_t step_ms)
 {
-    struct daemon *daemon = ctx;
-    bool large = step_ms > STEP_FREEZE_MS || step_ms < -STEP_FREEZE_MS;
-
-    log_line(&daemon->log, LOG_WARNING, "event=clock_stepped by_ms=%lld frozen=%s", (long long)step_ms,
-             large ? "yes" : "no");
-    daemon->world.frozen |= large;
-    for (size_t i = 0; i < daemon->world.site_count; i++)
-        if (daemon->world.sites[i].sync)
-            sync_now(daemon->world.sites[i].sync); /* its Date is the judge */
+    sync_clock_stepped(&((struct daemon *)ctx)->world, step_ms);
 }
 
 static void on_doctor(uv_timer_t *timer)

@@ -11,7 +11,7 @@ enum {
     FAILED_AGAIN_MS = 15 * SECOND_MS, /* after a failed walk, then doubling up to poll_every */
     GATE_QUIET_MS = 15 * SECOND_MS,   /* no full walk may begin so close before something is due */
     SUSPECTS_MAX = 50,                /* asked about by id after one walk */
-    STEP_MAX_MS = 5 * MINUTE_MS,
+    STEP_MAX_MS = 5 * MINUTE_MS,      /* a larger step of the clock freezes what cannot be taken back */
 };
 
 struct sync {
@@ -236,6 +236,18 @@ static void note_bad(struct sync *sync, const struct source_walk *walk)
         log_line(sync->world->log, LOG_WARNING, "event=bad_definitions site=%s count=%zu first=%s",
                  sync->site->settings->name, walk->bad, LOG_QUOTED(text_of(walk->bad_why->text)));
     }
+}
+
+void sync_clock_stepped(struct world *world, int64_t step_ms)
+{
+    bool large = step_ms > STEP_MAX_MS || step_ms < -STEP_MAX_MS;
+
+    log_line(world->log, LOG_WARNING, "event=clock_stepped by_ms=%lld frozen=%s", (long long)step_ms,
+             large ? "yes" : "no");
+    world->frozen |= large;
+    for (size_t i = 0; i < world->site_count; i++)
+        if (world->sites[i].sync)
+            sync_now(world->sites[i].sync); /* its Date is the judge */
 }
 
 /* The site's own clock is the judge of a step of ours. */

@@ -14,6 +14,8 @@ void sync_free(struct sync *sync);
 void sync_now(struct sync *sync);
 /* Compares definitions, rules and notices, and stores what follows. After a reload, or when the clock was judged. */
 void sync_replan(struct sync *sync);
+/* Somebody set the machine's clock. A large step freezes what cannot be taken back until a site's Date agrees. */
+void sync_clock_stepped(struct world *world, int64_t step_ms);
 int64_t sync_last_walk_at_ms(const struct sync *sync); /* last complete walk; MOMENT_NONE before the first */
 const char *sync_failure(const struct sync *sync);     /* why the last walk failed, or NULL */
 bool sync_busy(const struct sync *sync);               /* a walk is in flight */

@@ -1,22 +1,11 @@
-# The oldest definition is hidden five minutes after everybody was told: nobody hears anything more.
+# The oldest definition is hidden five minutes after everybody was told, then deleted: nobody hears anything more.
 now 2027-03-26T08:00:00Z
-config
-store: sqlite:FOLDER/onsale.db
-sender: {name: Arena, postal_address: "Street 1", contact: help@arena.example}
-sites:
-  - {name: arena, source: file, path: definitions.json, poll_every: 10s, time_zone: Europe/Vilnius}
-audiences:
-  - {name: fans, source: file, path: people.csv}
-notifiers:
-  - {name: mail, plugin: "null", from: Arena <tickets@arena.example>}
-rules:
-  - {name: on-sale, when: sale_start, audiences: [fans], notify: [mail], template: on-sale}
-.
 person ann@example.org
 person bob@example.org
 person cyd@example.org unsubscribed
 define early start=09:00:00
 define late start=09:00:00
+never before 09:00:00
 start
 until 08:59:59
 expect messages 0

@@ -1,0 +1,327 @@
+/* expect.c - what a story expects, and what every story does. */
+#include "words.h"
+
+#include <string.h>
+
+static void list_notices(struct replay *replay)
+{
+    const struct notices *notices = &replay->stage.world.notices;
+
+    for (size_t i = 0; i < notices->count; i++) {
+        const struct notice *n = notices->at[i];
+        auto_buf struct buf line;
+        buf_init(&line, 1024);
+        buf_addf(&line, "%s/%s@", n->rule, n->subject);
+        buf_add_moment(&line, n->at_ms);
+        buf_adds(&line, " due ");
+        buf_add_moment(&line, n->due_at_ms);
+        buf_addf(&line, " edition %d: %s (%s)", n->edition, notice_state_name(n->state), notice_reason_name(n->reason));
+        fprintf(stderr, "    notice %lld %s: planned %lld waiting %lld accepted %lld withheld %lld pass %lld%s%s\n",
+                (long long)n->id, line.ptr, (long long)n->tally.planned, (long long)n->tally.waiting,
+                (long long)n->tally.accepted, (long long)n->tally.withheld, (long long)n->pass,
+                n->reason_text ? ": " : "", n->reason_text ? n->reason_text : "");
+    }
+    for (size_t i = 0; i < replay->stage.postman.letter_count; i++) {
+        const struct postman_letter *letter = &replay->stage.postman.letters[i];
+        auto_buf struct buf at;
+        buf_init(&at, 64);
+        buf_add_moment(&at, letter->at_ms);
+        fprintf(stderr, "    %s %s%s\n", at.ptr, letter->address, letter->taken ? "" : " (not taken)");
+    }
+}
+
+static bool number_is(struct replay *replay, const char *what, int64_t is, const char *expected)
+{
+    if (is == atoll(expected))
+        return true;
+    replay_fail(replay, "expected %s %s, found %lld", expected, what, (long long)is);
+    return false;
+}
+
+static void moment_is(struct replay *replay, const char *what, int64_t is_ms, const char *word)
+{
+    auto_buf struct buf found;
+
+    if (is_ms == replay_moment(replay, word))
+        return;
+    buf_init(&found, 64);
+    if (is_ms != MOMENT_NONE)
+        buf_add_moment(&found, is_ms);
+    replay_fail(replay, "expected %s %s, found %s", what, word, is_ms == MOMENT_NONE ? "none" : found.ptr);
+}
+
+/* The words from there on, joined again: reasons have blanks. */
+static void join(const struct words *words, size_t from, struct buf *out)
+{
+    buf_init(out, 512);
+    for (size_t i = from; i < words->count; i++)
+        buf_addf(out, "%s%s", i > from ? " " : "", words->at[i]);
+}
+
+static json_t *ask(struct replay *replay, const struct store_report *what)
+{
+    struct error err = {0};
+    json_t *answer = store_report_now(replay->stage.world.store, what, &err);
+
+    if (!answer)
+        replay_fail(replay, "report: %s", err.text);
+    return answer;
+}
+
+/* --- Each expectation: words[0] is "expect", words[1] its name --- */
+
+static void messages(struct replay *replay, const struct words *words)
+{
+    number_is(replay, "messages", (int64_t)postman_told(&replay->stage.postman, NULL), words->at[2]);
+}
+
+static void told(struct replay *replay, const struct words *words)
+{
+    number_is(replay, words->at[2], (int64_t)postman_told(&replay->stage.postman, words->at[2]), words->at[3]);
+}
+
+/* The nth message of the story went to ... */
+static void letter(struct replay *replay, const struct words *words)
+{
+    const struct postman *postman = &replay->stage.postman;
+    size_t n = (size_t)atoll(words->at[2]);
+
+    if (n == 0 || n > postman->letter_count || strcmp(postman->letters[n - 1].address, words->at[3]) != 0)
+        replay_fail(replay, "expected letter %zu to go to %s", n, words->at[3]);
+}
+
+static void notices(struct replay *replay, const struct words *words)
+{
+    const struct notices *all = &replay->stage.world.notices;
+    int64_t alive = 0;
+
+    for (size_t i = 0; i < all->count; i++)
+        alive += all->at[i]->state != NOTICE_WITHDRAWN;
+    number_is(replay, "notices not withdrawn", alive, words->at[2]);
+}
+
+static void openings(struct replay *replay, const struct words *words)
+{
+    const struct openings *all = &replay->stage.world.openings;
+    int64_t scheduled = 0;
+
+    for (size_t i = 0; i < all->count; i++)
+        scheduled += all->at[i]->state == OPENING_SCHEDULED;
+    number_is(replay, "openings", scheduled, words->at[2]);
+}
+
+/* expect opening 09:00:00 MEMBERS [ID] */
+static void opening(struct replay *replay, const struct words *words)
+{
+    const struct opening *found =
+        openings_find(&replay->stage.world.openings, "arena", "festival", replay_moment(replay, words->at[2]));
+
+    if (!found)
+        replay_fail(replay, "there is no opening at %s", words->at[2]);
+    else if (number_is(replay, "members", (int64_t)found->member_count, words->at[3]) && words->count > 4)
+        number_is(replay, "id", found->id, words->at[4]);
+}
+
+static void due(struct replay *replay, const struct words *words)
+{
+    const struct notice *notice = replay_notice(replay, words->at[2]);
+
+    if (notice)
+        moment_is(replay, "due", notice->due_at_ms, words->at[3]);
+}
+
+static void first(struct replay *replay, const struct words *words)
+{
+    const struct notice *notice = replay_notice(replay, words->at[2]);
+
+    if (notice)
+        moment_is(replay, "first hand-over", notice->first_handover_at_ms, words->at[3]);
+}
+
+static void reads(struct replay *replay, const struct words *words)
+{
+    const struct notice *notice = replay_notice(replay, words->at[2]);
+
+    if (notice)
+        number_is(replay, "complete reads", notice->pass, words->at[3]);
+}
+
+static void edition(struct replay *replay, const struct words *words)
+{
+    const struct notice *notice = replay_notice(replay, words->at[2]);
+
+    if (notice)
+        number_is(replay, "edition", notice->edition, words->at[3]);
+}
+
+/* expect count RULE waiting N */
+static void count(struct replay *replay, const struct words *words)
+{
+    const struct notice *notice = replay_notice(replay, words->at[2]);
+    const struct tally *tally = notice ? &notice->tally : &(struct tally){0};
+    const struct {
+        const char *name;
+        int64_t n;
+    } counts[] = {{"planned", tally->planned}, {"waiting", tally->waiting},   {"accepted", tally->accepted},
+                  {"refused", tally->refused}, {"in_doubt", tally->in_doubt}, {"withheld", tally->withheld},
+                  {"claimed", tally->claimed}};
+
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+        if (strcmp(counts[i].name, words->at[3]) == 0) {
+            number_is(replay, words->at[3], counts[i].n, words->at[4]);
+            return;
+        }
+    replay_fail(replay, "there is no count of %s", words->at[3]);
+}
+
+/* expect withheld RULE N REASON ... */
+static void withheld(struct replay *replay, const struct words *words)
+{
+    const struct notice *notice = replay_notice(replay, words->at[2]);
+    auto_buf struct buf reason;
+    int64_t found = 0;
+    size_t i;
+    json_t *row, *show = notice ? ask(replay, &(struct store_report){.kind = REPORT_SHOW, .notice = notice->id}) : NULL;
+
+    join(words, 4, &reason);
+    json_array_foreach(json_object_get(show, "reasons"), i, row)
+    {
+        const char *state = json_string_value(json_object_get(row, "state"));
+        const char *why = json_string_value(json_object_get(row, "reason"));
+        if (state && why && strcmp(state, "withheld") == 0 && text_is(buf_text(&reason), why))
+            found += json_integer_value(json_object_get(row, "count"));
+    }
+    if (show)
+        number_is(replay, "withheld for that reason", found, words->at[3]);
+    json_decref(show);
+}
+
+static void frozen(struct replay *replay, const struct words *words)
+{
+    if (replay->stage.world.frozen != (strcmp(words->at[2], "yes") == 0))
+        replay_fail(replay, "expected frozen %s", words->at[2]);
+}
+
+/* expect no NOTICE: nobody ever planned it, or it is withdrawn */
+static void no(struct replay *replay, const struct words *words)
+{
+    unsigned failures = replay->failures;
+    const struct notice *notice = NULL;
+    const struct notices *all = &replay->stage.world.notices;
+
+    for (size_t i = 0; i < all->count && !notice; i++)
+        if (strcmp(all->at[i]->rule, words->at[2]) == 0)
+            notice = replay_notice(replay, words->at[2]);
+    replay->failures = failures; /* none at that instant is fine */
+    if (notice && notice->state != NOTICE_WITHDRAWN)
+        replay_fail(replay, "expected no notice %s", words->at[2]);
+}
+
+/* expect RULE[/EVENT][@MOMENT] STATE [REASON ...] */
+static void state(struct replay *replay, const struct words *words)
+{
+    const struct notice *notice = replay_notice(replay, words->at[1]);
+    auto_buf struct buf reason;
+
+    join(words, 3, &reason);
+    if (!notice)
+        return;
+    if (strcmp(notice_state_name(notice->state), words->at[2]) != 0)
+        replay_fail(replay, "expected %s to be %s, it is %s", words->at[1], words->at[2],
+                    notice_state_name(notice->state));
+    if (reason.len > 0 && !text_is(buf_text(&reason), notice_reason_name(notice->reason)))
+        replay_fail(replay, "expected the reason \"%s\", it is \"%s\"", reason.ptr, notice_reason_name(notice->reason));
+}
+
+void replay_expect(struct replay *replay, const struct words *words)
+{
+    static const struct {
+        const char *name;
+        size_t least, most; /* words, with "expect" */
+        void (*check)(struct replay *replay, const struct words *words);
+    } expectations[] = {
+        {"messages", 3, 3, messages}, {"told", 4, 4, told},
+        {"letter", 4, 4, letter},     {"notices", 3, 3, notices},
+        {"openings", 3, 3, openings}, {"opening", 4, 5, opening},
+        {"due", 4, 4, due},           {"first", 4, 4, first},
+        {"reads", 4, 4, reads},       {"edition", 4, 4, edition},
+        {"count", 5, 5, count},       {"withheld", 5, WORDS_MAX, withheld},
+        {"frozen", 3, 3, frozen},     {"no", 3, 3, no},
+    };
+    unsigned failures = replay->failures;
+
+    for (size_t i = 0; i <= ARRAY_LEN(expectations); i++) {
+        if (i == ARRAY_LEN(expectations)) {
+            if (words->count < 3)
+                replay_fail(replay, "expect what?");
+            else
+                state(replay, words);
+        } else if (words->count > 1 && strcmp(words->at[1], expectations[i].name) == 0) {
+            if (words->count < expectations[i].least || words->count > expectations[i].most)
+                replay_fail(replay, "expect %s what?", words->at[1]);
+            else
+                expectations[i].check(replay, words);
+            break;
+        }
+    }
+    if (replay->failures > failures)
+        list_notices(replay);
+}
+
+/* --- Always --- */
+
+void replay_watch(struct replay *replay)
+{
+    struct stage *stage = &replay->stage;
+    const struct notices *all = &stage->world.notices;
+
+    if (*stage->postman.complaint) {
+        replay_fail(replay, "%s", stage->postman.complaint);
+        list_notices(replay);
+        *stage->postman.complaint = '\0';
+    }
+    for (size_t i = 0; stage->cast && i < all->count; i++) {
+        const struct notice *notice = all->at[i];
+        const struct tally *t = &notice->tally;
+        if (notice->first_handover_at_ms != MOMENT_NONE && notice->first_handover_at_ms < notice->due_at_ms)
+            replay_fail(replay, "notice %lld went out before it was due", (long long)notice->id);
+        if (t->planned != t->waiting + t->accepted + t->refused + t->in_doubt + t->withheld &&
+            notice->released_at_ms != MOMENT_NONE)
+            replay_fail(replay, "notice %lld: its counts do not sum up", (long long)notice->id);
+        if (notice->state == NOTICE_DONE && t->waiting > 0)
+            replay_fail(replay, "notice %lld is done, and %lld people wait", (long long)notice->id,
+                        (long long)t->waiting);
+    }
+}
+
+static int64_t accepted(const json_t *notices)
+{
+    int64_t sum = 0;
+    size_t i;
+    json_t *notice;
+
+    json_array_foreach(notices, i, notice) sum +=
+        json_integer_value(json_object_get(json_object_get(notice, "counts"), "accepted"));
+    return sum;
+}
+
+void replay_audit(struct replay *replay)
+{
+    struct stage *stage = &replay->stage;
+    int64_t taken = (int64_t)postman_told(&stage->postman, NULL);
+    size_t i;
+    json_t *problem;
+
+    if (!stage->cast)
+        return;
+    stage_settle(stage);
+    json_t *answer = ask(replay, &(struct store_report){.kind = REPORT_AUDIT});
+    json_array_foreach(json_object_get(answer, "problems"), i, problem)
+        replay_fail(replay, "audit: %s", json_string_value(problem));
+    json_decref(answer);
+    json_t *listed = ask(replay, &(struct store_report){.kind = REPORT_NOTICES});
+    if (accepted(listed) > taken)
+        replay_fail(replay, "the ledger says %lld were accepted, the postman has seen %lld",
+                    (long long)accepted(listed), (long long)taken);
+    json_decref(listed);
+}
