@@ -22,6 +22,7 @@ static void look_gathering(struct launch *launch, int64_t now_ms);
 static void look_ready(struct launch *launch, int64_t now_ms);
 static void look_held(struct launch *launch, int64_t now_ms);
 static void look_sending(struct launch *launch, int64_t now_ms);
+static int64_t audiences_fingerprint(const struct world_rule *rule);
 static void request_gather(struct launch *launch, bool changes, int64_t now_ms);
 static void on_gathered(void *ctx, const struct gather_result *result);
 
@@ -238,7 +239,8 @@ static bool consent_fresh(const struct launch *launch, int64_t now_ms)
 {
     const struct notice *notice = launch->notice;
 
-    return notice->pass > 0 && now_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
+    return notice->pass > 0 && notice->made_of == audiences_fingerprint(launch->rule) &&
+           now_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
 }
 
 /* The second full read, timed to end before T: twice as long as the first one took, and some. */
@@ -268,7 +270,7 @@ static void prepare(struct launch *launch, int64_t now_ms)
         } else {
             struct error err = {0};
             launch->looked = true;
-            channel_warm(launch->rule->channel);
+            channel_warm(launch->channel);
             if (launch_rehearse(launch, &err) < 0) {
                 launch_move(launch, NOTICE_HELD, REASON_MESSAGE, err.text);
                 return;
@@ -385,8 +387,9 @@ static void look_sending(struct launch *launch, int64_t now_ms)
 {
     struct notice *notice = launch->notice;
 
-    if (launch->world->copy) {
-        launch_move(launch, NOTICE_HELD, REASON_COPY, launch->world->copy);
+    if (launch->world->copy || launch->orphaned) {
+        launch_move(launch, NOTICE_HELD, launch->orphaned ? REASON_CHANNEL : REASON_COPY,
+                    launch->orphaned ? "the notifier that has its claims left the configuration" : launch->world->copy);
         return;
     }
     watch_progress(launch, now_ms);
@@ -409,9 +412,61 @@ static void look_sending(struct launch *launch, int64_t now_ms)
 /* --- Gathering ------------------------------------------------------------------------------------------------------
  */
 
+static uint64_t mix(uint64_t hash, const char *text) /* FNV-1a, the end of the text included */
+{
+    for (; text && *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    return (hash ^ 0xFF) * 1099511628211u;
+}
+
+/* Whom a rule asks, and how: what a gathered roll was made from. Never 0. */
+static int64_t audiences_fingerprint(const struct world_rule *rule)
+{
+    uint64_t hash = 14695981039346656037u;
+
+    for (size_t i = 0; i < rule->audience_count; i++) {
+        const struct audience_settings *from = rule->audiences[i]->settings;
+        const char *const texts[] = {from->name,
+                                     from->path,
+                                     from->format,
+                                     from->url,
+                                     from->interest.attribute,
+                                     from->interest.list_name,
+                                     from->consent_stated ? "stated" : ""};
+        for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+            hash = mix(hash, texts[k]);
+        for (size_t k = 0; k < from->lists.count; k++)
+            hash = mix(hash, from->lists.at[k]);
+    }
+    return (int64_t)(hash | 1);
+}
+
+/* Every read has a number of its own, on disk before its first page: a read that was given up, or one of other
+ * audiences, must not vouch for anybody in a later one. Only the one that a stopped process left is gone on with. */
+static bool begin_pass(struct launch *launch)
+{
+    struct notice *notice = launch->notice;
+    const struct notice *row = notice;
+    int64_t made_of = audiences_fingerprint(launch->rule);
+
+    if (launch->resume && notice->begun > notice->pass && notice->made_of == made_of)
+        return true;
+    notice->made_of = made_of;
+    notice->begun++;
+    store_apply(launch->world->store,
+                &(struct store_change){.notices = &row,
+                                       .notice_count = 1,
+                                       .first_walk_at_ms = MOMENT_NONE,
+                                       .watermark_ms = MOMENT_NONE,
+                                       .now_ms = launch_now_ms(launch)},
+                NULL, NULL);
+    return false;
+}
+
 static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
 {
     struct notice *notice = launch->notice;
+    bool goes_on = !changes && begin_pass(launch);
     struct world *world = launch->world;
     struct error err = {0};
     struct gather_spec spec = {
@@ -426,8 +481,8 @@ static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
         .event_id = notice->subject,
         .notice = notice->id,
         .roll = notice->roll,
-        .pass = changes ? notice->pass : notice->pass + 1,
-        .resume = launch->resume,
+        .pass = changes ? notice->pass : notice->begun,
+        .resume = goes_on,
         .changes_since_ms = changes ? notice->gathered_at_ms - MINUTE_MS : MOMENT_NONE,
     };
 
@@ -454,8 +509,8 @@ static void on_gathered(void *ctx, const struct gather_result *result)
              : result->failure ? "gather_failed"
              : notice->pass    ? "swept"
                                : "gathered",
-             (long long)notice->id, (long long)notice->pass + !launch->feeding, (long long)result->records,
-             (long long)result->planned, (long long)result->added, (long long)result->bad,
+             (long long)notice->id, (long long)(launch->feeding ? notice->pass : notice->begun),
+             (long long)result->records, (long long)result->planned, (long long)result->added, (long long)result->bad,
              (long long)(now_ms - result->started_at_ms), result->failure ? " error=" : "",
              result->failure ? LOG_QUOTED(text_of(result->failure->text)) : "");
     if (result->failure) {
@@ -468,7 +523,7 @@ static void on_gathered(void *ctx, const struct gather_result *result)
     launch->gather_failure = (struct error){0};
     if (!launch->feeding) {
         launch->swept = notice->pass > 0;
-        notice->pass++;
+        notice->pass = notice->begun;
         notice->gathered_at_ms = result->started_at_ms;
         notice->estimate = result->planned;
         launch->read_span_ms = now_ms - result->started_at_ms;

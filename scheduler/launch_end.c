@@ -11,7 +11,7 @@ static const int64_t evidence_good_ms = 60 * SECOND_MS;
 int64_t launch_deadline_ms(const struct launch *launch)
 {
     const struct notice *notice = launch->notice;
-    int64_t deadline_ms = channel_settings(launch->rule->channel)->deadline_ms;
+    int64_t deadline_ms = channel_settings(launch->channel)->deadline_ms;
     int64_t end_ms = notice->due_at_ms + deadline_ms;
 
     if (notice->catch_up_waived) /* an operator sends it late: the span counts from the release */
@@ -82,7 +82,7 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
         .locales = world->locales,
         .zones = world->zones,
         .notice = launch->notice,
-        .channel = channel_settings(launch->rule->channel)->name,
+        .channel = channel_settings(launch->channel)->name,
         .open = open,
         .open_count = count,
         .site_zone = launch->site->settings->time_zone,
@@ -128,7 +128,7 @@ void launch_open(struct launch *launch)
     struct sending_spec spec = {
         .notice = launch->notice,
         .rule = launch->rule->plan.rule,
-        .channel = launch->rule->channel,
+        .channel = launch->channel,
         .deadline_ms = launch_deadline_ms(launch),
     };
     struct sending_events events = {
@@ -238,6 +238,17 @@ struct launch *launches_find(struct launches *launches, int64_t notice)
     return low < launches->count && launches->at[low]->notice->id == notice ? launches->at[low] : NULL;
 }
 
+/* Claims and fates of a notice stay with one notifier, whatever the rule says by now. */
+static struct channel *channel_of(const struct world *world, const struct world_rule *rule, const struct notice *notice)
+{
+    if (!notice->claimed || !notice->channel)
+        return rule->channel;
+    for (size_t i = 0; i < world->channel_count; i++)
+        if (strcmp(channel_settings(world->channels[i])->name, notice->channel) == 0)
+            return world->channels[i];
+    return NULL;
+}
+
 static struct launch *launch_new(struct world *world, struct notice *notice)
 {
     struct world_rule *rule = world_rule(world, notice->rule);
@@ -251,11 +262,15 @@ static struct launch *launch_new(struct world *world, struct notice *notice)
         .notice = notice,
         .rule = rule,
         .site = site,
+        .channel = channel_of(world, rule, notice),
         .resume = true,
         .gate_since_ms = MOMENT_NONE,
         .evidence_at_ms = MOMENT_NONE,
         .progress_at_ms = clock_now_ms(world->clock),
     };
+    launch->orphaned = !launch->channel;
+    if (launch->orphaned)
+        launch->channel = rule->channel; /* for its settings; nothing of this notice goes by it */
     return launch;
 }
 

@@ -146,6 +146,8 @@ static void release(struct launch *launch, const struct gate_word_of *words, con
         if (judged[i] == GATE_NOT_STARTED || judged[i] == GATE_UNKNOWN || judged[i] == GATE_SOLD_OUT)
             ids[named++] = words[i].id;
     notice_set_members(notice, ids, named);
+    free(notice->channel);
+    notice->channel = must_strdup(channel_settings(launch->channel)->name);
     notice->released_at_ms = now_ms;
     launch->progress_at_ms = now_ms;
     launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);

@@ -62,6 +62,9 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
     if (notice->reason == REASON_COPY)
         return error_set(err, ERROR_REFUSED, "this state is a copy: %s",
                          launch->world->copy ? launch->world->copy : "");
+    if (launch->orphaned)
+        return error_set(err, ERROR_REFUSED, "notifier \"%s\" has claims of notice %lld: put it back first",
+                         notice->channel, (long long)id);
     if (told && !anyway)
         return error_set(
             err, ERROR_REFUSED,
@@ -71,7 +74,7 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
         return error_set(err, ERROR_REFUSED, "notice %lld is later than its catch_up allows; --anyway sends it now",
                          (long long)id);
     if (notice->reason == REASON_CHANNEL)
-        channel_try_again(launch->rule->channel);
+        channel_try_again(launch->channel);
     notice->approved |= told;
     notice->catch_up_waived |= late;
     launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;

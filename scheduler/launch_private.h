@@ -14,6 +14,8 @@ struct launch {
     struct notice *notice;
     struct world_rule *rule;
     struct world_site *site;
+    struct channel *channel; /* the rule's; for one that has claims, the one they went to */
+    bool orphaned;           /* ... has left the configuration */
     struct alarm alarm;
 
     struct store_job *saving; /* the row on its way, or NULL */

@@ -387,11 +387,13 @@ static void change_notice(struct sync *sync, const struct plan_step *step, struc
     case PLAN_TAKE_OVER:
         notice->roll = step->from->roll;
         notice->pass = step->from->pass;
+        notice->begun = step->from->begun;
+        notice->made_of = step->from->made_of;
         notice->gathered_at_ms = step->from->gathered_at_ms;
         notice->tally = step->from->tally;
         notice->estimate = step->from->estimate;
         step->from->roll = 0;
-        step->from->pass = 0;
+        step->from->pass = step->from->begun = step->from->made_of = 0;
         step->from->unsaved = true;
         break;
     case PLAN_TOLD:
