@@ -251,7 +251,7 @@ static int print_people(const struct cli *cli, const json_t *answer, const struc
 
 int cli_people(const struct cli *cli)
 {
-    struct store_report what = {.kind = REPORT_PEOPLE, .state = cli->state, .limit = INT32_MAX};
+    struct store_report what = {.kind = REPORT_PEOPLE, .state = cli->state};
 
     return notice_argument(cli, &what.notice) < 0 ? EXIT_USAGE : report(cli, &what, print_people);
 }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { PEOPLE_PAGE = 10000 }; /* the API gives no more at once */
+
 struct reply {
     int status;
     json_t *json;
@@ -127,7 +129,7 @@ static json_t *request_of(const struct store_report *report, char *path, size_t 
         break;
     case REPORT_PEOPLE:
         snprintf(path, size, "notices/%lld/people?after=%lld&limit=%lld%s%s", (long long)report->notice,
-                 (long long)report->after, (long long)report->limit, report->state ? "&state=" : "",
+                 (long long)report->after, (long long)PEOPLE_PAGE, report->state ? "&state=" : "",
                  report->state ? report->state : "");
         break;
     case REPORT_WHY:
@@ -159,12 +161,46 @@ static int report_from_store(const struct client *client, const struct store_rep
     return *answer ? 0 : -1;
 }
 
-int client_report(const struct client *client, const struct store_report *report, json_t **answer, struct error *err)
+static int ask_for(const struct client *client, const struct store_report *report, json_t **answer, struct error *err)
 {
     char path[512] = "";
     json_t *body = request_of(report, path, sizeof path);
     int rc = client_ask(client, body ? "POST" : "GET", path, body, answer, err);
 
     json_decref(body);
-    return rc == 1 ? report_from_store(client, report, answer, err) : rc;
+    return rc;
+}
+
+/* Page after page; *all is what the first one gave. */
+static int ask_for_more_people(const struct client *client, const struct store_report *report, json_t *all,
+                               struct error *err)
+{
+    struct store_report what = *report;
+    size_t got = json_array_size(all);
+
+    while (got == PEOPLE_PAGE) {
+        json_t *page = NULL, *last = json_array_get(all, json_array_size(all) - 1);
+        what.after = json_integer_value(json_object_get(last, "seq"));
+        int rc = ask_for(client, &what, &page, err);
+        if (rc != 0)
+            return rc < 0 ? -1 : error_set(err, ERROR_TRY_LATER, "the daemon went away meanwhile");
+        got = json_array_size(page);
+        json_array_extend(all, page);
+        json_decref(page);
+    }
+    return 0;
+}
+
+int client_report(const struct client *client, const struct store_report *report, json_t **answer, struct error *err)
+{
+    int rc = ask_for(client, report, answer, err);
+
+    if (rc == 1)
+        return report_from_store(client, report, answer, err);
+    if (rc == 0 && report->kind == REPORT_PEOPLE && ask_for_more_people(client, report, *answer, err) < 0) {
+        json_decref(*answer);
+        *answer = NULL;
+        return -1;
+    }
+    return rc;
 }
