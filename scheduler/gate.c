@@ -89,15 +89,22 @@ static struct gate_decision be_patient(const struct patience *patience, enum not
     return (struct gate_decision){.action = GATE_ASK_AGAIN, .ask_at_ms = next_ask_at_ms(tries, now_ms, end_ms)};
 }
 
+int64_t gate_early_ms(int64_t due_at_ms, int64_t clock_ahead_ms, int64_t now_ms)
+{
+    if (clock_ahead_ms <= CLOCK_AHEAD_MAX_MS || now_ms - clock_ahead_ms >= due_at_ms)
+        return 0;
+    return due_at_ms + clock_ahead_ms - now_ms;
+}
+
 struct gate_decision gate_decide(const struct rule *rule, const enum gate_word *words, size_t count, int64_t since_ms,
-                                 unsigned tries, int64_t clock_ahead_ms, int64_t now_ms)
+                                 unsigned tries, int64_t early_ms, int64_t now_ms)
 {
     size_t said[GATE_WORDS] = {0};
 
     for (size_t i = 0; i < count; i++)
         said[words[i]]++;
-    if (clock_ahead_ms > CLOCK_AHEAD_MAX_MS)
-        return (struct gate_decision){.action = GATE_ASK_AGAIN, .ask_at_ms = now_ms + clock_ahead_ms};
+    if (early_ms > 0)
+        return (struct gate_decision){.action = GATE_ASK_AGAIN, .ask_at_ms = now_ms + early_ms};
     if (said[GATE_OPEN])
         return (struct gate_decision){.action = GATE_RELEASE};
     if (said[GATE_NOT_STARTED])

@@ -119,8 +119,9 @@ static void on_gate(void *ctx, const struct gate_answer *answer)
     launch->gate_tries++;
     if (launch->gate_since_ms == MOMENT_NONE)
         launch->gate_since_ms = now_ms;
-    struct gate_decision decision = gate_decide(rule, judged, answer->count, launch->gate_since_ms, launch->gate_tries,
-                                                answer->clock_ahead_ms, now_ms);
+    struct gate_decision decision =
+        gate_decide(rule, judged, answer->count, launch->gate_since_ms, launch->gate_tries,
+                    gate_early_ms(notice->due_at_ms, answer->clock_ahead_ms, now_ms), now_ms);
     log_line(launch->world->log, LOG_INFO, "event=gate notice=%lld try=%u action=%d ms=%lld%s%s", (long long)notice->id,
              launch->gate_tries, decision.action, (long long)(now_ms - notice->due_at_ms),
              answer->failure ? " error=" : "", answer->failure ? LOG_QUOTED(text_of(answer->failure->text)) : "");

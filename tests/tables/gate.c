@@ -131,13 +131,25 @@ static void deciding(void **state)
         if (decision.action != cases[i].action || decision.reason != cases[i].reason)
             fail_msg("case %zu \"%s\": action %d, reason \"%s\"", i, cases[i].words, decision.action,
                      notice_reason_name(decision.reason));
-        /* A clock that is ahead decides nothing. */
+        /* Before its time by the source's clock nothing is decided. */
         decision = gate_decide(cases[i].rule, words, count, AT_MS, 1, 1001, AT_MS + cases[i].waited_ms);
         assert_int_equal(decision.action, GATE_ASK_AGAIN);
         assert_int_equal(decision.ask_at_ms, AT_MS + cases[i].waited_ms + 1001);
-        decision = gate_decide(cases[i].rule, words, count, AT_MS, 1, 1000, AT_MS + cases[i].waited_ms);
-        assert_int_equal(decision.action, cases[i].action);
     }
+}
+
+static void source_clock(void **state)
+{
+    static const struct {
+        int64_t ahead_ms, after_due_ms, early_ms;
+    } cases[] = {
+        {0, 0, 0},       {1000, 0, 0},    {1001, 0, 1001},  {1001, 500, 501}, {1001, 1001, 0},
+        {3000, 3000, 0}, {3000, 2999, 1}, {3000, 60000, 0}, {-5000, 0, 0},    {600000, 0, 600000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_int_equal(gate_early_ms(AT_MS, cases[i].ahead_ms, AT_MS + cases[i].after_due_ms), cases[i].early_ms);
 }
 
 static void asking_again(void **state)
@@ -158,6 +170,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(judging),
+        cmocka_unit_test(source_clock),
         cmocka_unit_test(deciding),
         cmocka_unit_test(asking_again),
     };
