@@ -42,9 +42,9 @@ static void moment_is(struct replay *replay, const char *what, int64_t is_ms, co
 {
     auto_buf struct buf found;
 
+    buf_init(&found, 64);
     if (is_ms == replay_moment(replay, word))
         return;
-    buf_init(&found, 64);
     if (is_ms != MOMENT_NONE)
         buf_add_moment(&found, is_ms);
     replay_fail(replay, "expected %s %s, found %s", what, word, is_ms == MOMENT_NONE ? "none" : found.ptr);

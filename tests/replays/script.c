@@ -55,20 +55,24 @@ int script_audience(struct script *script, const char *name)
 static void add_default(struct buf *out, const char *line, const char *key, const char *value)
 {
     if (!strstr(line, key))
-        buf_addf(out, ", %s: %s", key, value);
+        buf_addf(out, ", %s%s", key, value);
+}
+
+static const char *template_for(const char *line)
+{
+    if (strstr(line, "sale_end"))
+        return "sale-ending";
+    return strstr(line, "before sale_start") ? "reminder" : "on-sale";
 }
 
 static void add_rule(struct buf *out, const char *line)
 {
-    const char *on = strstr(line, "sale_end")            ? "sale-ending"
-                     : strstr(line, "before sale_start") ? "reminder"
-                                                         : "on-sale";
-
-    buf_addf(out, "  - {name: %s", line);
-    add_default(out, line, "when", "sale_start");
-    add_default(out, line, "audiences", "[fans]");
-    add_default(out, line, "notify", "[mail]");
-    add_default(out, line, "template", on);
+    buf_adds(out, "  - {name: ");
+    buf_adds(out, line);
+    add_default(out, line, "when: ", "sale_start");
+    add_default(out, line, "audiences: ", "[fans]");
+    add_default(out, line, "notify: ", "[mail]");
+    add_default(out, line, "template: ", template_for(line));
     buf_adds(out, "}\n");
 }
 
@@ -103,8 +107,8 @@ void script_write(const struct script *script, const char *folder, const void *d
              folder);
     if (*script->site)
         buf_addf(out, ", %s", script->site);
-    add_default(out, script->site, "poll_every", "10s");
-    add_default(out, script->site, "time_zone", "Europe/Vilnius");
+    add_default(out, script->site, "poll_every: ", "10s");
+    add_default(out, script->site, "time_zone: ", "Europe/Vilnius");
     buf_adds(out, "}\naudiences:\n");
     for (size_t i = 0; i < script->audience_count; i++)
         buf_addf(out, "  - {name: %s, source: file, path: %s.csv}\n", script->audiences[i], script->audiences[i]);

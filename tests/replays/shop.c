@@ -18,6 +18,7 @@ int shop_moment(const char *word, int64_t now_ms, int64_t *out_ms, struct error 
         return moment_parse(text_of(word), out_ms, err);
 
     auto_buf struct buf whole;
+
     buf_init(&whole, 64);
     buf_add_moment(&whole, now_ms);
     whole.len = strlen("2027-03-26T");
@@ -96,9 +97,9 @@ static void set_moment(json_t *object, const char *key, int64_t at_ms)
 {
     auto_buf struct buf text;
 
+    buf_init(&text, 64);
     if (at_ms == MOMENT_NONE)
         return;
-    buf_init(&text, 64);
     buf_add_moment(&text, at_ms);
     json_object_set_new(object, key, json_string(text.ptr));
 }
