@@ -5,6 +5,7 @@
 #include "launch.h"
 #include "sync.h"
 
+#include <glob.h>
 #include <string.h>
 
 void replay_fail(struct replay *replay, const char *format, ...)
@@ -481,17 +482,30 @@ static unsigned play(const char *story)
     return replay.failures;
 }
 
+static void find_stories(const char *path, glob_t *found)
+{
+    char pattern[4096];
+
+    snprintf(pattern, sizeof pattern, "%s%s", path, text_matches(text_of(path), "*.story") ? "" : "/*.story");
+    glob(pattern, found->gl_pathc > 0 ? GLOB_APPEND : 0, NULL, found);
+}
+
+/* Stories, or folders of them. */
 int main(int argc, char **argv)
 {
+    glob_t stories = {0};
     unsigned failed = 0;
 
-    printf("1..%d\n", argc - 1);
-    for (int i = 1; i < argc; i++) {
-        const char *name = strrchr(argv[i], '/');
-        bool fine = play(argv[i]) == 0;
-        printf("%s %d - %s\n", fine ? "ok" : "not ok", i, name ? name + 1 : argv[i]);
+    for (int i = 1; i < argc; i++)
+        find_stories(argv[i], &stories);
+    printf("1..%zu\n", stories.gl_pathc);
+    for (size_t i = 0; i < stories.gl_pathc; i++) {
+        const char *name = strrchr(stories.gl_pathv[i], '/');
+        bool fine = play(stories.gl_pathv[i]) == 0;
+        printf("%s %zu - %s\n", fine ? "ok" : "not ok", i + 1, name ? name + 1 : stories.gl_pathv[i]);
         fflush(stdout);
         failed += !fine;
     }
-    return failed > 0;
+    globfree(&stories);
+    return failed > 0 || stories.gl_pathc == 0;
 }
