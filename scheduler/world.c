@@ -10,6 +10,14 @@ static int64_t fact(const struct store_fact *facts, size_t count, const char *na
     return MOMENT_NONE;
 }
 
+static bool has_pause(const struct world *world, const char *target)
+{
+    for (size_t i = 0; i < world->pause_count; i++)
+        if (strcmp(world->pauses[i].target, target) == 0)
+            return true;
+    return false;
+}
+
 void world_take(struct world *world, struct store_image *image)
 {
     world->notices = image->notices;
@@ -29,6 +37,11 @@ void world_take(struct world *world, struct store_image *image)
     }
     for (size_t i = 0; i < image->pause_count; i++)
         world_pause(world, image->pauses[i].target, image->pauses[i].who, image->pauses[i].at_ms);
+    for (size_t i = 0; i < world->notices.count; i++) { /* the pauses are the truth, the flag is their shadow */
+        char target[32];
+        snprintf(target, sizeof target, "notice:%lld", (long long)world->notices.at[i]->id);
+        world->notices.at[i]->paused = has_pause(world, target);
+    }
 }
 
 void world_forget(struct world *world)
@@ -65,10 +78,7 @@ struct world_rule *world_rule(struct world *world, const char *name)
 
 bool world_paused(const struct world *world, const char *target)
 {
-    for (size_t i = 0; i < world->pause_count; i++)
-        if (!*world->pauses[i].target || strcmp(world->pauses[i].target, target) == 0)
-            return true;
-    return false;
+    return has_pause(world, "") || has_pause(world, target);
 }
 
 const struct zone *world_zone(void *world, const char *name)
@@ -78,9 +88,8 @@ const struct zone *world_zone(void *world, const char *name)
 
 void world_pause(struct world *world, const char *target, const char *who, int64_t now_ms)
 {
-    for (size_t i = 0; i < world->pause_count; i++)
-        if (strcmp(world->pauses[i].target, target) == 0)
-            return;
+    if (has_pause(world, target))
+        return;
     world->pauses = must_realloc(world->pauses, (world->pause_count + 1) * sizeof *world->pauses);
     world->pauses[world->pause_count++] =
         (struct store_pause){.target = must_strdup(target), .who = must_strdup(who), .at_ms = now_ms};
