@@ -1,5 +1,6 @@
 #include "smtp_private.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,7 @@ static void envelope_failed(struct conn *conn)
 {
     struct job *job = conn->envelope;
 
+    assert(job);
     conn->envelope = NULL;
     conn->must_reset = true; /* it costs nothing: it travels with the next envelope */
     job_answered(conn->smtp, job, job->fault_stage, &job->fault);
@@ -250,6 +252,7 @@ static bool on_data_reply(struct conn *conn, struct smtp_reply *reply)
 {
     struct job *job = conn->envelope;
 
+    assert(job);
     if (reply->code < 300)
         return false;
     if (reply->code != 354) {
@@ -268,6 +271,8 @@ static bool on_data_reply(struct conn *conn, struct smtp_reply *reply)
 static bool on_dot_reply(struct conn *conn, struct smtp_reply *reply)
 {
     struct job *job = conn->body;
+
+    assert(job);
     bool in_step = job->handed_over_at_ms != 0;
 
     if (!in_step && reply->code < 400)
@@ -291,6 +296,7 @@ static bool on_reply(struct conn *conn, struct smtp_reply *reply)
     switch (what) {
     case EXPECT_MAIL:
     case EXPECT_RCPT: {
+        assert(conn->envelope);
         enum smtp_stage stage = what == EXPECT_MAIL ? SMTP_AT_MAIL : SMTP_AT_RCPT;
         if (reply->code / 100 == 3)
             return false;
@@ -343,6 +349,7 @@ static void on_goodbye(struct conn *conn, struct smtp_reply *reply)
     struct smtp *smtp = conn->smtp;
     struct job *job = conn->expected > 0 ? answered_job(conn) : NULL;
 
+    assert(!job || conn->body != conn->envelope);
     if (job && job == conn->body) { /* a refusal of the message itself: it was not taken */
         conn->body = NULL;
         job_answered(smtp, job, SMTP_AT_DOT, reply);

@@ -118,7 +118,7 @@ static int domain_to_ascii(struct text domain, char *out, struct error *err)
     else
         rc = check_domain(text_of((char *)strict), err);
     if (rc == 0)
-        strcpy(out, (char *)strict);
+        strcpy(out, (char *)strict); /* NOLINT(clang-analyzer-core.NonNullParamChecker): set when libidn2 says OK */
     idn2_free(loose);
     idn2_free(strict);
     return rc;
@@ -133,7 +133,7 @@ static void lower(char *text)
 
 int address_parse(struct text t, struct address *out, struct error *err)
 {
-    char domain[DOMAIN_MAX + 1];
+    char domain[DOMAIN_MAX + 1] = "";
     const char *at;
 
     t = text_trim(t);

@@ -12,7 +12,7 @@
 
 enum {
     QUIET_CHECK_MS = 5,
-    DOCTOR_MS = 10 * SECOND_MS,     /* how often the service manager hears a status line */
+    DOCTOR_MS = 10 * SECOND_MS, /* how often the service manager hears a status line */
 };
 
 struct daemon {
@@ -132,7 +132,7 @@ static void on_hangup(uv_signal_t *handle, int number)
     const char *missing = daemon->next ? missing_notifier(daemon, daemon->next) : NULL;
     if (missing)
         error_set(&err, ERROR_CONFIG, "notifier \"%s\" has open deliveries: it can leave when they are done", missing);
-    if (err.kind != ERROR_NONE) {
+    if (!daemon->next || err.kind != ERROR_NONE) {
         refuse_reload(daemon, err.text);
         return;
     }

@@ -492,6 +492,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_spec *spec
 
 void fetch_cancel(struct fetch **fetch)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what is freed has left the list */
     if (*fetch && !(*fetch)->answered) { /* one that is answering is freed after its callback */
         unlink_fetch(*fetch);
         fetch_free(*fetch);

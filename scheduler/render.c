@@ -476,7 +476,7 @@ static int add_value(struct renderer *r, const struct node *node)
         len = strlen(bytes);
         break;
     default:
-        if (!r->strict || (value && json_is_null(value)))
+        if (!r->strict || json_is_null(value))
             return 0;
         return error_set(r->err, ERROR_CONFIG, "{{%.*s}} %s", TEXT_ARGS(text_slice(node->text, 0, 60)),
                          value ? "is a group of values, not one" : "has no value here");

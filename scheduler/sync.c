@@ -4,6 +4,7 @@
 #include "gatekeeper.h"
 #include "launch.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -360,6 +361,7 @@ static void change_notice(struct sync *sync, const struct plan_step *step, struc
 {
     struct notice *notice = step->notice ? step->notice : last_added;
 
+    assert(notice); /* a step without one follows the step that made it */
     notice->unsaved = true;
     switch (step->action) {
     case PLAN_WITHDRAW:

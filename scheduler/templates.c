@@ -103,7 +103,7 @@ static struct render_template *read_part(struct templates *templates, const char
 {
     struct lookup lookup = {templates, language, part, err};
     auto_buf struct buf label, path;
-    struct text source;
+    struct text source = {0};
     struct render_template *template;
     int rc;
 

@@ -400,7 +400,7 @@ static const struct unit size_units[] = {
 static int parse_with_unit(struct text t, const struct unit *units, int64_t *out)
 {
     size_t digits = 0;
-    int64_t number;
+    int64_t number = 0;
 
     while (digits < t.len && t.ptr[digits] >= '0' && t.ptr[digits] <= '9')
         digits++;

@@ -270,7 +270,7 @@ static int read_changes(struct zone *zone, const char *changes, const char *type
 /* RFC 8536 section 3.2: a block of 32-bit times that we skip, one of 64-bit times, and the footer between newlines. */
 static int read_file(struct zone *zone, struct text t, struct error *err)
 {
-    struct counts n;
+    struct counts n = {0};
 
     if (read_header(&t, &n, err) < 0)
         return -1;
