@@ -16,18 +16,20 @@ void table_right(struct cli_table *table, size_t column)
 
 void table_add(struct cli_table *table, const char *format, ...)
 {
-    auto_buf struct buf cell;
+    auto_buf struct buf cell, shown;
     va_list args;
 
     buf_init(&cell, 4096);
+    buf_init(&shown, 4 * 4096);
     va_start(args, format);
     buf_addv(&cell, format, args);
     va_end(args);
-    for (size_t i = 0; i < cell.len; i++) /* what comes from outside must not steer the terminal */
-        if ((unsigned char)cell.ptr[i] < 0x20 || cell.ptr[i] == 0x7F)
-            cell.ptr[i] = ' ';
-    table->cells = must_realloc(table->cells, (table->count + 1) * sizeof *table->cells);
-    table->cells[table->count++] = arena_copy(&table->arena, buf_text(&cell));
+    buf_add_visible(&shown, buf_text(&cell));
+    if (table->count == table->cap) {
+        table->cap = table->cap ? 2 * table->cap : 64;
+        table->cells = must_realloc(table->cells, table->cap * sizeof *table->cells);
+    }
+    table->cells[table->count++] = arena_copy(&table->arena, buf_text(&shown));
 }
 
 void buf_add_local(struct buf *buf, const char *rfc3339, const struct zone *zone)
@@ -81,21 +83,25 @@ static void print_row(const struct cli_table *table, size_t row, const size_t *w
 
 void table_print(struct cli_table *table, FILE *out)
 {
-    size_t widths[16] = {0}, rows = table->count / table->columns;
+    size_t rows = table->count / table->columns;
     bool bold = colours_wanted(out);
 
     for (size_t i = 0; i < rows * table->columns; i++) {
-        size_t mine = width(table->cells[i]);
-        if (mine > widths[i % table->columns])
-            widths[i % table->columns] = mine;
+        size_t mine = width(table->cells[i]), *widest = &table->widths[i % table->columns];
+        if (mine > *widest)
+            *widest = mine;
     }
     for (size_t row = 0; row < rows; row++) {
-        if (row == 0 && bold)
+        bool heading = row == 0 && !table->begun;
+        if (heading && bold)
             fputs("\033[1m", out);
-        print_row(table, row, widths, out);
-        if (row == 0 && bold)
+        print_row(table, row, table->widths, out);
+        if (heading && bold)
             fputs("\033[0m", out);
     }
+    table->begun = true;
+    table->count = 0;
+    arena_clear(&table->arena);
 }
 
 void table_clear(struct cli_table *table)
@@ -125,4 +131,45 @@ bool colours_wanted(FILE *out)
     const char *no = getenv("NO_COLOR");
 
     return isatty(fileno(out)) && !(no && *no);
+}
+
+static json_t *visible_text(const char *ptr, size_t len)
+{
+    auto_buf struct buf shown;
+
+    buf_init(&shown, 4 * len + 1);
+    buf_add_visible(&shown, (struct text){ptr, len});
+    return json_stringn(shown.ptr ? shown.ptr : "", shown.len);
+}
+
+json_t *json_visible(const json_t *value)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (json_is_string(value))
+        return visible_text(json_string_value(value), json_string_length(value));
+    if (json_is_array(value)) {
+        json_t *out = json_array();
+        json_array_foreach(value, i, item) json_array_append_new(out, json_visible(item));
+        return out;
+    }
+    if (json_is_object(value)) {
+        json_t *out = json_object();
+        json_object_foreach((json_t *)(uintptr_t)value, key, item)
+        {
+            json_t *shown = visible_text(key, strlen(key));
+            json_object_set_new(out, json_string_value(shown), json_visible(item));
+            json_decref(shown);
+        }
+        return out;
+    }
+    return json_incref((json_t *)(uintptr_t)value);
+}
+
+void json_print(const json_t *value, FILE *out)
+{
+    json_dumpf(value, out, JSON_INDENT(2) | JSON_ENCODE_ANY | (isatty(fileno(out)) ? JSON_ENSURE_ASCII : 0));
+    fputc('\n', out);
 }

@@ -3,9 +3,12 @@
 #include "fetch.h"
 #include "mime.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
-enum { PEOPLE_PAGE = 10000 }; /* the API gives no more at once */
+enum { ANSWER_TIMEOUT_MS = 10 * MINUTE_MS }; /* an audit of a million people takes its time */
 
 struct reply {
     int status;
@@ -29,6 +32,7 @@ int client_open(struct client *client, const char *config_path, struct error *er
 
 void client_close(struct client *client)
 {
+    store_close(client->store);
     settings_free(client->settings);
     *client = (struct client){0};
 }
@@ -52,6 +56,27 @@ static int problem(const json_t *json, int status, struct error *err)
                      detail ? detail : "the daemon refused");
 }
 
+/* 1: nobody listens. */
+static int find_daemon(const char *path, struct error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (!path)
+        return 1;
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_set(err, ERROR_CONFIG, "http.listen: %s is longer than a socket's name may be", path);
+    strcpy(address.sun_path, path);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return 0;
+    if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR) /* a dead socket file is left from a crash */
+        return 1;
+    if (errno == EACCES || errno == EPERM)
+        return error_set(err, ERROR_REFUSED,
+                         "%s: no permission: run this as root, as the daemon's user or as a member of its group", path);
+    return error_set(err, ERROR_TRY_LATER, "%s: %s", path, strerror(errno));
+}
+
 int client_ask(const struct client *client, const char *method, const char *path, const json_t *body, json_t **answer,
                struct error *err)
 {
@@ -64,19 +89,18 @@ int client_ask(const struct client *client, const char *method, const char *path
                               .header_count = 1,
                               .body = text_of(text),
                               .body_limit = 256 << 20,
+                              .timeout_ms = ANSWER_TIMEOUT_MS,
                               .unix_socket = client->socket};
     struct reply reply = {0};
+    int found = find_daemon(client->socket, err);
 
-    if (!client->socket || access(client->socket, F_OK) < 0)
-        return 1;
-    if (access(client->socket, W_OK) < 0)
-        return error_set(err, ERROR_REFUSED,
-                         "%s: no permission; run this as root, as the daemon's user or in its group", client->socket);
+    if (found != 0)
+        return found;
     snprintf(url, sizeof url, "http://onsale/api/v1/%s", path);
     if (fetch_wait(&spec, on_reply, &reply, err) < 0)
         return -1;
     if (reply.status == 0)
-        return 1; /* a socket file that nobody listens on */
+        return error_set(err, ERROR_TRY_LATER, "the daemon gave no answer: %s", reply.failure.text);
     if (reply.status != 200) {
         problem(reply.json, reply.status, err);
         json_decref(reply.json);
@@ -88,14 +112,16 @@ int client_ask(const struct client *client, const char *method, const char *path
     return 0;
 }
 
-struct store *client_store(const struct client *client, struct error *err)
+struct store *client_store(struct client *client, struct error *err)
 {
     struct store_spec spec = {.url = client->settings->store,
                               .instance = client->settings->instance,
                               .read_only = true,
                               .clock = &clock_machine};
 
-    return store_open(&spec, err);
+    if (!client->store)
+        client->store = store_open(&spec, err);
+    return client->store;
 }
 
 int client_keys(const struct store *store, struct crypt_keys *keys, struct error *err)
@@ -129,7 +155,7 @@ static json_t *request_of(const struct store_report *report, char *path, size_t 
         break;
     case REPORT_PEOPLE:
         snprintf(path, size, "notices/%lld/people?after=%lld&limit=%lld%s%s", (long long)report->notice,
-                 (long long)report->after, (long long)PEOPLE_PAGE, report->state ? "&state=" : "",
+                 (long long)report->after, (long long)report->limit, report->state ? "&state=" : "",
                  report->state ? report->state : "");
         break;
     case REPORT_WHY:
@@ -140,7 +166,7 @@ static json_t *request_of(const struct store_report *report, char *path, size_t 
     return body;
 }
 
-static int report_from_store(const struct client *client, const struct store_report *report, json_t **answer,
+static int report_from_store(struct client *client, const struct store_report *report, json_t **answer,
                              struct error *err)
 {
     struct store *store = client_store(client, err);
@@ -150,57 +176,21 @@ static int report_from_store(const struct client *client, const struct store_rep
 
     if (!store)
         return -1;
-    *answer = NULL;
-    if (report->kind != REPORT_WHY) {
-        *answer = store_report_now(store, &what, err);
-    } else if (client_keys(store, &keys, err) == 0 && address_parse(text_of(report->address), &address, err) == 0) {
+    if (report->kind == REPORT_WHY) {
+        if (client_keys(store, &keys, err) < 0 || address_parse(text_of(report->address), &address, err) < 0)
+            return -1;
         crypt_person_key(&keys, address.key, what.key);
-        *answer = store_report_now(store, &what, err);
     }
-    store_close(store);
+    *answer = store_report_now(store, &what, err);
     return *answer ? 0 : -1;
 }
 
-static int ask_for(const struct client *client, const struct store_report *report, json_t **answer, struct error *err)
+int client_report(struct client *client, const struct store_report *report, json_t **answer, struct error *err)
 {
     char path[512] = "";
     json_t *body = request_of(report, path, sizeof path);
-    int rc = client_ask(client, body ? "POST" : "GET", path, body, answer, err);
+    int rc = client->store ? 1 : client_ask(client, body ? "POST" : "GET", path, body, answer, err);
 
     json_decref(body);
-    return rc;
-}
-
-/* Page after page; *all is what the first one gave. */
-static int ask_for_more_people(const struct client *client, const struct store_report *report, json_t *all,
-                               struct error *err)
-{
-    struct store_report what = *report;
-    size_t got = json_array_size(all);
-
-    while (got == PEOPLE_PAGE) {
-        json_t *page = NULL, *last = json_array_get(all, json_array_size(all) - 1);
-        what.after = json_integer_value(json_object_get(last, "seq"));
-        int rc = ask_for(client, &what, &page, err);
-        if (rc != 0)
-            return rc < 0 ? -1 : error_set(err, ERROR_TRY_LATER, "the daemon went away meanwhile");
-        got = json_array_size(page);
-        json_array_extend(all, page);
-        json_decref(page);
-    }
-    return 0;
-}
-
-int client_report(const struct client *client, const struct store_report *report, json_t **answer, struct error *err)
-{
-    int rc = ask_for(client, report, answer, err);
-
-    if (rc == 1)
-        return report_from_store(client, report, answer, err);
-    if (rc == 0 && report->kind == REPORT_PEOPLE && ask_for_more_people(client, report, *answer, err) < 0) {
-        json_decref(*answer);
-        *answer = NULL;
-        return -1;
-    }
-    return rc;
+    return rc == 1 ? report_from_store(client, report, answer, err) : rc;
 }

@@ -9,7 +9,8 @@
 
 struct client {
     struct settings *settings;
-    const char *socket; /* path, or NULL when none is configured */
+    const char *socket;  /* path, or NULL when none is configured */
+    struct store *store; /* opened by client_store(), or by the first report that no daemon answered */
 };
 
 /* Reads the configuration; its problems go to stderr. -1: ERROR_CONFIG. */
@@ -20,9 +21,9 @@ void client_close(struct client *client);
 int client_ask(const struct client *client, const char *method, const char *path, const json_t *body, json_t **answer,
                struct error *err);
 /* The daemon, or without one the store. */
-int client_report(const struct client *client, const struct store_report *report, json_t **answer, struct error *err);
-/* Opens the store for reading; NULL with `err`. */
-struct store *client_store(const struct client *client, struct error *err);
+int client_report(struct client *client, const struct store_report *report, json_t **answer, struct error *err);
+/* The store, opened for reading when it was not yet; NULL with `err`. The client's. */
+struct store *client_store(struct client *client, struct error *err);
 int client_keys(const struct store *store, struct crypt_keys *keys, struct error *err);
 
 #endif

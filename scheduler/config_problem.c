@@ -145,37 +145,6 @@ static bool is_hidden(const struct config_doc *doc, struct config_place at)
     return false;
 }
 
-/* Zero width (U+200B-200F), line ends and changes of direction (U+2028-202E, U+2066-2069). */
-static bool is_invisible(struct text t)
-{
-    unsigned char last = t.len == 3 ? (unsigned char)t.ptr[2] : 0;
-
-    if (text_starts(t, "\xE2\x80"))
-        return (last >= 0x8B && last <= 0x8F) || (last >= 0xA8 && last <= 0xAE);
-    return text_starts(t, "\xE2\x81") && last >= 0xA6 && last <= 0xA9;
-}
-
-/* One character from outside, so that it can neither move the cursor nor turn the line around. Its bytes. */
-static size_t add_visible(struct buf *out, struct text rest)
-{
-    unsigned char c = (unsigned char)rest.ptr[0];
-    size_t len = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-    struct text whole = text_slice(rest, 0, len);
-
-    if (c == '\t')
-        buf_addc(out, ' ');
-    else if (c < 0x20 || c == 0x7F || !text_is_utf8(whole)) {
-        buf_addf(out, "\\x%02x", c);
-        return 1;
-    } else if (len == 2 && c == 0xC2 && (unsigned char)rest.ptr[1] < 0xA0)
-        buf_addf(out, "\\x%02x", (unsigned char)rest.ptr[1]);
-    else if (is_invisible(whole))
-        buf_addf(out, "\\u%04x", (c & 0x0F) << 12 | (rest.ptr[1] & 0x3F) << 6 | (rest.ptr[2] & 0x3F));
-    else
-        buf_add_text(out, whole);
-    return len;
-}
-
 static size_t columns(struct text shown)
 {
     size_t count = 0;
@@ -209,7 +178,7 @@ static void print_line(const struct config_doc *doc, struct config_place place, 
         if (at.column == place.column)
             caret = columns(buf_text(&shown)) - (hidden ? 3 : 0);
         if (!hidden)
-            byte += add_visible(&shown, text_slice(line, byte, line.len));
+            byte += buf_add_visible_char(&shown, text_slice(line, byte, line.len));
         else
             byte = config_column(line, at.column + 1);
     }
@@ -227,8 +196,7 @@ static void print_problem(const struct config_doc *doc, const struct config_prob
     auto_buf struct buf text;
 
     buf_init(&text, 64 * 1024);
-    for (struct text rest = text_of(problem->text); rest.len;)
-        rest = text_slice(rest, add_visible(&text, rest), rest.len);
+    buf_add_visible(&text, text_of(problem->text));
     if (problem->place.line)
         fprintf(out, "%s:%u:%u: error: %.*s\n", doc->name, problem->place.line, problem->place.column,
                 TEXT_ARGS(buf_text(&text)));

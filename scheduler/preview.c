@@ -155,8 +155,6 @@ int cli_preview(const struct cli *cli)
         rc = write_message(&preview, cli, &err);
     notice_free(preview.sample);
     store_image_clear(&preview.image);
-    if (preview.store)
-        store_close(preview.store);
     client_close(&preview.client);
     return rc < 0 ? cli_fail(&err) : EXIT_FINE;
 }

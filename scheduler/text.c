@@ -297,6 +297,42 @@ char *buf_take(struct buf *buf)
     return ptr;
 }
 
+/* Zero width (U+200B-200F), line ends and changes of direction (U+2028-202E, U+2066-2069). */
+static bool is_invisible(struct text t)
+{
+    unsigned char last = t.len == 3 ? (unsigned char)t.ptr[2] : 0;
+
+    if (text_starts(t, "\xE2\x80"))
+        return (last >= 0x8B && last <= 0x8F) || (last >= 0xA8 && last <= 0xAE);
+    return text_starts(t, "\xE2\x81") && last >= 0xA6 && last <= 0xA9;
+}
+
+size_t buf_add_visible_char(struct buf *out, struct text rest)
+{
+    unsigned char c = (unsigned char)rest.ptr[0];
+    size_t len = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+    struct text whole = text_slice(rest, 0, len);
+
+    if (c == '\t')
+        buf_addc(out, ' ');
+    else if (c < 0x20 || c == 0x7F || !text_is_utf8(whole)) {
+        buf_addf(out, "\\x%02x", c);
+        return 1;
+    } else if (len == 2 && c == 0xC2 && (unsigned char)rest.ptr[1] < 0xA0)
+        buf_addf(out, "\\x%02x", (unsigned char)rest.ptr[1]);
+    else if (is_invisible(whole))
+        buf_addf(out, "\\u%04x", (c & 0x0F) << 12 | (rest.ptr[1] & 0x3F) << 6 | (rest.ptr[2] & 0x3F));
+    else
+        buf_add_text(out, whole);
+    return len;
+}
+
+void buf_add_visible(struct buf *buf, struct text t)
+{
+    while (t.len)
+        t = text_slice(t, buf_add_visible_char(buf, t), t.len);
+}
+
 struct arena_block {
     struct arena_block *next;
     size_t size, used;

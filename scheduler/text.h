@@ -56,6 +56,10 @@ void buf_adds(struct buf *buf, const char *string);
 void buf_addc(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_addv(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);
+/* Text from outside as a terminal may see it: what would move the cursor, is broken, or turns the line around is
+ * written out ("\\x1b", "\\u202e"). */
+void buf_add_visible(struct buf *buf, struct text t);
+size_t buf_add_visible_char(struct buf *buf, struct text rest); /* the first character only; its bytes in `rest` */
 bool buf_failed(const struct buf *buf);
 struct text buf_text(const struct buf *buf);
 char *buf_take(struct buf *buf); /* the terminated content for free(), NULL when failed; buf is empty then */

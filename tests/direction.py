@@ -22,7 +22,7 @@ LADDER = [
     ('flow', True, [['world'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
                     ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['sync'], ['operators']]),
     ('doors', True, [['settings', 'settings_check'], ['check'], ['cast'], ['api'], ['daemon'], ['client'], ['cli_table'],
-                     ['preview', 'cli', 'cli_report', 'cli_control'], ['main']]),
+                     ['preview', 'cli', 'cli_report', 'cli_show', 'cli_people', 'cli_control'], ['main']]),
 ]
 
 LIBRARIES = {

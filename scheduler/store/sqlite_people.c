@@ -162,16 +162,68 @@ static json_t *steps_of(struct sqlite *db, int64_t notice, int64_t seq, int64_t 
     return steps;
 }
 
-enum { W_NOTICE, W_SEQ, W_GATHERED, W_SOURCE, W_REST, W_IN_FLIGHT, W_AGAIN, W_FATE, W_WITHHELD };
+enum {
+    W_NOTICE,
+    W_SEQ,
+    W_GATHERED,
+    W_SOURCE,
+    W_REST,
+    W_IN_FLIGHT,
+    W_AGAIN,
+    W_FATE,
+    W_WITHHELD,
+    W_RULE,
+    W_EVENT,
+    W_TITLE
+};
 static const char why_sql[] =
     "SELECT n.id, t.seq, n.gathered_at, coalesce(p.source, '?'), n.rest, l.seq IS NOT NULL, a.seq IS NOT NULL, f.fate,"
-    " f.withheld FROM notice n JOIN told t ON t.roll = n.roll AND t.key = ?1"
+    " f.withheld, n.rule, n.subject, e.title FROM notice n JOIN told t ON t.roll = n.roll AND t.key = ?1"
+    " LEFT JOIN event e ON e.site = n.site AND e.id = n.subject"
     " LEFT JOIN person p ON p.roll = t.roll AND p.seq = t.seq"
     " LEFT JOIN flight l ON l.notice = n.id AND l.seq = t.seq"
     " LEFT JOIN again a ON a.notice = n.id AND a.seq = t.seq"
     " LEFT JOIN fate f ON f.notice = n.id AND f.seq = t.seq AND"
     "  f.step = (SELECT max(step) FROM fate g WHERE g.notice = n.id AND g.seq = t.seq)"
     " WHERE ?2 IS NULL OR n.subject = ?2 ORDER BY n.due_at, n.id";
+
+/* Whom an audience named only to say that they must not be told: they are in no list, and that is why. */
+static const char left_out_sql[] =
+    "SELECT n.id, n.rule, n.subject, e.title, n.gathered_at,"
+    " ((CASE WHEN w.pass >= n.pass THEN w.no ELSE 0 END) | (CASE WHEN w.before_pass >= n.pass THEN w.before_no ELSE 0 "
+    "END))"
+    " FROM notice n JOIN word w ON w.roll = n.roll AND w.key = ?1"
+    " LEFT JOIN event e ON e.site = n.site AND e.id = n.subject"
+    " WHERE (?2 IS NULL OR n.subject = ?2) AND n.pass > 0 AND (w.pass >= n.pass OR w.before_pass >= n.pass)"
+    " AND NOT EXISTS (SELECT 1 FROM told t WHERE t.roll = n.roll AND t.key = ?1) ORDER BY n.due_at, n.id";
+
+static void add_left_out(struct sqlite *db, const struct store_report *what, json_t *list, struct error *err)
+{
+    sqlite3_stmt *row = sqlite_query(db, err, left_out_sql, "ks", what->key, what->event_id);
+
+    while (row && sqlite_step(db, row, err) == 1) {
+        bool never = sqlite3_column_int64(row, 5) & ((int64_t)1 << SQLITE_NEVER);
+        const char *reason = withheld_name(never ? WITHHELD_NEVER : WITHHELD_OPTED_OUT);
+        json_t *steps = json_array();
+        add_step(steps, sqlite_json_moment(row, 4), json_null(), 0, "named by an audience, but not to be told");
+        json_array_append_new(
+            list, json_pack("{s:I, s:o, s:o, s:o, s:s, s:s, s:o}", "notice", (json_int_t)sqlite3_column_int64(row, 0),
+                            "rule", sqlite_json_text(row, 1), "event_id", sqlite_json_text(row, 2), "event_title",
+                            sqlite_json_text(row, 3), "state", "left out", "reason", reason, "steps", steps));
+    }
+}
+
+static json_t *suppressed(struct sqlite *db, const unsigned char *key, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row =
+        sqlite_query(db, err, "SELECT scope, reason, at FROM suppression WHERE key = ?1 ORDER BY at, scope", "k", key);
+
+    while (row && sqlite_step(db, row, err) == 1)
+        json_array_append_new(out, json_pack("{s:o, s:o, s:o}", "scope", sqlite_json_text(row, 0), "reason",
+                                             sqlite_json_text(row, 1), "at", sqlite_json_moment(row, 2)));
+    return out;
+}
 
 json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, struct error *err)
 {
@@ -186,9 +238,13 @@ json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, st
         json_t *reason = reason_of(last, (enum withheld)sqlite3_column_int(row, W_WITHHELD), state, rest);
         json_t *steps = steps_of(db, sqlite3_column_int64(row, W_NOTICE), sqlite3_column_int64(row, W_SEQ),
                                  sqlite_moment(row, W_GATHERED), sqlite_string(row, W_SOURCE), err);
-        json_array_append_new(list, json_pack("{s:I, s:s, s:o, s:o}", "notice",
-                                              (json_int_t)sqlite3_column_int64(row, W_NOTICE), "state", state, "reason",
+        json_array_append_new(list, json_pack("{s:I, s:o, s:o, s:o, s:s, s:o, s:o}", "notice",
+                                              (json_int_t)sqlite3_column_int64(row, W_NOTICE), "rule",
+                                              sqlite_json_text(row, W_RULE), "event_id", sqlite_json_text(row, W_EVENT),
+                                              "event_title", sqlite_json_text(row, W_TITLE), "state", state, "reason",
                                               reason, "steps", steps));
     }
-    return json_pack("{s:s?, s:o}", "address", what->address, "notices", list);
+    add_left_out(db, what, list, err);
+    return json_pack("{s:s?, s:o, s:o}", "address", what->address, "suppressed", suppressed(db, what->key, err),
+                     "notices", list);
 }

@@ -35,6 +35,11 @@ static json_t *json_tally(const struct tally *t)
                      "in_doubt", (json_int_t)t->in_doubt, "withheld", (json_int_t)t->withheld);
 }
 
+static json_t *json_estimate(int64_t estimate)
+{
+    return estimate < 0 ? json_null() : json_integer(estimate); /* nobody has counted yet */
+}
+
 /* --- Notices --- */
 
 enum {
@@ -105,12 +110,12 @@ static json_t *notice_of(struct sqlite *db, sqlite3_stmt *row, struct error *err
         opening ? json_integer(sqlite3_column_int64(row, N_OPENING)) : json_null(), "rule",
         sqlite_json_text(row, N_RULE), "kind", moment_kind_name((enum moment_kind)sqlite3_column_int(row, N_KIND)),
         "edition", sqlite3_column_int(row, N_EDITION));
-    json_t *state = json_pack("{s:s, s:o, s:o, s:b, s:o, s:o, s:I, s:o, s:o}", "state",
+    json_t *state = json_pack("{s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "state",
                               notice_state_name((enum notice_state)sqlite3_column_int(row, N_STATE)), "reason",
                               reason == REASON_NONE ? json_null() : json_string(notice_reason_name(reason)),
                               "reason_text", sqlite_json_text(row, N_TEXT), "paused", sqlite3_column_int(row, N_PAUSED),
                               "opens_at", sqlite_json_moment(row, N_AT), "due_at", sqlite_json_moment(row, N_DUE),
-                              "estimate", (json_int_t)sqlite3_column_int64(row, N_ESTIMATE), "counts",
+                              "estimate", json_estimate(sqlite3_column_int64(row, N_ESTIMATE)), "counts",
                               json_tally(&tally), "by_channel", by_channel(db, id, err));
     json_t *times = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "gathered_at", sqlite_json_moment(row, N_GATHERED),
                               "released_at", sqlite_json_moment(row, N_RELEASED), "first_handover_at",
@@ -258,6 +263,33 @@ static json_t *seeds(struct sqlite *db, int64_t notice, struct error *err)
     return out;
 }
 
+/* What keeps this notice from going on: its own pause, everybody's, and those of notifiers (it may be none of its). */
+static json_t *pauses(struct sqlite *db, int64_t notice, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row = sqlite_query(db, err,
+                                     "SELECT target, who, at FROM pause WHERE target IN ('', 'notice:' || ?1) OR target"
+                                     " LIKE 'notifier:%' ORDER BY at",
+                                     "i", notice);
+
+    while (row && sqlite_step(db, row, err) == 1)
+        json_array_append_new(out, json_pack("{s:o, s:o, s:o}", "target", sqlite_json_text(row, 0), "who",
+                                             sqlite_json_text(row, 1), "at", sqlite_json_moment(row, 2)));
+    return out;
+}
+
+/* Who waits for another attempt, and when the next of them is due. */
+static json_t *again(struct sqlite *db, int64_t notice, struct error *err)
+{
+    json_t *out = NULL;
+    sqlite3_stmt *row = sqlite_query(db, err, "SELECT count(*), min(at) FROM again WHERE notice = ?1", "i", notice);
+
+    while (row && sqlite_step(db, row, err) == 1)
+        out = json_pack("{s:I, s:o}", "people", (json_int_t)sqlite3_column_int64(row, 0), "next_at",
+                        sqlite_json_moment(row, 1));
+    return out;
+}
+
 static json_t *show(struct sqlite *db, int64_t notice, struct error *err)
 {
     json_t *list = notices(db, notice, err);
@@ -273,6 +305,8 @@ static json_t *show(struct sqlite *db, int64_t notice, struct error *err)
     json_object_set_new(out, "percentiles_ms", percentiles(db, notice, NULL, err));
     add_channel_percentiles(db, notice, out, err);
     json_object_set_new(out, "seeds", seeds(db, notice, err));
+    json_object_set_new(out, "pauses", pauses(db, notice, err));
+    json_object_set_new(out, "again", again(db, notice, err));
     return out;
 }
 
@@ -326,8 +360,7 @@ static json_t *openings(struct sqlite *db, struct error *err)
                                              sqlite_json_text(row, 3), "opens_at", sqlite_json_moment(row, 4), "state",
                                              opening_state_name((enum opening_state)sqlite3_column_int(row, 5)),
                                              "definitions", opening_definitions(db, sqlite3_column_int64(row, 0), err),
-                                             "notices", list, "estimate",
-                                             estimate < 0 ? json_null() : json_integer(estimate)));
+                                             "notices", list, "estimate", json_estimate(estimate)));
     }
     return out;
 }

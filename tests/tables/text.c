@@ -122,6 +122,32 @@ static void utf8(void **state)
     assert_false(text_is_utf8((struct text){"a\0b", 3}));
 }
 
+static void terminals_are_not_steered(void **state)
+{
+    const struct {
+        struct text said;
+        const char *shown;
+    } cases[] = {
+        {TEXT("Caf\xC3\xA9 \xF0\x9F\x8E\xAB"), "Caf\xC3\xA9 \xF0\x9F\x8E\xAB"},
+        {TEXT("red \x1B[31m\r\n\x7F"), "red \\x1b[31m\\x0d\\x0a\\x7f"},
+        {TEXT("a\tb"), "a b"},
+        {TEXT("\xC2\x9B"
+              "31m"),
+         "\\x9b31m"}, /* CSI in one character */
+        {TEXT("abc\xE2\x80\xAEzyx"), "abc\\u202ezyx"},
+        {TEXT("\xE2\x80"), "\\xe2\\x80"},
+        {TEXT("\xFF\xC0\xAF"), "\\xff\\xc0\\xaf"},
+        {TEXT("a\0b"), "a\\x00b"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_buf struct buf buf;
+        buf_init(&buf, 100);
+        buf_add_visible(&buf, cases[i].said);
+        assert_string_equal(buf.ptr, cases[i].shown);
+    }
+}
+
 static void buffers_stay_failed(void **state)
 {
     auto_buf struct buf buf;
@@ -168,6 +194,7 @@ int main(void)
         cmocka_unit_test(http_dates),
         cmocka_unit_test(globs),
         cmocka_unit_test(utf8),
+        cmocka_unit_test(terminals_are_not_steered),
         cmocka_unit_test(buffers_stay_failed),
         cmocka_unit_test(errors_keep_the_first_failure),
         cmocka_unit_test(distances),
