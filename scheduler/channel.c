@@ -157,6 +157,7 @@ static void on_tell(uv_idle_t *idle)
         answered.end = &answered.first;
     list_init(&channel->answered);
     tell_state(channel);
+    bool told = answered.first;
     while ((job = answered.first)) {
         bool abandoned = job->state == JOB_ABANDONED;
         answered.first = job->next;
@@ -169,6 +170,8 @@ static void on_tell(uv_idle_t *idle)
         job->state = JOB_FREE;
         list_put(&channel->unused, job);
     }
+    if (told)
+        channel->events.room(channel->events.ctx, channel);
     drain(channel);
 }
 
@@ -338,11 +341,12 @@ int64_t channel_doubt_max(const struct channel *channel)
     return channel->doubt_max;
 }
 
-int64_t channel_room(struct channel *channel, int64_t now_ms)
+int64_t channel_room(struct channel *channel, int64_t now_ms, int64_t settling)
 {
-    if (channel->troubled || channel->stopping || channel->out >= channel->doubt_max)
+    int64_t room = channel->doubt_max - (channel->out - settling);
+
+    if (channel->troubled || channel->stopping || room <= 0)
         return 0;
-    int64_t room = channel->doubt_max - channel->out;
     int64_t paced = pace_within(&channel->pace, now_ms, PACE_AHEAD_MS);
     if (paced > 0)
         return paced < room ? paced : room;

@@ -44,6 +44,7 @@ struct channel_result {
     int64_t handed_over_at_ms; /* the last byte was written; MOMENT_NONE: never */
 };
 struct channel_events {
+    /* Several come one after another; `room` follows the last of them. */
     void (*finish)(void *ctx, struct channel *channel, const struct channel_result *result);
     /* The channel cannot work (wrong password, relay gone): `text` for people. needs_person: no use trying again before
      * a reload; else it tries by itself and says `well` when it works. */
@@ -82,8 +83,9 @@ bool channel_repeat_replaces(const struct channel *channel);
 
 int64_t channel_doubt_max(const struct channel *channel);
 /* How many more deliveries may be claimed now: doubt_max less what is out (claimed, and not yet forgotten by
- * channel_settled()), cut to what pace allows within the next 50 ms; 0 while in trouble or stopping. */
-int64_t channel_room(struct channel *channel, int64_t now_ms);
+ * channel_settled()), cut to what pace allows within the next 50 ms; 0 while in trouble or stopping. `settling` of
+ * those out get their fate in the transaction that makes the claim: they are in doubt no longer when it counts. */
+int64_t channel_room(struct channel *channel, int64_t now_ms, int64_t settling);
 /* When pace lets the next claim be made (now, if it does); says nothing of the other limits. */
 int64_t channel_ready_at_ms(struct channel *channel, int64_t now_ms);
 /* A claim of `count` is being made: counts against room and pace at once. */

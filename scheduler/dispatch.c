@@ -100,7 +100,7 @@ static void fill_claim(struct turn_claim *claim, struct store_claim *out, size_t
 
 static size_t choose_claims(struct line *line, struct store_claim *out, int64_t now_ms)
 {
-    int64_t room = channel_paused(line) ? 0 : channel_room(line->channel, now_ms);
+    int64_t room = channel_paused(line) ? 0 : channel_room(line->channel, now_ms, (int64_t)line->fate_count);
     size_t able = 0;
 
     for (struct sending *sending = line->sendings; sending; sending = sending->next)

@@ -114,6 +114,5 @@ void dispatch_finish(void *ctx, struct channel *channel, const struct channel_re
     };
     note_handover(sending->spec.notice, result->handed_over_at_ms);
     judge(sending, result, &fate);
-    line_add_fate(line, &fate);
-    line_drain(line);
+    line_add_fate(line, &fate); /* the channel says `room` when it has told all: they share one turn of the ledger */
 }

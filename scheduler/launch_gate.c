@@ -21,6 +21,7 @@ void launch_ask(struct launch *launch)
     if (count == 0) /* the plan will withdraw it; a sending one asks about whom it named */
         for (; count < notice->member_count && count < GATE_MEMBERS_MAX; count++)
             asks[count] = (struct source_ask){notice->members[count], 0};
+    launch->asked_at_ms = launch_now_ms(launch);
     launch->question = gate_ask(launch->site->gate, asks, count, on_gate, launch);
 }
 
@@ -122,8 +123,9 @@ static void on_gate(void *ctx, const struct gate_answer *answer)
     struct gate_decision decision =
         gate_decide(rule, judged, answer->count, launch->gate_since_ms, launch->gate_tries,
                     gate_early_ms(notice->due_at_ms, answer->clock_ahead_ms, now_ms), now_ms);
-    log_line(launch->world->log, LOG_INFO, "event=gate notice=%lld try=%u action=%d ms=%lld%s%s", (long long)notice->id,
-             launch->gate_tries, decision.action, (long long)(now_ms - notice->due_at_ms),
+    log_line(launch->world->log, LOG_INFO, "event=gate notice=%lld try=%u action=%d asked_ms=%lld ms=%lld%s%s",
+             (long long)notice->id, launch->gate_tries, decision.action,
+             (long long)(launch->asked_at_ms - notice->due_at_ms), (long long)(now_ms - notice->due_at_ms),
              answer->failure ? " error=" : "", answer->failure ? LOG_QUOTED(text_of(answer->failure->text)) : "");
     act_on(launch, &decision, answer, judged, now_ms);
     launch_look(launch);

@@ -32,7 +32,7 @@ struct launch {
     struct gate_question *question; /* in flight, or NULL */
     int64_t gate_since_ms;
     unsigned gate_tries;
-    int64_t ask_at_ms, evidence_at_ms;
+    int64_t asked_at_ms, ask_at_ms, evidence_at_ms;
 
     struct sending *sending;
     int64_t finished, progress_at_ms;

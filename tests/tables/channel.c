@@ -447,12 +447,12 @@ static void a_relay_that_comes_back(void **state)
     run_for(world, 1);
     assert_int_equal(world->troubles, 1);
     assert_false(world->needs_person);
-    assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine)), 0);
+    assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine), 0), 0);
     sink_tell(&plain, "{}");
     for (int i = 0; i < 50 && world->wells == 0; i++)
         run_for(world, 100); /* it tries by itself, after a second */
     assert_int_equal(world->wells, 1);
-    assert_true(channel_room(world->channel, clock_now_ms(&clock_machine)) > 0);
+    assert_true(channel_room(world->channel, clock_now_ms(&clock_machine), 0) > 0);
     for (uint32_t i = 0; i < 5; i++)
         send_one(world, i, "p@x.example");
     run_until(world, 10, 5000);
@@ -474,7 +474,7 @@ static void stopping_answers_for_everything(void **state)
             send_one(world, i, "p@x.example");
         run_for(world, 150);
         channel_stop(world->channel, hang ? 200 : 5000);
-        assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine)), 0);
+        assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine), 0), 0);
         run_until(world, 20, 8000);
         for (size_t i = 0; i < world->count; i++) {
             doubt += world->results[i].fate == FATE_IN_DOUBT;
@@ -583,11 +583,12 @@ static void room_follows_doubt_and_pace(void **state)
 
     assert_non_null(world->channel);
     assert_int_equal(channel_doubt_max(world->channel), 30);
-    assert_int_equal(channel_room(world->channel, now_ms), 30);
+    assert_int_equal(channel_room(world->channel, now_ms, 0), 30);
     channel_claimed(world->channel, now_ms, 30);
-    assert_int_equal(channel_room(world->channel, now_ms), 0);
+    assert_int_equal(channel_room(world->channel, now_ms, 0), 0);
+    assert_int_equal(channel_room(world->channel, now_ms, 5), 5); /* their fates ride in the same turn */
     channel_settled(world->channel, 12);
-    assert_int_equal(channel_room(world->channel, now_ms), 12);
+    assert_int_equal(channel_room(world->channel, now_ms, 0), 12);
     channel_settled(world->channel, 18);
     world_free(world);
 
@@ -595,10 +596,10 @@ static void room_follows_doubt_and_pace(void **state)
     assert_non_null(world->channel);
     assert_int_equal(channel_doubt_max(world->channel), 20);
     now_ms = clock_now_ms(&clock_machine);
-    assert_int_equal(channel_room(world->channel, now_ms), 0); /* no burst at the start */
+    assert_int_equal(channel_room(world->channel, now_ms, 0), 0); /* no burst at the start */
     run_for(world, 250);
     assert_true(world->rooms > 0);
-    assert_true(channel_room(world->channel, clock_now_ms(&clock_machine)) > 0);
+    assert_true(channel_room(world->channel, clock_now_ms(&clock_machine), 0) > 0);
     world_free(world);
 }
 
