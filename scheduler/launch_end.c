@@ -271,6 +271,8 @@ static struct launch *launch_new(struct world *world, struct notice *notice)
     launch->orphaned = !launch->channel;
     if (launch->orphaned)
         launch->channel = rule->channel; /* for its settings; nothing of this notice goes by it */
+    else if (notice->tally.claimed > 0 && !world->copy)
+        launch_open(launch); /* what the last start had in its hands is named, whatever becomes of the notice */
     return launch;
 }
 
@@ -283,6 +285,12 @@ static bool over(const struct launch *launch)
            !launch->dirty;
 }
 
+/* Nothing more is done for it, and nobody is in the hands of an earlier start. */
+static bool at_rest(const struct notice *notice)
+{
+    return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && notice->tally.claimed == 0;
+}
+
 static void add_missing(struct launches *launches)
 {
     const struct notices *notices = &launches->world->notices;
@@ -292,7 +300,7 @@ static void add_missing(struct launches *launches)
         struct notice *notice = notices->at[i];
         while (k < had && launches->at[k]->notice->id < notice->id)
             k++;
-        if ((k < had && launches->at[k]->notice == notice) || notice_final(notice) || notice->state == NOTICE_WITHDRAWN)
+        if ((k < had && launches->at[k]->notice == notice) || at_rest(notice))
             continue;
         struct launch *launch = launch_new(launches->world, notice);
         if (!launch)
