@@ -154,7 +154,6 @@ static void nobody_twice_nobody_lost(void **state)
     assert_int_equal(b->launch.tally.accepted + b->launch.tally.in_doubt, 2000);
 }
 
-#ifdef ONSALE_FAILPOINTS
 static void launch_of_three(struct bench *b)
 {
     bench_add_notice(b, 1);
@@ -197,7 +196,6 @@ static void every_durable_write(void **state)
         }
     }
 }
-#endif
 
 int main(void)
 {
@@ -206,9 +204,7 @@ int main(void)
         TEST(what_was_in_hand_is_in_doubt),
         TEST(what_was_in_hand_may_be_repeated),
         TEST(nobody_twice_nobody_lost),
-#ifdef ONSALE_FAILPOINTS
         TEST(every_durable_write),
-#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""A launch of three people is ended right before, and right after, each of its durable writes in turn, and goes on at the next
+start: nobody is lost, nobody is told twice.
+
+    crash_failpoints.py [--program FILE] [--twice] [--jobs N] [--seed S]
+
+The program is built with failpoints (tests/meson.build). --twice: the next start is ended as well, at a random write."""
+import argparse
+import concurrent.futures
+import random
+import signal
+import sqlite3
+import sys
+import time
+
+from crash_check import DONE, judge
+from crash_world import BUILD, Crash, Failed, check, tell
+
+WRITES_MOST = 100  # of a launch of three: beyond that something writes for ever
+
+
+def is_done(crash):
+    state = sqlite3.connect(crash.path("onsale.db"), timeout=5)
+    try:
+        return state.execute("SELECT state FROM notice").fetchall() == [(DONE,)]
+    except sqlite3.OperationalError:  # not made yet
+        return False
+    finally:
+        state.close()
+
+
+def run_until_done(crash, **failpoint):
+    """True when the failpoint ended it before."""
+    crash.start(**failpoint)
+    give_up_at = time.monotonic() + 30
+    while crash.daemon.poll() is None and not is_done(crash):
+        check(time.monotonic() < give_up_at, "not done after 30 s")
+        time.sleep(0.02)
+    if crash.wait_line("event=started"):  # before that it does not listen
+        crash.daemon.terminate()
+    died = crash.ended(0, -signal.SIGKILL) != 0
+    crash.kills += died
+    return died
+
+
+def ended_once(program, variable, at, again):
+    """(whether the launch was ended there, how many are in doubt)"""
+    with Crash(3, connections=1, doubt_max=2, nasty=2, round_trip_ms=0, program=program) as crash:
+        try:
+            died = run_until_done(crash, **{variable: str(at)})
+            if died and again:
+                run_until_done(crash, **{variable: str(again)})
+            if not is_done(crash):
+                check(not run_until_done(crash), "it was killed without a failpoint")
+            return died, judge(crash)
+        except Failed as failed:
+            raise Failed("%s=%d%s: %s" % (variable, at, ", then %d" % again if again else "", failed)) from None
+
+
+def every_write(program, variable, jobs, twice):
+    def test(rng):
+        ends, doubts, at = 0, 0, 0
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            while at < WRITES_MOST:
+                these = [(n, rng.randrange(1, 12) if twice else 0) for n in range(at + 1, at + jobs + 1)]
+                results = list(pool.map(lambda one: ended_once(program, variable, *one), these))
+                ends += sum(died for died, _ in results)
+                doubts += sum(count for _, count in results)
+                at += jobs
+                if not results[-1][0]:
+                    break
+        check(at < WRITES_MOST, "%d writes, and it is not done", at)
+        check(ends > 8, "ended %d times only: has the program no failpoints?", ends)
+        return "%d ends, %d in doubt" % (ends, doubts)
+    return test
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", default=BUILD + "/tests/onsale-failpoints")
+    parser.add_argument("--twice", action="store_true")
+    parser.add_argument("--jobs", type=int, default=9)
+    parser.add_argument("--seed", default=str(random.randrange(1 << 32)))
+    arguments = parser.parse_args()
+    sys.exit(tell([
+        ("ended before each durable write",
+         every_write(arguments.program, "ONSALE_FAILPOINT", arguments.jobs, arguments.twice)),
+        ("ended after each durable write",
+         every_write(arguments.program, "ONSALE_FAILPOINT_AFTER", arguments.jobs, arguments.twice)),
+    ], 1, arguments.seed))
+
+
+if __name__ == "__main__":
+    main()
