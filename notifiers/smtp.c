@@ -176,26 +176,55 @@ static void open_more(struct smtp *smtp)
         conn_open(smtp);
 }
 
-/* Starts whatever may start now. Call it after any change, as often as you like. */
+/* Asks for more when there is room again. */
+static bool ask(struct smtp *smtp)
+{
+    if (!smtp->busy || smtp->waiting_count >= smtp->connections || smtp->broken || smtp->stopping)
+        return false;
+    smtp->busy = false;
+    smtp->host->ready(smtp->host); /* may send() */
+    return true;
+}
+
+static void settle(struct smtp *smtp, struct conn *conn)
+{
+    if (conn_idle(conn) && (conn_spent(conn) || smtp->stopping))
+        conn_quit(conn);
+    if (conn->unwritten)
+        conn_flush(conn);
+}
+
+/* Starts whatever may start now. Call it after any change, as often as you like. Afterwards, who still waits does so
+ * because no connection has room. */
 void smtp_drain(struct smtp *smtp)
 {
     if (smtp->draining)
         return;
     smtp->draining = true;
-    for (;;) {
+    do {
         hand_out(smtp, false);
         hand_out(smtp, true);
-        if (!smtp->busy || smtp->waiting_count >= smtp->connections || smtp->broken || smtp->stopping)
-            break;
-        smtp->busy = false;
-        smtp->host->ready(smtp->host); /* may send() */
+    } while (ask(smtp));
+    for (struct conn *conn = smtp->conns; conn; conn = conn->next)
+        settle(smtp, conn);
+    open_more(smtp);
+    smtp->draining = false;
+}
+
+void smtp_drain_one(struct smtp *smtp, struct conn *conn)
+{
+    if (smtp->busy && !smtp->waiting) { /* what comes now may find others idle */
+        smtp_drain(smtp);
+        return;
     }
-    for (struct conn *conn = smtp->conns; conn; conn = conn->next) {
-        if (conn_idle(conn) && (conn_spent(conn) || smtp->stopping))
-            conn_quit(conn);
-        if (conn->unwritten)
-            conn_flush(conn);
-    }
+    if (smtp->draining)
+        return;
+    smtp->draining = true;
+    do {
+        while (smtp->waiting && conn_may_begin(conn, true))
+            conn_begin(conn, smtp_waiting_pop(smtp));
+    } while (ask(smtp));
+    settle(smtp, conn);
     open_more(smtp);
     smtp->draining = false;
 }
@@ -248,6 +277,7 @@ static int smtp_open(void *state, const struct notifier_host *host, char *error,
 static enum notifier_answer smtp_send(void *state, struct notifier_delivery *const *batch, size_t count)
 {
     struct smtp *smtp = state;
+    bool full = smtp->waiting;
     struct job *job;
 
     if (smtp->waiting_count >= smtp->connections || !(job = calloc(1, sizeof *job))) {
@@ -260,7 +290,10 @@ static enum notifier_answer smtp_send(void *state, struct notifier_delivery *con
     smtp->waiting_count++;
     if (smtp->broken || smtp->stopping)
         smtp_return_waiting(smtp, "not connected");
-    smtp_drain(smtp);
+    if (!full)
+        smtp_drain(smtp);
+    else if (!smtp->draining)
+        open_more(smtp);
     return NOTIFIER_STARTED;
 }
 

@@ -124,10 +124,11 @@ static void conn_say(struct conn *conn, const char *line, enum expect what)
 /* The addresses are checked and have at most 254 characters, so the line keeps to RFC 5321 section 4.5.3.1.4. */
 static void conn_say_address(struct conn *conn, const char *command, const char *address, enum expect what)
 {
-    char line[320];
+    const struct notifier_host *host = conn->smtp->host;
 
-    snprintf(line, sizeof line, "%s:<%s>\r\n", command, address);
-    conn_say(conn, line, what);
+    host->wire_write(conn->wire, command, strlen(command));
+    host->wire_write(conn->wire, address, strlen(address));
+    conn_say(conn, ">\r\n", what);
 }
 
 void conn_note_written(struct conn *conn)
@@ -199,9 +200,9 @@ void conn_begin(struct conn *conn, struct job *job)
     if (conn->must_reset)
         conn_say(conn, "RSET\r\n", EXPECT_RSET);
     conn->must_reset = false;
-    conn_say_address(conn, "MAIL FROM", job->delivery->from, EXPECT_MAIL);
+    conn_say_address(conn, "MAIL FROM:<", job->delivery->from, EXPECT_MAIL);
     if (conn->pipelining) {
-        conn_say_address(conn, "RCPT TO", job->delivery->to, EXPECT_RCPT);
+        conn_say_address(conn, "RCPT TO:<", job->delivery->to, EXPECT_RCPT);
         conn_say(conn, "DATA\r\n", EXPECT_DATA);
     }
 }
@@ -210,15 +211,14 @@ void conn_begin(struct conn *conn, struct job *job)
 static void conn_write_body(struct conn *conn, struct job *job)
 {
     const struct notifier_host *host = conn->smtp->host;
-    const char *from = job->delivery->raw, *end = from + job->delivery->raw_len, *dot;
+    const char *raw = job->delivery->raw, *from = raw, *end = raw + job->delivery->raw_len;
 
-    if (from < end && *from == '.')
-        host->wire_write(conn->wire, ".", 1);
-    while ((dot = memmem(from, (size_t)(end - from), "\n.", 2))) {
-        host->wire_write(conn->wire, from, (size_t)(dot + 2 - from));
-        host->wire_write(conn->wire, ".", 1);
-        from = dot + 2;
-    }
+    for (const char *dot = from; (dot = memchr(dot, '.', (size_t)(end - dot))); dot++)
+        if (dot == raw || dot[-1] == '\n') {
+            host->wire_write(conn->wire, from, (size_t)(dot - from));
+            host->wire_write(conn->wire, ".", 1);
+            from = dot;
+        }
     host->wire_write(conn->wire, from, (size_t)(end - from));
     if (job->delivery->raw_len == 0 || end[-1] != '\n')
         host->wire_write(conn->wire, "\r\n", 2);
@@ -307,7 +307,7 @@ static bool on_reply(struct conn *conn, struct smtp_reply *reply)
         if (!good)
             envelope_failed(conn);
         else if (what == EXPECT_MAIL)
-            conn_say_address(conn, "RCPT TO", conn->envelope->delivery->to, EXPECT_RCPT);
+            conn_say_address(conn, "RCPT TO:<", conn->envelope->delivery->to, EXPECT_RCPT);
         else
             conn_say(conn, "DATA\r\n", EXPECT_DATA);
         return true;
@@ -375,12 +375,14 @@ void conn_on_received(void *ctx, const char *bytes, size_t len)
     struct conn *conn = ctx;
     struct smtp *smtp = conn->smtp;
     struct smtp_reply reply;
+    bool lost = false;
 
     conn_note_written(conn);
-    while (len > 0) {
+    while (len > 0 && !lost) {
         enum smtp_parsed parsed = smtp_parse(&conn->parser, &bytes, &len, &reply);
         if (parsed == SMTP_MORE)
             break;
+        lost = true;
         if (parsed == SMTP_REPLY && reply.code == 421) {
             on_goodbye(conn, &reply);
             break;
@@ -395,10 +397,14 @@ void conn_on_received(void *ctx, const char *bytes, size_t len)
             conn_lose(conn, reply.code, "the connection was out of step");
             break;
         }
+        lost = false;
         if (locked_out && !smtp->hopeless)
             lock_out(smtp, &reply);
     }
-    smtp_drain(smtp);
+    if (lost)
+        smtp_drain(smtp);
+    else
+        smtp_drain_one(smtp, conn);
 }
 
 void conn_on_written(void *ctx)

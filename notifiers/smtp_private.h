@@ -87,7 +87,8 @@ void conn_on_closed(void *ctx, const char *why);
 void conn_on_timer(void *ctx);
 
 /* smtp.c */
-void smtp_drain(struct smtp *smtp); /* starts whatever may start now */
+void smtp_drain(struct smtp *smtp);                        /* starts whatever may start now */
+void smtp_drain_one(struct smtp *smtp, struct conn *conn); /* ... when only this connection got room */
 void smtp_return_waiting(struct smtp *smtp, const char *text);
 void smtp_trouble(struct smtp *smtp, const char *text, bool needs_person);
 void smtp_back_off(struct smtp *smtp);

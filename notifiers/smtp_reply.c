@@ -12,18 +12,32 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* One to three digits; what stands behind them, or NULL. */
+static const char *read_number(const char *text, int *out)
+{
+    size_t len = 0;
+
+    for (*out = 0; len < 3 && is_digit(text[len]); len++)
+        *out = *out * 10 + (text[len] - '0');
+    return len > 0 ? text + len : NULL;
+}
+
 /* "5.1.1" at the start of a text; subject and detail have at most three digits (RFC 3463 section 2). */
 static void read_status(const char *text, struct smtp_reply *reply)
 {
-    int at[3], used = 0;
+    int subject, detail;
 
-    if (sscanf(text, "%1d.%3d.%3d%n", &at[0], &at[1], &at[2], &used) != 3 || !is_digit(text[0]) || !is_digit(text[2]))
+    if (!text[0] || !strchr("245", text[0]) || text[1] != '.')
         return;
-    if ((text[used] && !isspace((unsigned char)text[used]) && text[used] != ':') || strchr("245", text[0]) == NULL)
+    const char *rest = read_number(text + 2, &subject);
+    if (!rest || *rest != '.')
         return;
-    reply->status_class = at[0];
-    reply->subject = at[1];
-    reply->detail = at[2];
+    rest = read_number(rest + 1, &detail);
+    if (!rest || (*rest && !isspace((unsigned char)*rest) && *rest != ':'))
+        return;
+    reply->status_class = text[0] - '0';
+    reply->subject = subject;
+    reply->detail = detail;
 }
 
 static void add_text(struct smtp_reply *reply, const char *text)

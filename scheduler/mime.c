@@ -339,6 +339,19 @@ static bool qp_is_plain(unsigned char c) /* blanks only within a line */
     return (c >= ' ' && c <= '~' && c != '=') || c == '\t';
 }
 
+/* Eight of them at once, but for tabs: every byte from ' ' to '~' and none '='. */
+static bool qp_are_plain(const char *eight)
+{
+    const uint64_t ones = 0x0101010101010101, highs = 0x80 * ones;
+    uint64_t x;
+
+    memcpy(&x, eight, sizeof x);
+    if (x & highs)
+        return false;
+    uint64_t from_blank = x + (0x80 - ' ') * ones, beyond = x + ones, others = (x ^ '=' * ones) + 0x7F * ones;
+    return (from_blank & others & ~beyond & highs) == highs;
+}
+
 /* What relays have been seen to touch at the start of a line. */
 static bool is_risky(struct text line)
 {
@@ -353,8 +366,13 @@ static size_t plain_row(struct text line)
 
     if (is_risky(line) || (len == line.len && (last == ' ' || last == '\t')))
         return 0;
-    for (size_t i = 0; i < len; i++)
-        if (!qp_is_plain((unsigned char)line.ptr[i]))
+    size_t i = 0;
+    while (i < len)
+        if (i + 8 <= len && qp_are_plain(line.ptr + i))
+            i += 8;
+        else if (qp_is_plain((unsigned char)line.ptr[i]))
+            i++;
+        else
             return 0;
     return len;
 }
@@ -366,6 +384,8 @@ static size_t encoded_row(struct buf *out, struct text line)
     size_t column = 0, i = 0;
 
     for (; i < line.len; i++) {
+        for (; i > 0 && i + 8 < line.len && column + 8 < LINE_GOOD && qp_are_plain(line.ptr + i); i += 8, column += 8)
+            memcpy(row + column, line.ptr + i, 8);
         unsigned char c = (unsigned char)line.ptr[i];
         bool last = i + 1 == line.len;
         bool plain = qp_is_plain(c) && !(last && (c == ' ' || c == '\t')) && !(i == 0 && is_risky(line));

@@ -40,6 +40,7 @@ struct wire {
     CURL *easy;
     const struct wire_events *events;
     void *ctx;
+    bool plain; /* no TLS, now or later */
     bool log_in, logged_in;
     bool in_block;           /* an EHLO answer is being read */
     struct buf capabilities; /* of the last 250 answer */
@@ -246,6 +247,8 @@ static void receive(struct wire *wire)
             lost(wire, "the other side closed the connection");
         else
             wire->events->received(wire->ctx, (struct text){wires->received, n});
+        if (wire->plain && !wire->broken && n < sizeof wires->received)
+            break; /* all that was there; what comes now wakes us */
     }
     if (!wire->closing && wire->open && wire->broken)
         lost(wire, "the connection broke while writing");
@@ -527,6 +530,7 @@ struct wire *wire_open(struct wires *wires, const struct wire_spec *spec, const 
     wire->events = events;
     wire->ctx = ctx;
     wire->poll.data = wire;
+    wire->plain = spec->plain;
     wire->log_in = spec->username && spec->username[0];
     buf_init(&wire->capabilities, CAPABILITIES_MAX);
     wire->easy = curl_easy_init();
