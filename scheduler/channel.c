@@ -402,6 +402,11 @@ void channel_warm(struct channel *channel)
         channel->notifier->warm(channel->state);
 }
 
+const char *channel_needs_person(const struct channel *channel)
+{
+    return channel->needs_person ? channel->trouble_text : NULL;
+}
+
 void channel_try_again(struct channel *channel)
 {
     if (!channel->troubled || channel->stopping)

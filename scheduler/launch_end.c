@@ -27,6 +27,7 @@ static void on_done(void *ctx)
 
     if (launch->notice->state == NOTICE_SENDING)
         launch_finish(launch);
+    sending_close(&launch->sending);
 }
 
 static void on_expired(void *ctx)
@@ -55,6 +56,7 @@ static void on_stopped(void *ctx)
         launch_finish(launch);
     sending_close(&launch->sending);
     launch_save(launch);
+    launch_go_on(launch); /* released again while the last ones were still coming home */
     launch_look(launch);
 }
 
@@ -141,9 +143,14 @@ void launch_open(struct launch *launch)
 void launch_go_on(struct launch *launch)
 {
     struct error err = {0};
+    const char *trouble = channel_needs_person(launch->channel);
 
-    if (launch->notice->state != NOTICE_SENDING || launch->evidence_at_ms == MOMENT_NONE)
+    if (launch->world->stopping || launch->notice->state != NOTICE_SENDING || launch->evidence_at_ms == MOMENT_NONE)
         return;
+    if (trouble) { /* it was told when it was seen: before this notice had anything to send */
+        launch_move(launch, NOTICE_HELD, REASON_CHANNEL, trouble);
+        return;
+    }
     launch_open(launch);
     if (!sending_has_batch(launch->sending)) {
         struct message_batch *batch = batch_of_named(launch, &err);

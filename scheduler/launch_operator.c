@@ -45,6 +45,13 @@ int launch_hold(struct launches *launches, int64_t id, struct error *err)
     return 0;
 }
 
+static void launch_forget_gate(struct launch *launch)
+{
+    launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
+    launch->gate_tries = 0;
+    launch->ask_at_ms = 0;
+}
+
 int launch_release(struct launches *launches, int64_t id, bool anyway, struct error *err)
 {
     struct launch *launch = alive(launches, id, err);
@@ -77,9 +84,7 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
         channel_try_again(launch->channel);
     notice->approved |= told;
     notice->catch_up_waived |= late;
-    launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
-    launch->gate_tries = 0;
-    launch->ask_at_ms = 0;
+    launch_forget_gate(launch);
     launch->gather_failure = (struct error){0};
     launch_move(launch, notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);
     launch_look(launch);
@@ -155,8 +160,11 @@ int launch_retried(struct launches *launches, int64_t id, struct error *err)
     notice->ended_at_ms = MOMENT_NONE;
     notice->released_at_ms = now_ms; /* the notifier's deadline counts from here */
     notice->catch_up_waived = true;
-    launches_update(launches);
     struct launch *launch = launches_find(launches, id);
+    if (launch) /* its gate is asked again */
+        launch_forget_gate(launch);
+    launches_update(launches);
+    launch = launches_find(launches, id);
     if (!launch)
         return error_set(err, ERROR_REFUSED, "rule \"%s\" is no longer configured", notice->rule);
     launch_save(launch);
