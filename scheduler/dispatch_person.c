@@ -1,7 +1,10 @@
 /* One person: their message out to the channel, what the channel said of it into the ledger. */
 #include "dispatch_private.h"
 
-enum { CHANNEL_PAUSE_MS = 1000 }; /* people sent back by a faulty channel wait at least so long */
+enum {
+    CHANNEL_PAUSE_MS = 1000, /* people sent back by a faulty channel wait at least so long */
+    SAID_MAX = 400,
+};
 
 void dispatch_hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms)
 {
@@ -55,12 +58,25 @@ static void wait_again(struct sending *sending, struct store_fate *fate, int att
     again_put(&sending->again, (struct store_again){.seq = fate->seq, .attempt = attempt, .at_ms = fate->next_at_ms});
 }
 
+/* "550 5.7.1 policy": as the receiver said it. */
+static const char *as_said(const struct channel_result *result, char out[SAID_MAX])
+{
+    const char *text = result->text ? result->text : "refused";
+
+    if (result->code)
+        snprintf(out, SAID_MAX, "%d %s", result->code, text);
+    else
+        snprintf(out, SAID_MAX, "%s", text);
+    return out;
+}
+
 /* What the channel said -> what the ledger says. A fault that is not the person's is never charged to them. */
 static void judge(struct sending *sending, const struct channel_result *result, struct store_fate *fate)
 {
     const struct rule *rule = sending->spec.rule;
     bool ours = result->scope != SCOPE_ADDRESS;
     enum fate said = result->fate;
+    char text[SAID_MAX];
 
     if (said == FATE_IN_DOUBT && rule->repeat_in_doubt)
         said = FATE_TRY_LATER;
@@ -70,7 +86,7 @@ static void judge(struct sending *sending, const struct channel_result *result, 
                    ours && result->retry_after_ms < CHANNEL_PAUSE_MS ? CHANNEL_PAUSE_MS : result->retry_after_ms);
         if (said == FATE_REFUSED)
             sending_fault(sending, result->scope == SCOPE_MESSAGE ? REASON_MESSAGE : REASON_CHANNEL,
-                          result->text ? result->text : "refused");
+                          as_said(result, text));
         return;
     }
     fate->fate = said;
@@ -83,7 +99,7 @@ static void judge(struct sending *sending, const struct channel_result *result, 
     }
     if (said == FATE_ACCEPTED || said == FATE_REFUSED)
         if (brake_takes(&sending->brake, said == FATE_REFUSED ? (result->code ? result->code : 1) : 0))
-            sending_fault(sending, REASON_MESSAGE, result->text ? result->text : "refused by all");
+            sending_fault(sending, REASON_MESSAGE, as_said(result, text));
 }
 
 static void note_handover(struct notice *notice, int64_t at_ms)
