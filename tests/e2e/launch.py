@@ -19,6 +19,7 @@ import datetime
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -37,7 +38,7 @@ import wix_world  # noqa: E402
 
 EVENT = "5f1c7a52-3a0e-4c07-9a9b-6d2b1a7c77e1"  # the one that people of the fake listmonk care for
 SITE_ID = "9d4e27c0-b6a1-4f83-95e2-1c7f08d3ab59"
-AT_A_TIME = int(os.environ.get("ONSALE_JOBS", "8"))  # stories mostly wait
+AT_A_TIME = int(os.environ.get("ONSALE_JOBS", "6"))  # stories mostly wait
 _children = set()
 _children_lock = threading.Lock()
 
@@ -91,32 +92,39 @@ def _end_all():
         end(process)
 
 
+def free_port():
+    """Below the ports that the system gives out by itself, so that it stays free while a fake is stopped."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
 class Fake:
     """One of tests/fakes, in a process of its own."""
 
     def __init__(self, folder, name, *arguments):
         self.name, self.command = name, [sys.executable, os.path.join(FAKES, name + ".py"), *map(str, arguments)]
-        self.errors, self.ports = os.path.join(folder, name + ".log"), {}
-        self.process = None
+        self.errors, self.process = os.path.join(folder, name + ".log"), None
+        self.port, self.control_port = free_port(), free_port()
         self.start()
 
     def start(self):
-        """Again on the same ports, when it was stopped."""
-        again = [word for at, port in self.ports.items() for word in (
-            "--port" if at == "listening" else "--" + at, str(port))]
+        """Also again, on the same ports, when it was stopped."""
+        ports = ["--port", str(self.port)]
+        if self.name == "smtp_sink":
+            ports += ["--control", str(self.control_port)]
         with open(self.errors, "a", encoding="utf-8") as errors:
-            self.process = spawn(self.command + again, stdout=subprocess.PIPE, stderr=errors, text=True)
-        for _ in range(2 if self.name == "smtp_sink" else 1):
-            what, _, port = self.process.stdout.readline().partition(" ")
-            check(port, "%s did not start: %s", self.name, tail(self.errors))
-            self.ports[what] = int(port)
+            self.process = spawn(self.command + ports, stdout=subprocess.PIPE, stderr=errors, text=True)
+        for _ in ports[::2]:
+            check(self.process.stdout.readline(), "%s did not start: %s", self.name, tail(self.errors))
 
     def stop(self):
         end(self.process)
-
-    @property
-    def port(self):
-        return self.ports["listening"]
 
     def ask(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -137,7 +145,7 @@ class Fake:
 
     def behave(self, **behaviour):
         """The mail server's behaviour from now on; {"op": ...} asks something else of it."""
-        with socket.create_connection(("127.0.0.1", self.ports["control"]), timeout=20) as line:
+        with socket.create_connection(("127.0.0.1", self.control_port), timeout=20) as line:
             line.sendall(json.dumps(behaviour).encode() + b"\n")
             return json.loads(line.makefile().readline())
 
@@ -152,7 +160,7 @@ def tail(path, lines=25):
 class Launch:
     """One folder, its fakes and its daemon. `opens_in` counts from run()."""
 
-    def __init__(self, opens_in=5, people=300, definitions=6, events=3, behaviour=None, wix_arguments=(), sink_arguments=()):
+    def __init__(self, opens_in=7, people=300, definitions=6, events=3, behaviour=None, tls=False):
         self.folder = tempfile.mkdtemp(prefix="onsale-e2e.")
         self.opens_in, self.definitions, self.events = opens_in, definitions, events
         self.daemon, self.opens_at_ms, self.at_the_gate = None, None, []
@@ -160,10 +168,10 @@ class Launch:
         self.write("behaviour.json", json.dumps(behaviour or {}))
         self.write("wix.key", "test-api-key\n")
         self.write("listmonk.token", "secret\n")
-        self.wix = Fake(self.folder, "wix", "--per-minute", 0, *wix_arguments)
+        self.wix = Fake(self.folder, "wix", "--per-minute", 0)
         self.listmonk = Fake(self.folder, "listmonk", "--people", people)
-        self.sink = Fake(self.folder, "smtp_sink", "--log", self.sink_log, "--behaviour", self.path("behaviour.json"),
-                         *sink_arguments)
+        keys = self.make_certificate() if tls else []
+        self.sink = Fake(self.folder, "smtp_sink", "--log", self.sink_log, "--behaviour", self.path("behaviour.json"), *keys)
         self.site = {
             "name": "arena", "source": "wix", "base_url": "http://127.0.0.1:%d" % self.wix.port, "site_id": SITE_ID,
             "api_key_file": "wix.key", "poll_every": "1s", "requests": "2000/min", "timeout": "2s",
@@ -177,7 +185,7 @@ class Launch:
             "from": "Arena Tickets <tickets@arena.example>", "connections": 4, "connect_timeout": "2s"}
         self.rule = {
             "name": "on-sale", "when": "sale_start", "audiences": ["fans"], "notify": ["mail"], "template": "on-sale",
-            "gather_ahead": "3s"}
+            "gather_ahead": "4s"}
         self.config = {
             "store": "sqlite:onsale.db", "instance": "e2e", "stop_grace": "5s",
             "sender": {"name": "Arena", "postal_address": "Street 1, 01100 Vilnius", "contact": "help@arena.example"},
@@ -208,6 +216,14 @@ class Launch:
     def write(self, name, text):
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)
+
+    def make_certificate(self):
+        key, cert = self.path("key.pem"), self.path("cert.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert],
+            check=True, capture_output=True)
+        return ["--cert", cert, "--key", key]
 
     def write_config(self):
         self.write("onsale.yaml", json.dumps(self.config, indent=2) + "\n")  # JSON is YAML, too
@@ -264,7 +280,7 @@ class Launch:
 
     # --- Waiting
 
-    def until(self, answer, what, timeout=20):
+    def until(self, answer, what, timeout=40):
         """The first true answer."""
         give_up_at = time.monotonic() + timeout
         while True:
@@ -291,7 +307,7 @@ class Launch:
     def show(self, **which):
         return self.ask("show", self.notice(**which)["id"])
 
-    def wait(self, state, reason=None, timeout=20, **which):
+    def wait(self, state, reason=None, timeout=40, **which):
         """Until the opening's notice has that state; what `show` says of it then."""
         def there():
             notice = self.notice(**which)

@@ -46,7 +46,7 @@ def gone_after_gathering_too_long():
         check(shown["reason_text"] and "fans" in shown["reason_text"], "it says %s", shown["reason_text"])
         launch.nobody_told()
         launch.listmonk.start()
-        launch.wait("done", timeout=25)
+        launch.wait("done")
         launch.agree(launch.eligible())
 
 
@@ -58,7 +58,7 @@ def gone_before_gathering():
         check(shown["reason_text"] and "fans" in shown["reason_text"], "it says %s", shown["reason_text"])
         launch.nobody_told()
         launch.listmonk.start()
-        launch.wait("done", timeout=30)
+        launch.wait("done")
         launch.agree(launch.eligible())
 
 
@@ -73,7 +73,7 @@ def leaving_while_paging(sql=True):
         change(launch, ("delete", early[10][1]), ("blocklist", early[11][1]), ("delete", late[10][1]),
                ("blocklist", late[11][1]), after=3)
         launch.run()
-        launch.wait("done", timeout=35)
+        launch.wait("done")
         launch.agree(launch.eligible())
 
 
@@ -91,7 +91,7 @@ def leaving_after_gathering(sql=True):
         a, b, c, d, e = some(launch, 5)
         change(launch, ("unsubscribe", a[1], 7), ("leave", b[1], 7), ("delete", c[1]), ("blocklist", d[1]),
                ("rename", e[1], "moved@example.org"))
-        launch.wait("done", timeout=35)
+        launch.wait("done")
         check("moved@example.org" in launch.eligible(), "the fake did not rename")
         launch.agree(launch.eligible())
         withheld(launch, [a[0]], "opted out")
@@ -171,11 +171,20 @@ def two_audiences_one_mail():
         launch.agree((launch.eligible() | {"door@example.org"}) - {bounced})
 
 
+def nobody_to_tell():
+    with Launch() as launch:
+        launch.fans["lists"] = [12]
+        launch.run()
+        shown = launch.wait("done")
+        check(shown["counts"]["planned"] == 0, "%s", shown["counts"])
+        launch.nobody_told()
+
+
 STORIES = [
     gone_after_gathering, gone_after_gathering_too_long, gone_before_gathering, leaving_while_paging,
     leaving_while_windows_move, leaving_after_gathering, leaving_after_gathering_without_sql,
     unsubscribing_at_the_last_moment, suppressed_two_seconds_before, restricted_user, user_without_any_permission,
-    user_without_sql, two_audiences_one_mail]
+    user_without_sql, two_audiences_one_mail, nobody_to_tell]
 
 if __name__ == "__main__":
     tell(STORIES)

@@ -13,6 +13,7 @@ the next command on ({"op": "counts"} answers with counts instead, {"op": "close
   greeting, ehlo, auth_reply, starttls, mail, rcpt, data, dot, noop, rset
                  the whole reply instead of the usual one, e.g. "421 4.3.2 going down" (421 closes the connection)
   refuse         [{"to": GLOB, "at": "rcpt" | "data" | "dot", "reply": "550 5.1.1 no such user"}], first match
+  greylist       the reply to the first RCPT of each address, e.g. "450 4.2.0 greylisted, come again"
   refuse_every   N, with refuse_reply: every Nth recipient is refused at RCPT
   drop           "connect" | "mail" | "rcpt" | "data" | "body" | "dot_unstored" | "dot_stored" | "dot_answered"
   drop_every     N: only every Nth time that place is reached (default 1: always)
@@ -50,6 +51,7 @@ class Sink:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(arguments.cert, arguments.key)
         self.reached = {}
+        self.greylisted = set()
         self.counts = {"connections": 0, "taken": 0, "refused": 0, "dropped": 0, "commands": 0}
         self.writers = set()
 
@@ -217,6 +219,9 @@ class Session:
             await self.say("", "503 5.5.1 need MAIL" if match else "501 5.1.3 syntax")
             return
         reply = self.refusal(match.group(1), "rcpt")
+        if sink.get("greylist") and not reply and match.group(1) not in sink.greylisted:
+            sink.greylisted.add(match.group(1))
+            reply = sink.get("greylist")
         if sink.get("refuse_every") and not reply:
             sink.reached["rcpt"] = sink.reached.get("rcpt", 0) + 1
             if sink.reached["rcpt"] % sink.get("refuse_every") == 0:

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""The mail server refuses, goes away, comes back and leaves us in doubt."""
+import time
+
+from launch import Launch, check, tell
+
+TAKES_EVERYTHING = {}
+
+
+def quick_retries(launch):
+    launch.rule["retry"] = {"attempts": 20, "first": "200ms", "cap": "1s"}
+
+
+def held(launch, reason, *words):
+    """Held with a text that says what the server said, and nobody is charged with it."""
+    shown = launch.wait("held", reason)
+    text = shown["reason_text"] or ""
+    for word in words:
+        check(word in text, "the text should say %r: %s", word, text)
+    check("@" not in text, "an address in the text: %s", text)
+    counts = shown["counts"]
+    check(counts["refused"] == counts["withheld"] == counts["in_doubt"] == 0, "people were charged: %s", counts)
+    return shown
+
+
+def repaired(launch, shown):
+    launch.onsale("release", shown["id"])
+    launch.wait("done")
+    launch.agree(launch.eligible())
+
+
+def wrong_password():
+    users = {"auth": ["PLAIN", "LOGIN"], "require_auth": True, "users": {"arena": "another"}}
+    with Launch(behaviour=users, tls=True) as launch:
+        launch.write("smtp.password", "secret-of-ours\n")
+        launch.mail.update(tls="required", ca_file="cert.pem", username="arena", password_file="smtp.password")
+        launch.run()
+        shown = held(launch, "channel", "535")
+        check("secret-of-ours" not in launch.log_since(), "the password is in the log")
+        launch.nobody_told()
+        launch.sink.behave(**dict(users, users={"arena": "secret-of-ours"}))
+        repaired(launch, shown)
+
+
+def refused_to_everybody(place):
+    with Launch() as launch:
+        launch.run()
+        launch.wait("ready")
+        launch.sink.behave(refuse=[{"to": "*", "at": place, "reply": "550 5.7.1 your mail looks like spam to us"}])
+        shown = held(launch, "message", "550", "5.7.1", "looks like spam")
+        check(not launch.mails(), "somebody was told")
+        launch.sink.behave(**TAKES_EVERYTHING)
+        repaired(launch, shown)
+
+
+def refused_at_rcpt():
+    refused_to_everybody("rcpt")
+
+
+def refused_at_the_end():
+    refused_to_everybody("dot")
+
+
+def unknown_to_everybody():
+    """5.1.1 is each one's own fault, but not twenty times in a row."""
+    with Launch() as launch:
+        launch.run()
+        launch.wait("ready")
+        launch.sink.behave(refuse=[{"to": "*", "at": "rcpt", "reply": "550 5.1.1 no such user"}])
+        shown = launch.wait("held", "message")
+        counts = shown["counts"]
+        check(20 <= counts["refused"] <= 40, "%d refused", counts["refused"])
+        check(counts["waiting"] == counts["planned"] - counts["refused"], "somebody is lost: %s", counts)
+        check("550" in (shown["reason_text"] or ""), "it says %s", shown["reason_text"])
+        launch.sink.behave(**TAKES_EVERYTHING)
+        launch.onsale("retry", shown["id"], "--refused", 550)
+        launch.onsale("release", shown["id"])
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+def relay_gone():
+    with Launch() as launch:
+        quick_retries(launch)
+        launch.run()
+        launch.wait("ready")
+        launch.sink.stop()
+        launch.sleep_until(2.5)
+        shown = launch.wait("sending")
+        check(shown["counts"]["waiting"] == shown["counts"]["planned"], "%s", shown["counts"])
+        check("event=channel_trouble" in launch.log_since(), "the log does not say that the relay is gone")
+        launch.sink.start()
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+def relay_gone_in_mid_run():
+    """Killed while messages are on their way: what it took without a word is in doubt, everybody else is told."""
+    with Launch() as launch:
+        quick_retries(launch)
+        launch.mail["rate"] = "50/s"
+        launch.run()
+        launch.sleep_until(0.6)
+        launch.sink.stop()
+        time.sleep(1)
+        launch.sink.start()
+        launch.wait("done")
+        doubt = {address for address, person in launch.people().items() if person["state"] == "in doubt"}
+        check(len(doubt) <= 16, "%d in doubt", len(doubt))
+        launch.agree(launch.eligible() - doubt, doubt)
+
+
+def going_down():
+    """421 instead of an answer, on every connection, in mid-run."""
+    with Launch() as launch:
+        quick_retries(launch)
+        launch.mail["rate"] = "50/s"
+        launch.run()
+        launch.sleep_until(0.6)
+        launch.sink.behave(mail="421 4.3.2 going down")
+        launch.sleep_until(2)
+        check(launch.notice()["state"] == "sending", "it is %s", launch.notice()["state"])
+        launch.sink.behave(**TAKES_EVERYTHING)
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+def few_messages_per_connection():
+    """421 after every third message."""
+    with Launch(behaviour={"messages_per_connection": 3}) as launch:
+        quick_retries(launch)
+        launch.run()
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+def greylisting():
+    with Launch(behaviour={"greylist": "450 4.2.0 greylisted, come again"}) as launch:
+        quick_retries(launch)
+        launch.run()
+        launch.wait("done")
+        launch.agree(launch.eligible())
+        address = min(launch.eligible())
+        steps = [step["what"] for step in launch.ask("why", address)["notices"][0]["steps"]]
+        check(any("450" in step for step in steps) and steps[-1].startswith("accepted"), "why says %s", steps)
+
+
+def some_refused():
+    with Launch(behaviour={"refuse": [{"to": "p*7@*", "at": "rcpt", "reply": "550 5.1.1 no such user here"}]}) as launch:
+        launch.run()
+        shown = launch.wait("done")
+        refused = {address for address in launch.eligible() if address.endswith("7@example.org")}
+        check(refused, "nobody to refuse")
+        launch.agree(launch.eligible() - refused)
+        check(shown["counts"]["refused"] == len(refused), "%s", shown["counts"])
+        said = [reason for reason in shown["reasons"] if reason["state"] == "refused"]
+        check(len(said) == 1 and said[0]["code"] == 550 and said[0]["count"] == len(refused) and
+              "no such user here" in said[0]["text"], "the report says %s", said)
+        launch.sink.behave(**TAKES_EVERYTHING)
+        launch.onsale("retry", shown["id"], "--refused", 550)
+        launch.wait("done")
+        launch.until(lambda: launch.notice()["counts"]["refused"] == 0, "the refused ones to be told")
+        launch.agree(launch.eligible())
+
+
+def doubt_after_it_was_stored():
+    """Every fifth time the server goes away between the final dot and its answer."""
+    with Launch(behaviour={"drop": "dot_stored", "drop_every": 5}) as launch:
+        quick_retries(launch)
+        launch.run()
+        shown = launch.wait("done")
+        doubt = {address for address, person in launch.people().items() if person["state"] == "in doubt"}
+        check(doubt and shown["counts"]["in_doubt"] == len(doubt), "%s", shown["counts"])
+        launch.agree(launch.eligible() - doubt, doubt)
+        check(doubt <= {mail["to"] for mail in launch.mails()}, "in doubt, but the server never had it")
+
+
+def doubt_before_it_was_stored():
+    """... and an operator who knows that nothing arrived has them told."""
+    with Launch(behaviour={"drop": "dot_unstored", "drop_every": 5}) as launch:
+        quick_retries(launch)
+        launch.run()
+        shown = launch.wait("done")
+        check(shown["counts"]["in_doubt"] == len(launch.mails("dropped")) > 0, "%s", shown["counts"])
+        launch.sink.behave(**TAKES_EVERYTHING)
+        launch.onsale("retry", shown["id"], "--in-doubt")
+        launch.until(lambda: launch.notice()["counts"]["accepted"] == shown["counts"]["planned"], "all to be told")
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+def slow_and_byte_by_byte():
+    with Launch(behaviour={"split": True, "lower_case": True, "delay": {"greeting": 0.3, "dot": 0.05}}) as launch:
+        launch.run()
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+def without_pipelining():
+    with Launch(behaviour={"no_pipelining": True}) as launch:
+        launch.run()
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+STORIES = [
+    wrong_password, refused_at_rcpt, refused_at_the_end, unknown_to_everybody, relay_gone, relay_gone_in_mid_run,
+    going_down, few_messages_per_connection, greylisting, some_refused, doubt_after_it_was_stored,
+    doubt_before_it_was_stored, slow_and_byte_by_byte, without_pipelining]
+
+if __name__ == "__main__":
+    tell(STORIES)
