@@ -291,6 +291,10 @@ class Launch:
             check(time.monotonic() < give_up_at, "waited %d s for %s", timeout, what)
             time.sleep(0.05)
 
+    def sleep(self, seconds):
+        time.sleep(seconds)
+        self.alive()
+
     def sleep_until(self, from_opening_s):
         left = self.opens_at_ms / 1000 + from_opening_s - time.time()
         check(left > -0.5, "the machine is too slow: %.1f s late for T%+g s", -left, from_opening_s)
