@@ -24,9 +24,11 @@ struct sync {
     bool want_full;
     struct gate_question *suspects;
     struct store_job *applying;
-    bool again;     /* something changed while a change was on its way to the disk */
-    char **removed; /* ids of definitions that went since the last apply */
+    bool again;               /* something changed while a change was on its way to the disk */
+    struct alarm store_again; /* after a change that could not be stored */
+    char **removed;           /* ids of definitions that went, until that is on disk */
     size_t removed_count;
+    size_t removing_count; /* so many of them, the first, are in the change on its way */
     bool first_walk_now;
     int64_t last_full_at_ms, failures;
     struct error failure;
@@ -46,13 +48,27 @@ static int64_t now_of(const struct sync *sync)
     return clock_now_ms(sync->world->clock);
 }
 
-static void forget_removed(struct sync *sync)
+static void forget_removed(struct sync *sync, size_t count)
 {
-    for (size_t i = 0; i < sync->removed_count; i++)
+    for (size_t i = 0; i < count; i++)
         free(sync->removed[i]);
-    free(sync->removed);
-    sync->removed = NULL;
-    sync->removed_count = 0;
+    sync->removed_count -= count;
+    for (size_t i = 0; i < sync->removed_count; i++)
+        sync->removed[i] = sync->removed[i + count];
+    sync->removing_count = 0;
+}
+
+/* Who went and came back before that was stored is not removed. */
+static void forget_returned(struct sync *sync)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < sync->removed_count; i++)
+        if (definitions_find(&sync->site->definitions, sync->removed[i]))
+            free(sync->removed[i]);
+        else
+            sync->removed[kept++] = sync->removed[i];
+    sync->removed_count = kept;
 }
 
 /* --- Merging --------------------------------------------------------------------------------------------------------
@@ -181,7 +197,7 @@ static void on_alarm(void *ctx)
 
 static void walk_later(struct sync *sync, int64_t now_ms)
 {
-    int64_t every_ms = sync->site->settings->poll_every_ms, wait_ms = every_ms;
+    int64_t every_ms = sync->site->settings->poll_every_ms, wait_ms = sync->want_full ? 0 : every_ms;
 
     if (sync->failures > 0) {
         wait_ms = FAILED_AGAIN_MS << (sync->failures > 8 ? 8 : sync->failures - 1);
@@ -252,28 +268,28 @@ void sync_clock_stepped(struct world *world, int64_t step_ms)
 }
 
 /* The site's own clock is the judge of a step of ours. */
-static void judge_clock(struct sync *sync, const struct source_walk *walk)
+static bool clock_agrees(struct sync *sync, const struct source_walk *walk)
 {
     struct world *world = sync->world;
 
     if (!world->frozen || walk->server_date_ms == MOMENT_NONE)
-        return;
+        return false;
     int64_t ahead_ms = walk->answered_at_ms - walk->server_date_ms;
-    if (ahead_ms > -STEP_MAX_MS && ahead_ms < STEP_MAX_MS) {
-        world->frozen = false;
-        log_line(world->log, LOG_NOTICE, "event=clock_agreed site=%s ahead_ms=%lld", sync->site->settings->name,
-                 (long long)ahead_ms);
-    }
+    if (ahead_ms <= -STEP_MAX_MS || ahead_ms >= STEP_MAX_MS)
+        return false;
+    world->frozen = false;
+    log_line(world->log, LOG_NOTICE, "event=clock_agreed site=%s ahead_ms=%lld", sync->site->settings->name,
+             (long long)ahead_ms);
+    return true;
 }
 
 static void on_walk(void *ctx, struct source_walk *walk)
 {
     struct sync *sync = ctx;
     int64_t now_ms = now_of(sync);
-    bool changed = false;
+    bool changed = clock_agrees(sync, walk); /* what was put off while the clock was in doubt is decided now */
 
     sync->walk = NULL;
-    judge_clock(sync, walk);
     if (walk->count > 0)
         qsort(walk->definitions, walk->count, sizeof(struct definition *), by_id);
     note_bad(sync, walk);
@@ -481,6 +497,7 @@ static void request_apply(struct sync *sync)
                 world->openings.at[i]->dirty = false;
                 openings[change.opening_count++] = world->openings.at[i];
             }
+        forget_returned(sync);
         change.removed_site = change.site = site;
         change.removed = (const char *const *)sync->removed;
         change.removed_count = sync->removed_count;
@@ -488,14 +505,19 @@ static void request_apply(struct sync *sync)
         change.watermark_ms = sync->site->watermark_ms;
         change.now_ms = now_of(sync);
         sync->applying = store_apply(world->store, &change, on_applied, sync);
-        forget_removed(sync);
+        sync->removing_count = sync->removed_count;
     }
     free(put);
     free(notices);
     free(openings);
 }
 
-/* The memory is ahead of the disk then: everything of the site is written with the next change, soon. */
+static void on_store_again(void *ctx)
+{
+    request_apply(ctx);
+}
+
+/* The memory is ahead of the disk then: everything is written once more, soon. */
 static void apply_failed(struct sync *sync, const struct error *failure)
 {
     struct world *world = sync->world;
@@ -508,8 +530,8 @@ static void apply_failed(struct sync *sync, const struct error *failure)
         world->notices.at[i]->unsaved = true;
     for (size_t i = 0; i < world->openings.count; i++)
         world->openings.at[i]->dirty = true;
-    sync->want_full = true;
-    alarm_set(world->alarms, &sync->alarm, now_of(sync) + SECOND_MS, on_alarm, sync);
+    sync->again = false;
+    alarm_set(world->alarms, &sync->store_again, now_of(sync) + SECOND_MS, on_store_again, sync);
 }
 
 static void on_applied(void *ctx, const struct error *failure)
@@ -522,6 +544,7 @@ static void on_applied(void *ctx, const struct error *failure)
         return;
     }
     sync->first_walk_now = false;
+    forget_removed(sync, sync->removing_count);
     if (sync->again) {
         sync->again = false;
         request_apply(sync);
@@ -548,12 +571,14 @@ void sync_free(struct sync *sync)
     if (!sync)
         return;
     alarm_off(&sync->alarm);
+    alarm_off(&sync->store_again);
     source_cancel(sync->site->source, &sync->walk);
     gate_cancel(&sync->suspects);
     store_cancel(&sync->applying);
     gatekeeper_free(sync->site->gate);
     sync->site->gate = NULL;
-    forget_removed(sync);
+    forget_removed(sync, sync->removed_count);
+    free(sync->removed);
     free(sync);
 }
 
