@@ -5,6 +5,8 @@
 
 enum { STORE_PAUSE_MS = 1000 }; /* after a failed commit */
 
+static void request_launch(struct sending *sending);
+static void on_launch(void *ctx, const struct store_launch *launch);
 static void request_turn(struct line *line, int64_t now_ms);
 static void on_turned(void *ctx, const struct store_turned *result);
 
@@ -119,6 +121,7 @@ static size_t choose_claims(struct line *line, struct store_claim *out, int64_t 
             fill_claim(claim, &out[line->claim_count++], mine, now_ms);
             channel_claimed(line->channel, now_ms, (int64_t)claim->want);
             sending->out += claim->want;
+            sending->spec.notice->claimed = true; /* from here on it may be: what is planned meanwhile has to know */
             room -= (int64_t)claim->want;
         }
         sending = sending->next ? sending->next : line->sendings;
@@ -215,7 +218,6 @@ static void take_progress(struct line *line, const struct store_turned *result)
             if (result->progress[k].notice == claim->sending->spec.notice->id && claim->list_count == 0)
                 claim->sending->exhausted = result->progress[k].exhausted;
         claim->sending->out -= claim->want - got; /* fewer were there than asked for */
-        claim->sending->spec.notice->claimed |= got > 0;
         channel_settled(line->channel, (int64_t)(claim->want - got));
         free(claim->list);
     }
@@ -284,14 +286,15 @@ static void set_wake(struct line *line, int64_t now_ms)
 static bool tell_one(struct line *line, int64_t now_ms)
 {
     for (struct sending *sending = line->sendings; sending; sending = sending->next) {
-        if (!sending->open)
+        bool released = sending->open && sending->batch && !sending->told_done;
+        if (sending->opening)
             continue;
-        if (sending->batch && sending->spec.notice->tally.waiting == 0 && sending->out == 0 && !sending->told_done) {
+        if (released && sending->exhausted && sending->spec.notice->tally.waiting == 0 && sending->out == 0) {
             sending->told_done = sending->stopped = true;
             sending->events.done(sending->events.ctx);
             return true;
         }
-        if (sending->batch && !sending->told_expired && !sending->told_done && now_ms >= sending->spec.deadline_ms) {
+        if (released && !sending->told_expired && now_ms >= sending->spec.deadline_ms) {
             sending->told_expired = sending->stopped = true;
             sending->events.expired(sending->events.ctx);
             return true;
@@ -312,6 +315,9 @@ void line_drain(struct line *line)
 
     if (line->busy)
         return;
+    for (struct sending *sending = line->sendings; sending; sending = sending->next)
+        if (sending->stale && sending->out == 0 && !sending->opening)
+            request_launch(sending);
     if (!line->turn && now_ms >= line->store_failed_until_ms)
         request_turn(line, now_ms);
     set_wake(line, now_ms);
@@ -340,6 +346,14 @@ bool dispatch_quiet(const struct dispatch *dispatch)
 /* --- Sendings -------------------------------------------------------------------------------------------------------
  */
 
+static void request_launch(struct sending *sending)
+{
+    sending->stale = false;
+    sending->opening = store_launch(sending->line->dispatch->world->store, sending->spec.notice->id,
+                                    channel_settings(sending->spec.channel)->name, sending->spec.rule->repeat_in_doubt,
+                                    on_launch, sending);
+}
+
 static void on_launch(void *ctx, const struct store_launch *launch)
 {
     struct sending *sending = ctx;
@@ -349,6 +363,7 @@ static void on_launch(void *ctx, const struct store_launch *launch)
     sending->opening = NULL;
     if (launch->failure) {
         sending_fault(sending, REASON_DISK, launch->failure->text);
+        line_drain(sending->line);
         return;
     }
     again_clear(&sending->again);
@@ -356,7 +371,7 @@ static void on_launch(void *ctx, const struct store_launch *launch)
         again_put(&sending->again, launch->again[i]);
     notice->tally = launch->tally;
     sending->claimed_to = launch->claimed_to;
-    sending->exhausted = launch->claimed_to >= launch->last_seq;
+    sending->exhausted = false; /* the first claim tells: the list may still grow before the release */
     sending->open = true;
     if (launch->doubts > 0)
         log_line(log, LOG_WARNING, "event=in_doubt notice=%lld count=%lld cause=restart", (long long)notice->id,
@@ -376,17 +391,16 @@ struct sending *sending_open(struct dispatch *dispatch, const struct sending_spe
     sending->allowed_until_ms = MOMENT_NONE;
     sending->next = sending->line->sendings;
     sending->line->sendings = sending;
-    sending_reload(sending);
+    request_launch(sending);
     return sending;
 }
 
+/* Only when every fate is on disk does the ledger know all who wait. */
 void sending_reload(struct sending *sending)
 {
-    sending->open = sending->told_done = false;
-    store_cancel(&sending->opening);
-    sending->opening = store_launch(sending->line->dispatch->world->store, sending->spec.notice->id,
-                                    channel_settings(sending->spec.channel)->name, sending->spec.rule->repeat_in_doubt,
-                                    on_launch, sending);
+    sending->open = false;
+    sending->stale = true;
+    line_drain(sending->line);
 }
 
 void sending_give(struct sending *sending, struct message_batch *batch)
@@ -410,11 +424,6 @@ void sending_stop(struct sending *sending)
 {
     sending->stopped = true;
     line_drain(sending->line);
-}
-
-bool sending_quiet(const struct sending *sending)
-{
-    return sending->out == 0;
 }
 
 void sending_close(struct sending **sending)
@@ -500,6 +509,8 @@ void dispatch_free(struct dispatch *dispatch)
         next = line->next;
         assert(!line->sendings);
         store_cancel(&line->turn);
+        for (size_t i = 0; i < line->claim_count; i++)
+            free(line->claims[i].list);
         alarm_off(&line->wake);
         free_fates(line->fates, line->fate_count);
         free_fates(line->turn_fates, line->turn_fate_count);

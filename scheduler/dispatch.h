@@ -46,6 +46,5 @@ void sending_stop(struct sending *sending); /* no more claims */
 /* Puts people on the list again (operator's retry): the ledger has them waiting. */
 void sending_reload(struct sending *sending);
 void sending_close(struct sending **sending); /* only when nothing of it is in flight; NULL inside is fine */
-bool sending_quiet(const struct sending *sending);
 
 #endif

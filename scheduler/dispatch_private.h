@@ -16,6 +16,7 @@ struct sending {
     struct sending_events events;
     struct store_job *opening; /* store_launch in flight */
     bool open;                 /* the ledger has told where we stand */
+    bool stale;                /* it has to tell again, as soon as nothing is out */
     bool stopped, told_done, told_expired;
     uint32_t claimed_to;
     bool exhausted; /* no first attempts behind claimed_to */

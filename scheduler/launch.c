@@ -128,14 +128,6 @@ void launch_move(struct launch *launch, enum notice_state to, enum notice_reason
         tell(launch, to == NOTICE_HELD ? "Held" : "Missed", text ? text : notice_reason_name(reason));
 }
 
-/* Whoever still waits is withheld for one reason; the notice may have ended already or ends now. */
-void launch_end_rest(struct launch *launch, enum withheld rest)
-{
-    launch->notice->rest = rest;
-    if (launch->sending)
-        sending_stop(launch->sending);
-}
-
 /* --- Looking --------------------------------------------------------------------------------------------------------
  */
 
@@ -346,19 +338,21 @@ static void look_held(struct launch *launch, int64_t now_ms)
 
     if (missed(launch, now_ms))
         return;
+    if (launch->sending) {
+        sending_stop(launch->sending); /* we look again when the last one is home */
+        return;
+    }
     if (notice->claimed) {
         int64_t end_ms = launch_deadline_ms(launch);
         if (now_ms < end_ms)
             look_at(launch, end_ms);
-        else if (!launch->world->frozen && (!launch->sending || sending_quiet(launch->sending))) {
-            launch_end_rest(launch, WITHHELD_EXPIRED);
+        else if (!launch->world->frozen) {
+            notice->rest = WITHHELD_EXPIRED;
             launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
             launch_finish(launch);
             return;
         }
     }
-    if (launch->sending)
-        sending_stop(launch->sending);
     if (notice->reason != REASON_CONSENT)
         return;
     if (!launch->gather && now_ms >= launch->gather_after_ms)

@@ -25,18 +25,19 @@ static void on_done(void *ctx)
 {
     struct launch *launch = ctx;
 
+    sending_close(&launch->sending);
+    if (launch->notice->state == NOTICE_HELD) /* the last came home behind the hold: nobody is left to wait for */
+        launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
     if (launch->notice->state == NOTICE_SENDING)
         launch_finish(launch);
-    sending_close(&launch->sending);
 }
 
 static void on_expired(void *ctx)
 {
     struct launch *launch = ctx;
 
-    if (launch->notice->state != NOTICE_SENDING || launch->world->frozen)
-        return;
-    launch_end_rest(launch, WITHHELD_EXPIRED);
+    if (launch->notice->state == NOTICE_SENDING && !launch->world->frozen)
+        launch->notice->rest = WITHHELD_EXPIRED; /* it ends when what is in flight has come home */
 }
 
 static void on_fault(void *ctx, enum notice_reason reason, const char *text)
@@ -52,11 +53,12 @@ static void on_stopped(void *ctx)
 {
     struct launch *launch = ctx;
 
+    sending_close(&launch->sending);
     if (launch->notice->state == NOTICE_SENDING && launch->notice->rest != WITHHELD_NONE)
         launch_finish(launch);
-    sending_close(&launch->sending);
     launch_save(launch);
-    launch_go_on(launch); /* released again while the last ones were still coming home */
+    if (launch_now_ms(launch) < launch_deadline_ms(launch))
+        launch_go_on(launch); /* released again while the last ones were still out */
     launch_look(launch);
 }
 

@@ -1,4 +1,5 @@
 /* The gate of a notice: is this sale really opening now, and what follows from the answer (design.md promise 2). */
+#include "dispatch.h"
 #include "gate.h"
 #include "gatekeeper.h"
 #include "launch_private.h"
@@ -57,8 +58,10 @@ static enum notice_reason reason_of(const enum gate_word *words, size_t count)
 void launch_withdraw(struct launch *launch, enum notice_reason reason)
 {
     if (launch->notice->claimed)
-        launch_end_rest(launch, withheld_by(reason));
-    launch_move(launch, NOTICE_WITHDRAWN, reason, NULL);
+        launch->notice->rest = withheld_by(reason);
+    launch_move(launch, NOTICE_WITHDRAWN, reason, NULL); /* first: a sending that has stopped looks at the state */
+    if (launch->sending)
+        sending_stop(launch->sending);
 }
 
 static void act_on(struct launch *launch, const struct gate_decision *decision, const struct gate_answer *answer,
@@ -145,7 +148,8 @@ static void release(struct launch *launch, const struct gate_word_of *words, con
     for (size_t i = 0; i < count; i++)
         if (judged[i] == GATE_OPEN)
             ids[named++] = words[i].id;
-    for (size_t i = 0; named == 0 && i < count; i++)
+    bool any_open = named > 0;
+    for (size_t i = 0; !any_open && i < count; i++)
         if (judged[i] == GATE_NOT_STARTED || judged[i] == GATE_UNKNOWN || judged[i] == GATE_SOLD_OUT)
             ids[named++] = words[i].id;
     notice_set_members(notice, ids, named);

@@ -107,7 +107,7 @@ int launch_cancel(struct launches *launches, int64_t id, struct error *err)
 
     if (!launch)
         return -1;
-    launch_end_rest(launch, WITHHELD_CANCELLED);
+    launch->notice->rest = WITHHELD_CANCELLED;
     launch_move(launch, NOTICE_CANCELLED, REASON_OPERATOR, NULL);
     launch_look(launch);
     return 0;

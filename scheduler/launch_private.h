@@ -50,7 +50,6 @@ int64_t launch_now_ms(const struct launch *launch);
 void launch_look(struct launch *launch);
 void launch_save(struct launch *launch);
 void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text);
-void launch_end_rest(struct launch *launch, enum withheld rest);
 
 /* launch_gate.c */
 void launch_ask(struct launch *launch);

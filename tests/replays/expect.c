@@ -146,6 +146,15 @@ static void reads(struct replay *replay, const struct words *words)
         number_is(replay, "complete reads", notice->pass, words->at[3]);
 }
 
+/* expect named NOTICE N: definitions its message speaks of */
+static void named(struct replay *replay, const struct words *words)
+{
+    const struct notice *notice = replay_notice(replay, words->at[2]);
+
+    if (notice)
+        number_is(replay, "named", (int64_t)notice->member_count, words->at[3]);
+}
+
 static void edition(struct replay *replay, const struct words *words)
 {
     const struct notice *notice = replay_notice(replay, words->at[2]);
@@ -247,6 +256,7 @@ void replay_expect(struct replay *replay, const struct words *words)
         {"reads", 4, 4, reads},       {"edition", 4, 4, edition},
         {"count", 5, 5, count},       {"withheld", 5, WORDS_MAX, withheld},
         {"frozen", 3, 3, frozen},     {"no", 3, 3, no},
+        {"named", 4, 4, named},
     };
     unsigned failures = replay->failures;
 
