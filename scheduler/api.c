@@ -220,13 +220,8 @@ static void post_retry(struct api *api, struct server_request *request, int64_t 
     struct world_rule *rule = known ? world_rule(api->world, known->rule) : NULL;
     struct store_retry what = {.notice = notice, .now_ms = clock_now_ms(api->world->clock)};
     const char *reason = text_in(body, "withheld");
+    struct error err = {0};
 
-    if (!rule) {
-        server_refuse(request, known ? 409 : 404,
-                      known ? "its rule is no longer configured" : "there is no such notice");
-        return;
-    }
-    what.channel = channel_settings(rule->channel)->name;
     if (json_is_integer(json_object_get(body, "refused"))) {
         what.fate = FATE_REFUSED;
         what.code = (int)json_integer_value(json_object_get(body, "refused"));
@@ -243,6 +238,15 @@ static void post_retry(struct api *api, struct server_request *request, int64_t 
                       "say whom: refused with a code, in_doubt, or withheld with a reason that `show` lists");
         return;
     }
+    if (!known) {
+        server_refuse(request, 404, "there is no such notice");
+        return;
+    }
+    if (launch_may_retry(api->world->launches, notice, what.fate, what.withheld, &err) < 0) {
+        answer_done(request, -1, &err);
+        return;
+    }
+    what.channel = known->channel ? known->channel : channel_settings(rule->channel)->name;
     struct call *call = call_new(api, request);
     call->notice = notice;
     call->job = store_retry(api->world->store, &what, on_retried, call);

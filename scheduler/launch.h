@@ -24,6 +24,9 @@ int launch_release(struct launches *launches, int64_t notice, bool anyway, struc
 int launch_cancel(struct launches *launches, int64_t notice, struct error *err);
 /* A new edition of an ended notice, to the whole audience once more; *out is its id. */
 int launch_again(struct launches *launches, int64_t notice, int64_t *out, struct error *err);
+/* Asked before the ledger is told to put such people back on the list: refused, in doubt, or withheld for `reason`. */
+int launch_may_retry(struct launches *launches, int64_t notice, enum fate fate, enum withheld reason,
+                     struct error *err);
 /* The ledger has put people of an ended or held notice back on the list. */
 int launch_retried(struct launches *launches, int64_t notice, struct error *err);
 /* Sets or lifts the pause of one notice, of "notifier:NAME", or ("") of everything. */

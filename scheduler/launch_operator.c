@@ -13,6 +13,15 @@ static struct notice *notice_of(struct launches *launches, int64_t id, struct er
     return notice;
 }
 
+static int configured(struct world *world, const struct notice *notice, struct error *err)
+{
+    if (!world_rule(world, notice->rule))
+        return error_set(err, ERROR_REFUSED, "rule \"%s\" is no longer configured", notice->rule);
+    if (!world_site(world, notice->site))
+        return error_set(err, ERROR_REFUSED, "site \"%s\" is no longer configured", notice->site);
+    return 0;
+}
+
 static struct launch *alive(struct launches *launches, int64_t id, struct error *err)
 {
     struct notice *notice = notice_of(launches, id, err);
@@ -118,7 +127,7 @@ int launch_again(struct launches *launches, int64_t id, int64_t *out, struct err
     struct world *world = launches->world;
     struct notice *notice = notice_of(launches, id, err);
 
-    if (!notice)
+    if (!notice || configured(world, notice, err) < 0)
         return -1;
     if (!notice_final(notice) && notice->state != NOTICE_WITHDRAWN)
         return error_set(err, ERROR_REFUSED, "notice %lld is %s: it has not ended yet", (long long)id,
@@ -133,10 +142,24 @@ int launch_again(struct launches *launches, int64_t id, int64_t *out, struct err
     *out = fresh->id;
     notices_put(&world->notices, fresh);
     launches_update(launches);
-    struct launch *launch = launches_find(launches, *out);
-    if (!launch)
-        return error_set(err, ERROR_REFUSED, "rule \"%s\" is no longer configured", notice->rule);
-    launch_save(launch);
+    launch_save(launches_find(launches, *out));
+    return 0;
+}
+
+int launch_may_retry(struct launches *launches, int64_t id, enum fate fate, enum withheld reason, struct error *err)
+{
+    struct notice *notice = notice_of(launches, id, err);
+
+    if (!notice || configured(launches->world, notice, err) < 0)
+        return -1;
+    if (notice->state != NOTICE_HELD && notice->state != NOTICE_SENDING && notice->state != NOTICE_DONE)
+        return error_set(err, ERROR_REFUSED, "notice %lld is %s: nobody of it can be tried again", (long long)id,
+                         notice_state_name(notice->state));
+    /* Everybody left is withheld by one word. To take it back is to tell all of them: that has to be said. */
+    if (notice->rest != WITHHELD_NONE && (fate != FATE_WITHHELD || reason != notice->rest))
+        return error_set(err, ERROR_REFUSED,
+                         "notice %lld ended while people waited: only all of these can be tried again (--withheld %s)",
+                         (long long)id, withheld_name(notice->rest));
     return 0;
 }
 
@@ -144,30 +167,24 @@ int launch_retried(struct launches *launches, int64_t id, struct error *err)
 {
     struct notice *notice = notice_of(launches, id, err);
 
-    if (!notice)
+    if (!notice || configured(launches->world, notice, err) < 0)
         return -1;
-    if (notice->state == NOTICE_HELD || notice->state == NOTICE_SENDING) {
-        struct launch *launch = launches_find(launches, id);
-        if (launch && launch->sending)
-            sending_reload(launch->sending);
-        return 0;
+    notice->rest = WITHHELD_NONE; /* as the ledger has it now */
+    if (notice->state == NOTICE_DONE) {
+        notice_move(notice, NOTICE_SENDING, REASON_NONE, NULL);
+        notice->ended_at_ms = MOMENT_NONE;
+        notice->released_at_ms = clock_now_ms(launches->world->clock); /* the notifier's deadline counts from here */
+        notice->catch_up_waived = true;
     }
-    if (notice->state != NOTICE_DONE)
-        return error_set(err, ERROR_REFUSED, "notice %lld is %s", (long long)id, notice_state_name(notice->state));
-    int64_t now_ms = clock_now_ms(launches->world->clock);
-    notice_move(notice, NOTICE_SENDING, REASON_NONE, NULL);
-    notice->rest = WITHHELD_NONE;
-    notice->ended_at_ms = MOMENT_NONE;
-    notice->released_at_ms = now_ms; /* the notifier's deadline counts from here */
-    notice->catch_up_waived = true;
-    struct launch *launch = launches_find(launches, id);
-    if (launch) /* its gate is asked again */
-        launch_forget_gate(launch);
     launches_update(launches);
-    launch = launches_find(launches, id);
+    struct launch *launch = launches_find(launches, id);
     if (!launch)
-        return error_set(err, ERROR_REFUSED, "rule \"%s\" is no longer configured", notice->rule);
+        return 0;
+    launch_forget_gate(launch);
+    if (launch->sending)
+        sending_reload(launch->sending);
     launch_save(launch);
+    launch_look(launch);
     return 0;
 }
 
@@ -236,6 +253,8 @@ int launch_resume(struct launches *launches, const char *target, struct error *e
     for (size_t i = 0; all && i < world->notices.count; i++)
         world->notices.at[i]->paused = false;
     world_unpause(world, target);
+    if (all)
+        world->frozen = false; /* a person has looked at the clock; where no site gives a Date nobody else can */
     store_pause_change(launches, NULL, target);
     log_line(world->log, LOG_NOTICE, "event=resumed target=%s", LOG_QUOTED(text_of(target)));
     for (size_t i = 0; i < launches->count; i++) { /* after a pause the gate is asked again */

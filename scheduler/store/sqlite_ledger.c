@@ -332,7 +332,18 @@ int sqlite_launch(struct sqlite *db, const struct sqlite_launch *what, struct ar
 
 /* --- Retry: people who were through with it wait again --- */
 
-int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err)
+/* Whom one reason withholds without a row for each wait again when it is lifted. 1: it was; 0: another, or none. */
+static int lift_rest(struct sqlite *db, const struct store_retry *what, struct error *err)
+{
+    if (what->fate != FATE_WITHHELD)
+        return 0;
+    if (sqlite_run(db, err, "UPDATE notice SET rest = 0 WHERE id = ?1 AND rest = ?2 AND rest <> 0", "id", what->notice,
+                   what->withheld) < 0)
+        return -1;
+    return sqlite3_changes(db->handle) > 0;
+}
+
+static int retry_chosen(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err)
 {
     struct sqlite_delta delta = {.first_at_ms = MOMENT_NONE, .last_at_ms = MOMENT_NONE};
     struct arena arena = {0};
@@ -376,6 +387,21 @@ int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *mov
       : what->fate == FATE_IN_DOUBT ? &delta.in_doubt
                                     : &delta.withheld) = -*moved;
     return rc < 0 ? -1 : sqlite_count(db, what->notice, what->channel, &delta, err);
+}
+
+int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err)
+{
+    struct tally tally;
+
+    if (retry_chosen(db, what, moved, err) < 0)
+        return -1;
+    int lifted = lift_rest(db, what, err);
+    if (lifted <= 0)
+        return lifted;
+    if (sqlite_tally(db, what->notice, &tally, NULL, NULL, err) < 0)
+        return -1;
+    *moved = tally.waiting - tally.claimed; /* the chosen ones among them */
+    return 0;
 }
 
 int sqlite_evidence(struct sqlite *db, int64_t notice, int64_t at_ms, const char *json, struct error *err)

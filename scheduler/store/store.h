@@ -35,7 +35,7 @@ struct store_spec {
  * that looks like a copy opens too; every turn with claims fails until store_adopt(). After NULL, as after
  * store_close(), run the loop once more: a handle is being closed. */
 struct store *store_open(const struct store_spec *spec, struct error *err);
-void store_close(struct store *store); /* waits for what was submitted; answers of it are not delivered */
+void store_close(struct store *store);           /* waits for what was submitted; answers of it are not delivered */
 size_t store_pending(const struct store *store); /* jobs that have not been answered yet */
 int64_t store_generation(const struct store *store);
 /* Why this state looks like a copy of another machine's (promise 9), or NULL. */
@@ -204,7 +204,8 @@ struct store_job *store_turn(struct store *store, const struct store_turn *turn,
 struct store_job *store_evidence(struct store *store, int64_t notice, int64_t at_ms, const char *json,
                                  store_done_fn *done, void *ctx);
 
-/* Marks people for another try: refused with a code, in doubt, or withheld for a reason. `moved` people wait again. */
+/* Marks people for another try: refused with a code, in doubt, or withheld for a reason. `moved` people wait again.
+ * When it is the reason for which everybody left was withheld (notice.rest), that is lifted. */
 struct store_retry {
     int64_t notice;
     enum fate fate;         /* FATE_REFUSED, FATE_IN_DOUBT, FATE_WITHHELD */

@@ -323,6 +323,44 @@ static void tell_operator(struct replay *replay, const struct words *words)
     stage_advance(&replay->stage, replay->stage.now_ms);
 }
 
+static void on_retried(void *ctx, int64_t count, const struct error *failure)
+{
+    struct replay *replay = ctx;
+
+    if (failure || count == 0)
+        replay_fail(replay, "retry: %s", failure ? failure->text : "nobody");
+    replay->retried = !failure && count > 0;
+}
+
+/* retry NOTICE refused CODE; retry NOTICE doubt; retry NOTICE withheld REASON ...: as the API does it */
+static void tell_retry(struct replay *replay, const struct words *words)
+{
+    struct world *world = &replay->stage.world;
+    struct notice *notice = replay_notice(replay, words->at[1]);
+    struct store_retry what = {.channel = "mail", .now_ms = replay->stage.now_ms};
+    const char *reason = strstr(words->line, "withheld ");
+    struct error err = {0};
+
+    if (!notice)
+        return;
+    what.notice = notice->id;
+    what.fate = strcmp(words->at[2], "refused") == 0 ? FATE_REFUSED : reason ? FATE_WITHHELD : FATE_IN_DOUBT;
+    what.code = what.fate == FATE_REFUSED ? atoi(words->at[3]) : 0;
+    for (enum withheld i = WITHHELD_NONE + 1; reason && i < WITHHELD_REASONS; i++)
+        if (strcmp(withheld_name(i), reason + strlen("withheld ")) == 0)
+            what.withheld = i;
+    if (launch_may_retry(world->launches, notice->id, what.fate, what.withheld, &err) < 0) {
+        replay_fail(replay, "%s", err.text);
+        return;
+    }
+    replay->retried = false;
+    store_retry(world->store, &what, on_retried, replay);
+    stage_settle(&replay->stage);
+    if (replay->retried)
+        check(replay, launch_retried(world->launches, notice->id, &err), &err);
+    stage_advance(&replay->stage, replay->stage.now_ms);
+}
+
 /* refused WORD NOTICE: the operation is not possible */
 static void tell_refused(struct replay *replay, const struct words *words)
 {
@@ -336,6 +374,8 @@ static void tell_refused(struct replay *replay, const struct words *words)
         rc = launch_cancel(replay->stage.world.launches, notice->id, &err);
     else if (notice && strcmp(words->at[1], "again") == 0)
         rc = again(replay->stage.world.launches, notice->id, &err);
+    else if (notice && strcmp(words->at[1], "retry") == 0)
+        rc = launch_may_retry(replay->stage.world.launches, notice->id, FATE_REFUSED, WITHHELD_NONE, &err);
     if (rc == 0)
         replay_fail(replay, "expected %s to be refused", words->at[1]);
 }
@@ -412,6 +452,7 @@ static void tell(struct replay *replay, const struct words *words)
         {"release", 2, true, tell_operator},
         {"release-anyway", 2, true, tell_operator},
         {"again", 2, true, tell_operator},
+        {"retry", 3, true, tell_retry},
         {"refused", 3, true, tell_refused},
         {"pause", 1, true, tell_pause},
         {"resume", 1, true, tell_pause},
