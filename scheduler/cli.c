@@ -312,6 +312,11 @@ int cli_main(int argc, char **argv)
         cli_print_manual(stdout);
         return EXIT_FINE;
     }
+    if (strcmp(name, "--keys") == 0) { /* likewise; plugins follow */
+        struct error err = {0};
+        return settings_print_keys((const char *const *)argv + 2, (size_t)argc - 2, stdout, &err) < 0 ? cli_fail(&err)
+                                                                                                      : EXIT_FINE;
+    }
     const struct cli_command *command = find_command(name);
     if (!command)
         return suggest(name);

@@ -46,7 +46,7 @@ static const struct config_option sender_options[] = {
 };
 
 /* The sections reach into the same struct, so that their offsets count from its beginning. */
-static const struct config_option file_options[] = {
+const struct config_option settings_options[] = {
     {"", CONFIG_PLACE, offsetof(struct file, settings.place)},
     {"store", CONFIG_TEXT, offsetof(struct file, settings.store), .fallback = "sqlite:/var/lib/onsale/onsale.db"},
     {"instance", CONFIG_TEXT, offsetof(struct file, settings.instance), .fallback = ""},
@@ -144,7 +144,7 @@ static void read_file(struct settings *settings, const char *const *plugin_folde
 {
     struct file file = {.settings = *settings};
 
-    config_read(settings->doc, file_options, &file);
+    config_read(settings->doc, settings_options, &file);
     if (!config_is_readable(settings->doc))
         return;
     *settings = file.settings;

@@ -55,6 +55,11 @@ struct settings {
  */
 struct settings *settings_load(const char *path, const char *const *plugin_folders, FILE *out, struct error *err);
 void settings_free(struct settings *settings);
+/* The table of the whole file. */
+extern const struct config_option settings_options[];
+/* One line a key: "sites.poll_every", its type and its default ("required" where there is none), tabs between; then the
+ * keys of these plugins, as "smtp.url". For the manual. */
+int settings_print_keys(const char *const *plugins, size_t count, FILE *out, struct error *err);
 const struct rule *settings_rule(const struct settings *settings, const char *name);
 const struct site_settings *settings_site(const struct settings *settings, const char *name);
 const struct audience_settings *settings_audience(const struct settings *settings, const char *name);

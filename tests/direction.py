@@ -21,7 +21,7 @@ LADDER = [
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_private'], ['store/'], ['server']]),
     ('flow', True, [['world'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
                     ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['sync'], ['operators']]),
-    ('doors', True, [['settings', 'settings_check'], ['check'], ['cast'], ['api'], ['daemon'], ['client'], ['cli_table'],
+    ('doors', True, [['settings', 'settings_check', 'settings_keys'], ['check'], ['cast'], ['api'], ['daemon'], ['client'], ['cli_table'],
                      ['preview', 'cli', 'cli_report', 'cli_show', 'cli_people', 'cli_control'], ['main']]),
 ]
 
