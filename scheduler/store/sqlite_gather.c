@@ -55,20 +55,40 @@ static int add_word(struct sqlite *db, const struct store_gather *page, const st
     return sqlite_run(db, err, hear, "ikii", page->roll, who->key, bit, page->pass);
 }
 
+/* 1: on the list; 0: not. */
+static int is_listed(struct sqlite *db, int64_t roll, const unsigned char *key, struct error *err)
+{
+    int64_t listed;
+
+    if (sqlite_number(db, 0, &listed, err, "SELECT count(*) FROM told WHERE roll = ?1 AND key = ?2", "ik", roll, key) <
+        0)
+        return -1;
+    return listed > 0;
+}
+
+/* One word of one person: 1 when it put them on the list. */
+static int hear_person(struct sqlite *db, const struct store_gather *page, const struct store_person *who, int64_t seq,
+                       bool closed, struct error *err)
+{
+    if (who->consent != CONSENT_YES)
+        return add_word(db, page, who, err);
+    int known = closed ? is_listed(db, page->roll, who->key, err) : 1;
+    return known == 1 ? add_told(db, page, who, seq, err) : known;
+}
+
 int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct store_gathered *out, struct error *err)
 {
-    int64_t last;
+    int64_t last, claimed;
 
     out->added = 0;
     if (page->audience > STORE_SEED || page->roll <= 0)
         return error_set(err, ERROR_REFUSED, "roll %lld, audience %u: no such list of people", (long long)page->roll,
                          page->audience);
-    if (sqlite_number(db, 0, &last, err, "SELECT last_seq FROM roll WHERE id = ?1", "i", page->roll) < 0)
+    if (sqlite_number(db, 0, &last, err, "SELECT last_seq FROM roll WHERE id = ?1", "i", page->roll) < 0 ||
+        sqlite_number(db, 0, &claimed, err, "SELECT max(claimed) FROM notice WHERE roll = ?1", "i", page->roll) < 0)
         return -1;
     for (size_t i = 0; i < page->count; i++) {
-        const struct store_person *who = &page->people[i];
-        int rc = who->consent == CONSENT_YES ? add_told(db, page, who, last + out->added + 1, err)
-                                             : add_word(db, page, who, err);
+        int rc = hear_person(db, page, &page->people[i], last + out->added + 1, claimed, err);
         if (rc < 0)
             return -1;
         out->added += rc;

@@ -69,8 +69,8 @@ static int put_notice(struct sqlite *db, const struct notice *n, struct error *e
                    "iisssdididdsdddddimmmmmiisi", n->id, n->roll, n->site, n->subject, n->rule, n->kind, n->at_ms,
                    n->edition, n->due_at_ms, n->state, n->reason, n->reason_text, n->rest, n->paused, n->claimed,
                    n->approved, n->catch_up_waived, n->pass, n->gathered_at_ms, n->released_at_ms,
-                   n->first_handover_at_ms, n->last_handover_at_ms, n->ended_at_ms, n->estimate, n->made_of,
-                   n->channel, n->begun) < 0)
+                   n->first_handover_at_ms, n->last_handover_at_ms, n->ended_at_ms, n->estimate, n->made_of, n->channel,
+                   n->begun) < 0)
         return error_at(err, "notice %lld", (long long)n->id);
     return put_notice_members(db, n, err);
 }
@@ -248,7 +248,8 @@ static int load_notices(struct sqlite *db, int64_t now_ms, struct store_image *o
         db, err,
         "SELECT id, roll, site, subject, rule, kind, at, edition, due_at, state, reason, reason_text, rest, paused,"
         " claimed, approved, catch_up_waived, pass, gathered_at, released_at, first_handover_at, last_handover_at,"
-        " ended_at, estimate, made_of, channel, begun FROM notice n WHERE state NOT IN (?1, ?2, ?3) OR max(at, coalesce(ended_at, due_at)) >= ?4"
+        " ended_at, estimate, made_of, channel, begun FROM notice n WHERE state NOT IN (?1, ?2, ?3) OR max(at, "
+        "coalesce(ended_at, due_at)) >= ?4"
         " OR EXISTS (SELECT 1 FROM definition d WHERE d.site = n.site AND d.sale_starts_at = n.at)"
         " OR EXISTS (SELECT 1 FROM definition d WHERE d.site = n.site AND d.sale_ends_at = n.at) ORDER BY id",
         "dddi", NOTICE_DONE, NOTICE_MISSED, NOTICE_CANCELLED, now_ms - 30LL * DAY_MS);
@@ -271,7 +272,9 @@ static int load_notices(struct sqlite *db, int64_t now_ms, struct store_image *o
         if (rc < 0 || sqlite_tally(db, n->id, &n->tally, NULL, NULL, err) < 0)
             return -1;
     }
-    return sqlite_number(db, 1, &out->notices.next_id, err, "SELECT max(id) + 1 FROM notice", "");
+    /* Lists of people take their numbers from the notices': one that came back has a list under a number of its own. */
+    return sqlite_number(db, 1, &out->notices.next_id, err,
+                         "SELECT 1 + max(max(id), max(roll), (SELECT coalesce(max(id), 0) FROM roll)) FROM notice", "");
 }
 
 static int load_openings(struct sqlite *db, struct store_image *out, struct error *err)

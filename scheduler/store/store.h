@@ -110,6 +110,7 @@ struct store_gather { /* one page of one audience */
     size_t count;
     const char *cursor; /* stored in the same transaction; "" at the end */
 };
+/* Once somebody of the list was claimed nobody joins it any more, whatever page was still on its way. */
 enum { STORE_SEED = 31 };
 struct store_gathered {
     const struct error *failure;

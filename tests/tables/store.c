@@ -132,6 +132,11 @@ static void what_is_planned_comes_back(void **state)
     assert_int_equal(store_load(b->store, &image, &err), 0);
     assert_int_equal(image.pause_count, 0);
     store_image_clear(&image);
+    n->roll = 30; /* a list under a number of its own: nobody else's */
+    bench_put(b, n);
+    assert_int_equal(store_load(b->store, &image, &err), 0);
+    assert_int_equal(image.notices.next_id, 31);
+    store_image_clear(&image);
     definition_free(one);
     definition_free(two);
     notice_free(n);
@@ -197,6 +202,23 @@ static void people_are_numbered_once(void **state)
     for (uint32_t i = 0; i < 160; i++)
         assert_int_equal(b->got[i].seq, i + 1);
     assert_string_equal(b->got[159].address, "p160@example.org");
+}
+
+/* A page may still be on its way when the notice is released. */
+static void nobody_joins_after_the_first_claim(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 3);
+    bench_claim(b, 1, 1, 1);
+    bench_gather(b, 1, 2, 2, 10);
+    assert_int_equal(b->gathered.added, 0);
+    assert_int_equal(b->gathered.planned, 3);
+    bench_say(b, 1, 2, 0, 2, CONSENT_NO); /* but a no is heard */
+    bench_claim(b, 1, 10, 1);
+    assert_int_equal(b->got_count, 1);
+    assert_string_equal(b->got[0].address, "p3@example.org");
 }
 
 static void a_read_goes_on_where_it_was_left(void **state)
@@ -960,6 +982,7 @@ int main(void)
         TEST(what_is_planned_comes_back),
         TEST(final_notices_are_forgotten_when_no_definition_has_their_instant),
         TEST(people_are_numbered_once),
+        TEST(nobody_joins_after_the_first_claim),
         TEST(a_read_goes_on_where_it_was_left),
         TEST(consent_is_what_the_last_complete_read_says),
         TEST(the_reason_says_why),
