@@ -3,12 +3,16 @@
 #include <assert.h>
 #include <string.h>
 
-enum { STORE_PAUSE_MS = 1000 }; /* after a failed commit */
+enum {
+    STORE_PAUSE_MS = 1000, /* after a failed commit */
+    HAND_MS = 1, /* of the loop for handing over, before others have their turn: answers of mail servers, say */
+};
 
 static void request_launch(struct sending *sending);
 static void on_launch(void *ctx, const struct store_launch *launch);
 static void request_turn(struct line *line, int64_t now_ms);
 static void on_turned(void *ctx, const struct store_turned *result);
+static void take_in_hand(struct line *line, const struct store_turned *result);
 
 int64_t line_now_ms(const struct line *line)
 {
@@ -234,13 +238,50 @@ static void on_turned(void *ctx, const struct store_turned *result)
     } else {
         settle_fates(line);
         take_progress(line, result);
-        line->busy = true;
-        for (size_t i = 0; i < result->delivery_count; i++)
-            dispatch_hand_over(line_sending(line, result->deliveries[i].notice), &result->deliveries[i],
-                               line_now_ms(line));
-        line->busy = false;
+        take_in_hand(line, result);
     }
     line_drain(line);
+}
+
+/* --- What is in hand ---------------------------------------------------------------------------------------------- */
+
+static void take_in_hand(struct line *line, const struct store_turned *result)
+{
+    struct hand **end = &line->hands;
+
+    if (result->delivery_count == 0)
+        return;
+    while (*end)
+        end = &(*end)->next;
+    *end = must_calloc(1, sizeof **end);
+    **end = (struct hand){.arena = *result->arena, .at = result->deliveries, .count = result->delivery_count};
+    *result->arena = (struct arena){0};
+}
+
+static void drop_hand(struct line *line)
+{
+    struct hand *hand = line->hands;
+
+    line->hands = hand->next;
+    arena_clear(&hand->arena);
+    free(hand);
+}
+
+/* Hands over for HAND_MS, in the order of the claims. */
+static void hand_out(struct line *line)
+{
+    const struct clock *clock = line->dispatch->world->clock;
+    int64_t until_ms = clock_mono_ms(clock) + HAND_MS;
+
+    line->busy = true;
+    while (line->hands && clock_mono_ms(clock) < until_ms) {
+        struct hand *hand = line->hands;
+        dispatch_hand_over(line_sending(line, hand->at->notice), hand->at, line_now_ms(line));
+        hand->at++;
+        if (--hand->count == 0)
+            drop_hand(line);
+    }
+    line->busy = false;
 }
 
 /* --- Draining -------------------------------------------------------------------------------------------------------
@@ -261,6 +302,8 @@ static void set_wake(struct line *line, int64_t now_ms)
 {
     int64_t at_ms = MOMENT_NONE;
 
+    if (line->hands)
+        earliest(&at_ms, now_ms);
     if (line->store_failed_until_ms > now_ms)
         earliest(&at_ms, line->store_failed_until_ms);
     for (struct sending *sending = line->sendings; sending; sending = sending->next) {
@@ -315,6 +358,7 @@ void line_drain(struct line *line)
 
     if (line->busy)
         return;
+    hand_out(line);
     for (struct sending *sending = line->sendings; sending; sending = sending->next)
         if (sending->stale && sending->out == 0 && !sending->opening)
             request_launch(sending);
@@ -512,6 +556,8 @@ void dispatch_free(struct dispatch *dispatch)
         for (size_t i = 0; i < line->claim_count; i++)
             free(line->claims[i].list);
         alarm_off(&line->wake);
+        while (line->hands)
+            drop_hand(line);
         free_fates(line->fates, line->fate_count);
         free_fates(line->turn_fates, line->turn_fate_count);
         free(line);

@@ -27,6 +27,14 @@ struct sending {
     struct sending *next;
 };
 
+/* People of one turn, claimed and not yet handed over. */
+struct hand {
+    struct arena arena; /* they lie in it */
+    const struct store_delivery *at;
+    size_t count;
+    struct hand *next;
+};
+
 /* One channel: its sendings take turns; at most one turn of the ledger is in flight, what happens meanwhile is gathered
  * for the next, so that commits are shared by themselves under load. */
 struct line {
@@ -47,7 +55,8 @@ struct line {
     } claims[CLAIMS_MAX];
     size_t claim_count;
     int64_t store_failed_until_ms;
-    bool busy; /* handing over: a channel that answers at once must not start a turn within a turn */
+    struct hand *hands; /* the oldest first */
+    bool busy;          /* handing over: a channel that answers at once must not start a turn within a turn */
     struct alarm wake;
     struct line *next;
 };

@@ -263,6 +263,7 @@ static void answer_turn(struct store_job *job)
     if (job_failure(job))
         job->out.turned = nothing;
     job->out.turned.failure = job_failure(job);
+    job->out.turned.arena = &job->arena;
     job->tell.turned(job->ctx, &job->out.turned);
 }
 

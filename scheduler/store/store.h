@@ -188,8 +188,9 @@ struct store_delivery {
 };
 struct store_turned {
     const struct error *failure;             /* nothing of the turn happened */
-    const struct store_delivery *deliveries; /* claimed; texts are gone after the callback */
+    const struct store_delivery *deliveries; /* claimed; gone after the callback, unless */
     size_t delivery_count;
+    struct arena *arena; /* ... you move what is in here to an arena of yours, where they lie with their texts */
     struct store_progress {
         int64_t notice;
         struct tally tally;
