@@ -13,8 +13,8 @@ def slowly(launch, rate="25/s"):
     launch.mail["rate"] = rate
 
 
-def some_are_told(launch, least=10):
-    launch.until(lambda: len(launch.mails()) >= least, "the first mails")
+def some_are_told(launch, least=10, timeout=40):
+    launch.until(lambda: len(launch.mails()) >= least, "the first mails", timeout)
 
 
 def stopped_in_mid_send():
@@ -228,7 +228,7 @@ def held_and_released():
         notice = launch.notice()["id"]
         launch.onsale("hold", notice)
         launch.onsale("release", notice)
-        some_are_told(launch, 20)
+        some_are_told(launch, 20, timeout=15)  # long before the evidence is renewed
         launch.onsale("hold", notice)
         launch.sleep(1.2)
         told = len(launch.mails())
@@ -271,6 +271,50 @@ def cancelled_in_mid_send():
         launch.wait("cancelled")
         refused = launch.try_onsale("release", shown["id"])
         check(refused.returncode == 1, "a cancelled notice was released")
+
+
+def cancelled_in_a_pause():
+    """Nothing is on its way then: the end comes at once."""
+    with Launch() as launch:
+        slowly(launch)
+        launch.run()
+        some_are_told(launch)
+        notice = launch.notice()["id"]
+        launch.onsale("pause", notice)
+        launch.sleep(1)
+        launch.onsale("cancel", notice)
+        launch.wait("cancelled")
+        launch.onsale("resume")
+        launch.sleep(1)
+        launch.agree({mail["to"] for mail in launch.mails()})
+
+
+def expired(launch, hold):
+    launch.mail.update(rate="10/s", deadline="3s")
+    launch.run()
+    some_are_told(launch, 5)
+    if hold:
+        launch.onsale("hold", launch.notice()["id"])
+    shown = launch.wait("done")
+    told = {mail["to"] for mail in launch.mails()}
+    launch.agree(told)
+    late = max(mail["time"] for mail in launch.mails()) - launch.opens_at_ms
+    check(late < 4000, "told %d ms after T, the notifier's deadline is 3 s", late)
+    check([reason["reason"] for reason in shown["reasons"]] == ["expired"], "%s", shown["reasons"])
+    launch.onsale("retry", shown["id"], "--withheld", "expired")
+    launch.until(lambda: launch.notice()["counts"]["withheld"] < shown["counts"]["withheld"], "the expired ones to be tried")
+    launch.wait("done")
+    launch.audit()
+
+
+def deadline_while_sending():
+    with Launch() as launch:
+        expired(launch, hold=False)
+
+
+def deadline_while_held():
+    with Launch() as launch:
+        expired(launch, hold=True)
 
 
 def the_event_is_cancelled_in_mid_send():
@@ -327,7 +371,7 @@ STORIES = [
     empty_store_after_the_moment, reloaded_with_another_rate, reloaded_with_a_broken_file, reloaded_with_another_rule,
     second_daemon, another_instance, an_old_copy_restored, paused_all, paused_notice, paused_notifier,
     paused_at_the_moment, held_and_released, held_before_the_moment, cancelled_in_mid_send,
-    the_event_is_cancelled_in_mid_send, told_again, operators_are_told]
+    cancelled_in_a_pause, deadline_while_sending, deadline_while_held, the_event_is_cancelled_in_mid_send, told_again, operators_are_told]
 
 if __name__ == "__main__":
     tell(STORIES)

@@ -242,6 +242,25 @@ def silent_then_answers():
         launch.agree(launch.eligible())
 
 
+def two_events_at_once():
+    """One answer at T serves both; whoever asked for both gets one mail for each."""
+    with Launch(opens_in=9) as launch:
+        del launch.fans["interest"]
+        launch.run()
+        world = launch.wix.get("/_world")["ticketDefinitions"]
+        other = next(item["eventId"] for item in world if item["eventId"] != EVENT)
+        launch.wix.control([{"do": "move", "id": item["id"], "startDate": moment(launch.opens_at_ms)} for item in world
+                            if item["eventId"] == other])
+        launch.until(lambda: launch.notice(event=other), "the other event's notice")
+        launch.wait("done")
+        launch.wait("done", event=other)
+        people = {address for address, consent in launch.listmonk.get("/_people?list=7").items() if consent == 0}
+        got = [mail["to"] for mail in launch.mails()]
+        check(sorted(got) == sorted(list(people) * 2), "%d mails for %d people", len(got), len(people))
+        check(min(mail["time"] for mail in launch.mails()) >= launch.opens_at_ms, "too early")
+        launch.audit()
+
+
 def our_clock_is_ahead():
     """The site's Date is 3 s behind ours: never early by its word, either."""
     with Launch() as launch:
@@ -257,7 +276,7 @@ STORIES = [
     moved_before, hidden_before, deleted_before, cancelled_before, moved_at_the_gate, hidden_at_the_gate,
     deleted_at_the_gate, cancelled_at_the_gate, many_moved_at_the_gate, one_of_two_stays, revived, moved_and_told_then,
     not_started_then_sent, never_started_is_dropped, never_started_is_sent, sold_out_is_dropped, errors_then_held,
-    timeouts_then_held, silent_then_dropped, silent_then_answers, our_clock_is_ahead]
+    timeouts_then_held, silent_then_dropped, silent_then_answers, two_events_at_once, our_clock_is_ahead]
 
 if __name__ == "__main__":
     tell(STORIES)
