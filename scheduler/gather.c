@@ -53,6 +53,13 @@ static void go_on(struct gather *gather)
         finish(gather);
 }
 
+/* Whom this pass has seen may have left meanwhile, and its number would vouch for them. */
+static int must_begin_again(struct gather *gather, const char *why, struct error *err)
+{
+    gather->result.begin_again = true;
+    return error_set(err, ERROR_TRY_LATER, "%s: the read begins again", why);
+}
+
 static int request_audience(struct gather *gather, struct error *err)
 {
     const struct gather_spec *spec = &gather->spec;
@@ -65,7 +72,9 @@ static int request_audience(struct gather *gather, struct error *err)
     } else {
         if (spec->resume)
             cursor = store_cursor(spec->store, spec->roll, spec->pass, (unsigned)gather->at);
-        question.cursor = cursor && *cursor ? cursor : NULL;
+        if (cursor && !*cursor)
+            return must_begin_again(gather, "an audience was read before the program ended", err);
+        question.cursor = cursor;
         gather->read = audience->ops->read(audience, &question, on_page, gather, err);
     }
     return gather->read ? 0 : error_at(err, "audience %s", audience->settings->name);
@@ -85,6 +94,12 @@ static void on_page(void *ctx, const struct audience_page *page)
     }
     if (page->failure) {
         gather->failure = *page->failure;
+        error_at(&gather->failure, "audience %s", name);
+        finish(gather);
+        return;
+    }
+    if (page->restarted && !read_is_changes(gather)) {
+        must_begin_again(gather, "changed while it was read", &gather->failure);
         error_at(&gather->failure, "audience %s", name);
         finish(gather);
         return;

@@ -20,12 +20,13 @@ struct gather_spec { /* copied, but what it points to outlives the pass */
     const struct config_list *seed;
     const char *site, *event_id;
     int64_t notice, roll, pass;
-    bool resume;              /* go on at the stored cursors of this pass */
+    bool resume;              /* go on where the stored cursors of this pass were left */
     int64_t changes_since_ms; /* not MOMENT_NONE: only what changed since, where the tool has a change feed */
 };
 
 struct gather_result {
     const struct error *failure; /* NULL: complete */
+    bool begin_again;            /* with it: the pass mixes two states of a source; a new one has to begin */
     int64_t started_at_ms;
     int64_t records, added, planned; /* judged; new people; people of the roll in all */
     int64_t bad;                     /* records that could not be read or have no usable address */

@@ -11,6 +11,7 @@ enum {
     LOOK_AHEAD_MS = 10 * SECOND_MS,   /* the gate's first question, and warm connections */
     FEED_AHEAD_MS = 3 * SECOND_MS,    /* the change feed is read right before the gate ... */
     FEED_WAIT_MS = 2 * SECOND_MS,     /* ... and never holds a release longer than that behind T */
+    BEGIN_AGAIN_MS = SECOND_MS,       /* a source that changed while it was read */
     GATHER_AGAIN_MS = 15 * SECOND_MS, /* after a failed read */
     EVIDENCE_RENEW_MS = 40 * SECOND_MS,
     STALL_MS = 60 * SECOND_MS,
@@ -185,6 +186,17 @@ void launch_look(struct launch *launch)
     }
 }
 
+/* A full read at that time, or as soon as the last one's failure allows. */
+static void gather_at(struct launch *launch, int64_t at_ms, int64_t now_ms)
+{
+    int64_t from_ms = at_ms > launch->gather_after_ms ? at_ms : launch->gather_after_ms;
+
+    if (now_ms < from_ms)
+        look_at(launch, from_ms);
+    else
+        request_gather(launch, false, now_ms);
+}
+
 static void look_planned(struct launch *launch, int64_t now_ms)
 {
     int64_t from_ms = launch->notice->due_at_ms - launch->rule->plan.rule->gather_ahead_ms;
@@ -204,10 +216,8 @@ static void look_gathering(struct launch *launch, int64_t now_ms)
     struct notice *notice = launch->notice;
     bool too_late = now_ms > plan_start_by_ms(notice, launch->rule->plan.rule) && !notice->catch_up_waived;
 
-    if (!launch->gather && now_ms >= launch->gather_after_ms)
-        request_gather(launch, false, now_ms);
-    else if (!launch->gather)
-        look_at(launch, launch->gather_after_ms);
+    if (!launch->gather)
+        gather_at(launch, now_ms, now_ms);
     if (now_ms < notice->due_at_ms) {
         look_at(launch, notice->due_at_ms);
     } else if (launch->gather_failure.kind != ERROR_NONE || too_late) {
@@ -251,10 +261,8 @@ static void prepare(struct launch *launch, int64_t now_ms)
         /* Too short a lead is no reason for a second read of what was read seconds ago. */
         if (sweep_at_ms(launch) <= notice->gathered_at_ms + launch->read_span_ms)
             launch->swept = true;
-        else if (now_ms < sweep_at_ms(launch))
-            look_at(launch, sweep_at_ms(launch));
         else
-            request_gather(launch, false, now_ms);
+            gather_at(launch, sweep_at_ms(launch), now_ms);
     }
     if (!launch->looked) {
         if (now_ms < due_ms - LOOK_AHEAD_MS) {
@@ -316,7 +324,7 @@ static void look_ready(struct launch *launch, int64_t now_ms)
         if (launch->gather_failure.kind != ERROR_NONE) {
             launch_move(launch, NOTICE_HELD, REASON_CONSENT, launch->gather_failure.text);
         } else if (!launch->gather) {
-            request_gather(launch, false, now_ms);
+            gather_at(launch, now_ms, now_ms);
         }
         return;
     }
@@ -355,10 +363,8 @@ static void look_held(struct launch *launch, int64_t now_ms)
     }
     if (notice->reason != REASON_CONSENT)
         return;
-    if (!launch->gather && now_ms >= launch->gather_after_ms)
-        request_gather(launch, false, now_ms);
-    else if (!launch->gather)
-        look_at(launch, launch->gather_after_ms);
+    if (!launch->gather)
+        gather_at(launch, now_ms, now_ms);
 }
 
 static void watch_progress(struct launch *launch, int64_t now_ms)
@@ -447,6 +453,7 @@ static bool begin_pass(struct launch *launch)
         return true;
     notice->made_of = made_of;
     notice->begun++;
+    notice->begun_at_ms = launch_now_ms(launch);
     store_apply(launch->world->store,
                 &(struct store_change){.notices = &row,
                                        .notice_count = 1,
@@ -507,6 +514,11 @@ static void on_gathered(void *ctx, const struct gather_result *result)
              (long long)result->records, (long long)result->planned, (long long)result->added, (long long)result->bad,
              (long long)(now_ms - result->started_at_ms), result->failure ? " error=" : "",
              result->failure ? LOG_QUOTED(text_of(result->failure->text)) : "");
+    if (result->begin_again) {
+        launch->gather_after_ms = now_ms + BEGIN_AGAIN_MS;
+        launch_look(launch);
+        return;
+    }
     if (result->failure) {
         launch->gather_failure = *result->failure;
         launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
@@ -518,7 +530,7 @@ static void on_gathered(void *ctx, const struct gather_result *result)
     if (!launch->feeding) {
         launch->swept = notice->pass > 0;
         notice->pass = notice->begun;
-        notice->gathered_at_ms = result->started_at_ms;
+        notice->gathered_at_ms = notice->begun_at_ms; /* maybe before a restart: consent is as old as that */
         notice->estimate = result->planned;
         launch->read_span_ms = now_ms - result->started_at_ms;
         if (notice->tally.accepted + notice->tally.refused + notice->tally.in_doubt + notice->tally.withheld == 0)

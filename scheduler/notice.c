@@ -99,7 +99,7 @@ struct notice *notice_new(int64_t id, const char *site, const char *subject, con
     notice->at_ms = at_ms;
     notice->edition = edition;
     notice->due_at_ms = MOMENT_NONE;
-    notice->gathered_at_ms = MOMENT_NONE;
+    notice->begun_at_ms = notice->gathered_at_ms = MOMENT_NONE;
     notice->released_at_ms = MOMENT_NONE;
     notice->first_handover_at_ms = MOMENT_NONE;
     notice->last_handover_at_ms = MOMENT_NONE;

@@ -69,6 +69,7 @@ struct notice {
     bool catch_up_waived;   /* a late release by an operator (--anyway) */
     int64_t pass;           /* number of the last complete read of the audiences, from 1; 0 before */
     int64_t begun;          /* number of the last read begun, complete or not: no number is used twice */
+    int64_t begun_at_ms;    /* when that was; MOMENT_NONE before */
     int64_t gathered_at_ms; /* when that read began; MOMENT_NONE before */
     int64_t released_at_ms; /* the gate said go; MOMENT_NONE before */
     int64_t first_handover_at_ms, last_handover_at_ms, ended_at_ms;

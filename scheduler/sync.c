@@ -406,6 +406,7 @@ static void change_notice(struct sync *sync, const struct plan_step *step, struc
         notice->roll = step->from->roll;
         notice->pass = step->from->pass;
         notice->begun = step->from->begun;
+        notice->begun_at_ms = step->from->begun_at_ms;
         notice->made_of = step->from->made_of;
         notice->gathered_at_ms = step->from->gathered_at_ms;
         notice->tally = step->from->tally;

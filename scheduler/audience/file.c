@@ -56,6 +56,7 @@ static void deliver(struct audience_read *read)
         .count = page->records.count,
         .cursor = page->cursor,
         .last = page->last,
+        .restarted = page->restarted,
         .total = -1,
         .bad = page->bad,
         .bad_why = page->bad_why[0] ? page->bad_why : NULL,

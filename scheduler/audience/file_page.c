@@ -32,6 +32,8 @@ struct file_pages {
     struct arena arena; /* what lives as long as the read */
     const char *path, *format;
     const char *cursor; /* where to go on; NULL */
+    bool gave;          /* a page, at least */
+    bool restarted;     /* the next page is the first one again */
     bool consent_stated;
     struct interest interest;
 
@@ -270,9 +272,13 @@ static void go_on_at_cursor(struct file_pages *pages)
 {
     int64_t at[CURSOR_PLACES];
 
-    if (!pages->cursor || !cursor_read(pages->cursor, "file/1", pages->made_from, at) || at[0] < pages->first_at ||
-        at[0] > pages->opened.st_size || at[1] < 1)
+    if (!pages->cursor)
         return;
+    if (!cursor_read(pages->cursor, "file/1", pages->made_from, at) || at[0] < pages->first_at ||
+        at[0] > pages->opened.st_size || at[1] < 1) {
+        pages->restarted = true;
+        return;
+    }
     window_seek(&pages->window, at[0]);
     pages->csv.line = pages->objects.line = (uint64_t)at[1];
 }
@@ -477,6 +483,7 @@ static int begin_again(struct file_pages *pages, struct file_page *page, struct 
     file_page_clear(page);
     close(pages->fd);
     pages->fd = -1;
+    pages->restarted |= pages->gave || pages->cursor;
     pages->cursor = NULL;
     return 0;
 }
@@ -499,6 +506,9 @@ static int next_page(struct file_pages *pages, struct file_page *page, struct er
     if (step == STEP_FAILED)
         return -1;
     page->last = step == STEP_END;
+    page->restarted = pages->restarted;
+    pages->restarted = false;
+    pages->gave = true;
     if (!page->last)
         cursor_write(page->cursor, "file/1", pages->made_from,
                      (int64_t[CURSOR_PLACES]){pages->window.offset,

@@ -17,7 +17,7 @@ struct file_page {
     size_t bad;
     char bad_why[256]; /* "" when nothing */
     char cursor[CURSOR_MAX];
-    bool last;
+    bool last, restarted;
     struct error failure;
 };
 void file_page_clear(struct file_page *page);

@@ -74,6 +74,7 @@ struct audience_read {
     audience_page_fn *deliver;
     void *ctx;
     bool delivering, wanted, cancelled;
+    bool restarted; /* the cursor was stale: nothing of what was read behind it counts */
 };
 
 static void go_on(struct audience_read *read);
@@ -444,10 +445,11 @@ static void deliver_slice(struct audience_read *read)
         .count = count,
         .cursor = cursor,
         .last = last,
+        .restarted = read->restarted,
         .total = read->page.total + (read->listmonk->audience.settings->sql ? read->place.distinct : 0),
     };
     read->delivered += count;
-    read->wanted = false;
+    read->restarted = read->wanted = false;
     read->delivering = true;
     read->deliver(read->ctx, &page);
     read->delivering = false;
@@ -497,6 +499,8 @@ static struct audience_read *start(struct audience *audience, const struct audie
     if (question->cursor && cursor_read(question->cursor, "listmonk/1", read->made_from, at) &&
         at[0] < (int64_t)read->listmonk->list_count)
         read->place = (struct place){.list = at[0], .last_id = at[1], .covered = at[2], .distinct = at[3]};
+    else
+        read->restarted = question->cursor != NULL;
     request_list(read);
     return read;
 }

@@ -98,10 +98,10 @@ int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct sto
                    page->roll, out->planned) < 0)
         return -1;
     return sqlite_run(db, err,
-                      "INSERT INTO reading VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET source = ?4,"
-                      " cursor = ?5",
+                      "INSERT INTO reading VALUES(?1, ?2, ?3, ?4, coalesce(?5, '')) ON CONFLICT DO UPDATE SET"
+                      " source = ?4, cursor = coalesce(?5, cursor)",
                       "iidss", page->roll, page->pass, (int)page->audience, page->source ? page->source : "",
-                      page->cursor ? page->cursor : "");
+                      page->cursor);
 }
 
 char *sqlite_cursor(struct sqlite *db, int64_t roll, int64_t pass, unsigned audience)

@@ -61,16 +61,16 @@ static int put_notice(struct sqlite *db, const struct notice *n, struct error *e
         return known < 0 ? -1 : 0;
     if (sqlite_run(db, err,
                    "INSERT INTO notice VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-                   " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27) ON CONFLICT(id) DO UPDATE SET"
+                   " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28) ON CONFLICT(id) DO UPDATE SET"
                    " roll = ?2, due_at = ?9, state = ?10, reason = ?11, reason_text = ?12, rest = ?13, paused = ?14,"
                    " claimed = max(claimed, ?15), approved = ?16, catch_up_waived = ?17, pass = ?18, gathered_at = ?19,"
                    " released_at = ?20, first_handover_at = ?21, last_handover_at = ?22, ended_at = ?23,"
-                   " estimate = ?24, made_of = ?25, channel = ?26, begun = ?27",
-                   "iisssdididdsdddddimmmmmiisi", n->id, n->roll, n->site, n->subject, n->rule, n->kind, n->at_ms,
+                   " estimate = ?24, made_of = ?25, channel = ?26, begun = ?27, begun_at = ?28",
+                   "iisssdididdsdddddimmmmmiisim", n->id, n->roll, n->site, n->subject, n->rule, n->kind, n->at_ms,
                    n->edition, n->due_at_ms, n->state, n->reason, n->reason_text, n->rest, n->paused, n->claimed,
                    n->approved, n->catch_up_waived, n->pass, n->gathered_at_ms, n->released_at_ms,
                    n->first_handover_at_ms, n->last_handover_at_ms, n->ended_at_ms, n->estimate, n->made_of, n->channel,
-                   n->begun) < 0)
+                   n->begun, n->begun_at_ms) < 0)
         return error_at(err, "notice %lld", (long long)n->id);
     return put_notice_members(db, n, err);
 }
@@ -238,6 +238,7 @@ static struct notice *notice_of(sqlite3_stmt *row)
     if (sqlite3_column_type(row, 25) != SQLITE_NULL)
         n->channel = text_dup(sqlite_text(row, 25));
     n->begun = sqlite3_column_int64(row, 26);
+    n->begun_at_ms = sqlite_moment(row, 27);
     return n;
 }
 
@@ -248,8 +249,8 @@ static int load_notices(struct sqlite *db, int64_t now_ms, struct store_image *o
         db, err,
         "SELECT id, roll, site, subject, rule, kind, at, edition, due_at, state, reason, reason_text, rest, paused,"
         " claimed, approved, catch_up_waived, pass, gathered_at, released_at, first_handover_at, last_handover_at,"
-        " ended_at, estimate, made_of, channel, begun FROM notice n WHERE state NOT IN (?1, ?2, ?3) OR max(at, "
-        "coalesce(ended_at, due_at)) >= ?4"
+        " ended_at, estimate, made_of, channel, begun, begun_at FROM notice n WHERE state NOT IN (?1, ?2, ?3)"
+        " OR max(at, coalesce(ended_at, due_at)) >= ?4"
         " OR EXISTS (SELECT 1 FROM definition d WHERE d.site = n.site AND d.sale_starts_at = n.at)"
         " OR EXISTS (SELECT 1 FROM definition d WHERE d.site = n.site AND d.sale_ends_at = n.at) ORDER BY id",
         "dddi", NOTICE_DONE, NOTICE_MISSED, NOTICE_CANCELLED, now_ms - 30LL * DAY_MS);

@@ -34,7 +34,7 @@ static const char *const version_1[] = {
     "  paused INTEGER NOT NULL, claimed INTEGER NOT NULL, approved INTEGER NOT NULL, catch_up_waived INTEGER NOT NULL,"
     "  pass INTEGER NOT NULL, gathered_at INTEGER, released_at INTEGER, first_handover_at INTEGER,"
     "  last_handover_at INTEGER, ended_at INTEGER, estimate INTEGER NOT NULL, made_of INTEGER NOT NULL, channel TEXT,"
-    "  begun INTEGER NOT NULL,"
+    "  begun INTEGER NOT NULL, begun_at INTEGER,"
     "  UNIQUE(site, subject, rule, kind, at, edition)) STRICT;"
     "CREATE INDEX notice_roll ON notice(roll);"
     "CREATE TABLE notice_member(notice INTEGER NOT NULL REFERENCES notice ON DELETE CASCADE,"

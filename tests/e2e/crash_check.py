@@ -4,11 +4,11 @@ import collections
 import json
 import sqlite3
 
-from crash_world import check
+from crash_world import NOTICE_DONE, check
 
 ACCEPTED, TRY_LATER, REFUSED, IN_DOUBT, RETURNED, PASSED_ON, WITHHELD = range(1, 8)  # enum fate in delivery.h
 LEFT, OPTED_OUT = 2, 3  # enum withheld
-DONE, WITHDRAWN = 5, 7  # enum notice_state
+WITHDRAWN = 7  # enum notice_state
 
 
 class Ledger:
@@ -83,7 +83,7 @@ def judge_mails(crash, ledger):
 def judge(crash, doubt_most=None):
     """After a notice is done: none lost, at most one, doubt bounded, and every report says so. How many are in doubt."""
     ledger = Ledger(crash.path("onsale.db"))
-    check(ledger.state == DONE, "the notice is in state %d, not done", ledger.state)
+    check(ledger.state == NOTICE_DONE, "the notice is in state %d, not done", ledger.state)
     got = judge_mails(crash, ledger)
     check(not ledger.flight and not ledger.again, "done, and %d are in somebody's hands, %d wait for another attempt",
           len(ledger.flight), len(ledger.again))

@@ -8,50 +8,22 @@ The program is built with failpoints (tests/meson.build). --twice: the next star
 import argparse
 import concurrent.futures
 import random
-import signal
-import sqlite3
 import sys
-import time
 
-from crash_check import DONE, judge
+from crash_check import judge
 from crash_world import BUILD, Crash, Failed, check, tell
 
 WRITES_MOST = 100  # of a launch of three: beyond that something writes for ever
-
-
-def is_done(crash):
-    state = sqlite3.connect(crash.path("onsale.db"), timeout=5)
-    try:
-        return state.execute("SELECT state FROM notice").fetchall() == [(DONE,)]
-    except sqlite3.OperationalError:  # not made yet
-        return False
-    finally:
-        state.close()
-
-
-def run_until_done(crash, **failpoint):
-    """True when the failpoint ended it before."""
-    crash.start(**failpoint)
-    give_up_at = time.monotonic() + 30
-    while crash.daemon.poll() is None and not is_done(crash):
-        check(time.monotonic() < give_up_at, "not done after 30 s")
-        time.sleep(0.02)
-    if crash.wait_line("event=started"):  # before that it does not listen
-        crash.daemon.terminate()
-    died = crash.ended(0, -signal.SIGKILL) != 0
-    crash.kills += died
-    return died
 
 
 def ended_once(program, variable, at, again):
     """(whether the launch was ended there, how many are in doubt)"""
     with Crash(3, connections=1, doubt_max=2, nasty=2, round_trip_ms=0, program=program) as crash:
         try:
-            died = run_until_done(crash, **{variable: str(at)})
+            died = crash.run_until_done(**{variable: str(at)})
             if died and again:
-                run_until_done(crash, **{variable: str(again)})
-            if not is_done(crash):
-                check(not run_until_done(crash), "it was killed without a failpoint")
+                crash.run_until_done(**{variable: str(again)})
+            check(not crash.run_until_done(), "killed by nobody")
             return died, judge(crash)
         except Failed as failed:
             raise Failed("%s=%d%s: %s" % (variable, at, ", then %d" % again if again else "", failed)) from None

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import time
 SOURCE = os.environ.get("ONSALE_SOURCE") or os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("ONSALE_BUILD") or os.path.join(SOURCE, "build")
 EVENT = "summer-night"
+NOTICE_DONE = 5  # enum notice_state
 _children = set()
 
 
@@ -214,11 +216,28 @@ class Crash:
         check(code in codes, "the daemon ended with %d, expected %s", code, " or ".join(map(str, codes)))
         return code
 
-    def finish(self, timeout=60, words="event=report"):
-        """Goes on until the notice is done, and stops in order."""
-        self.start()
-        check(self.wait_line(words, timeout), "the daemon ended before it was done")
-        self.terminate()
+    def is_done(self):
+        """By what is on disk, not by what the daemon says."""
+        state = sqlite3.connect(self.path("onsale.db"), timeout=5)
+        try:
+            return state.execute("SELECT state FROM notice").fetchall() == [(NOTICE_DONE,)]
+        except sqlite3.OperationalError:  # not made yet
+            return False
+        finally:
+            state.close()
+
+    def run_until_done(self, timeout=60, **environment):
+        """Goes on until the notice is done, and stops in order. True when it was killed before, by a failpoint."""
+        self.start(**environment)
+        give_up_at = time.monotonic() + timeout
+        while self.daemon.poll() is None and not self.is_done():
+            check(time.monotonic() < give_up_at, "not done after %d s", timeout)
+            time.sleep(0.02)
+        if self.wait_line("event=started"):  # before that it does not listen
+            self.daemon.terminate()
+        died = self.ended(0, -signal.SIGKILL) != 0
+        self.kills += died
+        return died
 
     # --- The mail server
 
@@ -233,12 +252,12 @@ class Crash:
         """Until the log is longer than `size` bytes; False when the daemon ended or has nobody left first."""
         give_up_at = time.monotonic() + timeout
         while self.sink_size() <= size:
-            if self.daemon.poll() is not None or time.monotonic() > give_up_at or self.done():
+            if self.daemon.poll() is not None or time.monotonic() > give_up_at or self.says_done():
                 return False
             time.sleep(0.001)
         return True
 
-    def done(self):
+    def says_done(self):
         return any("event=report" in line for line in self.daemon_lines)
 
 

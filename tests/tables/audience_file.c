@@ -15,7 +15,7 @@ struct gathered {
     struct audience *audience;
     struct audience_read *read;
     struct buf people, bad;
-    size_t pages, records, yes, bad_count, page_bytes_max, page_records_max;
+    size_t pages, records, restarts, yes, bad_count, page_bytes_max, page_records_max;
     char cursor[256];    /* of the last page that had one */
     size_t stop_after;   /* cancel after this many pages; 0: never */
     const char *rewrite; /* changes the file after the first page */
@@ -38,6 +38,7 @@ static void on_page(void *ctx, const struct audience_page *page)
     size_t bytes = 0;
 
     got->pages++;
+    got->restarts += page->restarted;
     got->records += page->count;
     got->bad_count += page->bad;
     if (page->bad_why)
@@ -325,6 +326,7 @@ static void cursors(void **state)
     assert_int_equal(first.records, 2000);
     gather(&rest, &settings, first.cursor);
     assert_int_equal(rest.records, 3500);
+    assert_int_equal(rest.restarts, 0);
     buf_add_text(&first.people, buf_text(&rest.people));
     assert_string_equal(first.people.ptr, whole.people.ptr);
 
@@ -332,6 +334,7 @@ static void cursors(void **state)
     write_file(path, buf_text(&content));
     gather(&stale, &settings, first.cursor);
     assert_int_equal(stale.records, 5501);
+    assert_int_equal(stale.restarts, 1);
     unlink(path);
     gathered_clear(&first);
     gathered_clear(&rest);
@@ -351,6 +354,7 @@ static void changed_while_reading(void **state)
     unlink(path);
     assert_int_equal(got.pages, 2);
     assert_int_equal(got.records, 1001);
+    assert_int_equal(got.restarts, 1);
     assert_non_null(strstr(got.people.ptr, "new@x.org:0 "));
     gathered_clear(&got);
 }

@@ -96,7 +96,7 @@ struct gathered {
     struct audience_read *read;
     json_t *people;
     char *first_attributes, *first_locale, *first_zone, *first_id;
-    size_t pages, records, stop_after, page_records_max;
+    size_t pages, records, restarts, stop_after, page_records_max;
     int64_t total;
     char cursor[256];
     struct error failure;
@@ -120,6 +120,7 @@ static void on_page(void *ctx, const struct audience_page *page)
     struct gathered *got = ctx;
 
     got->pages++;
+    got->restarts += page->restarted;
     got->records += page->count;
     got->total = page->total;
     if (page->count > got->page_records_max)
@@ -473,6 +474,7 @@ static void goes_on_at_a_cursor(void **state)
         gather(&rest,
                &(struct wish){.list = "3", .second_list = "7", .sql = sql, .page_size = 1500, .cursor = first.cursor});
         assert_true(rest.records < 2500);
+        assert_int_equal(rest.restarts, 0);
         assert_true(count_requests("/api/subscribers") > before);
         json_object_update_missing(rest.people, first.people);
         expect_truth("gone on", &rest, "list=12");
@@ -480,6 +482,7 @@ static void goes_on_at_a_cursor(void **state)
         /* another list: the cursor means nothing */
         gather(&other, &(struct wish){.list = "9", .sql = sql, .cursor = first.cursor});
         expect_all("stale cursor", &other, "list=9");
+        assert_int_equal(other.restarts, 1);
         gathered_clear(&first);
         gathered_clear(&rest);
         gathered_clear(&other);
