@@ -2,17 +2,20 @@
 
 #include "api.h"
 #include "cast.h"
+#include "check.h"
 #include "launch.h"
 #include "notify.h"
 #include "sync.h"
 #include "wire.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
 enum {
     QUIET_CHECK_MS = 5,
-    DOCTOR_MS = 10 * SECOND_MS, /* how often the service manager hears a status line */
+    LAST_WORDS_MS = 2 * SECOND_MS, /* behind the grace: what was given up then is written down as in doubt */
+    DOCTOR_MS = 10 * SECOND_MS,    /* how often the service manager hears a status line */
 };
 
 struct daemon {
@@ -43,7 +46,7 @@ static void begin_quiet(struct daemon *daemon)
     int64_t grace_ms = cast_settings(daemon->cast)->stop_grace_ms;
 
     cast_stop(daemon->cast, grace_ms);
-    daemon->quiet_by_ms = clock_mono_ms(daemon->world.clock) + grace_ms;
+    daemon->quiet_by_ms = clock_mono_ms(daemon->world.clock) + grace_ms + LAST_WORDS_MS;
     uv_timer_start(&daemon->quiet, on_quiet_timer, 0, QUIET_CHECK_MS);
 }
 
@@ -95,18 +98,50 @@ static void on_terminate(uv_signal_t *handle, int number)
     begin_quiet(daemon);
 }
 
-/* A notifier with open deliveries may not leave: their answers would have nowhere to go. */
-static const char *missing_notifier(const struct daemon *daemon, const struct settings *next)
+static bool has_rule(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->rule_count; i++)
+        if (strcmp(settings->rules[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool has_site(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->site_count; i++)
+        if (strcmp(settings->sites[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What a notice that has begun needs may not leave before it has ended: its people would wait for nobody. */
+static int check_begun(const struct daemon *daemon, const struct settings *next, struct error *err)
 {
     const struct notices *notices = &daemon->world.notices;
 
     for (size_t i = 0; i < notices->count; i++) {
         const struct notice *notice = notices->at[i];
-        bool open = notice->state == NOTICE_SENDING || (notice->state == NOTICE_HELD && notice->claimed);
-        if (open && notice->channel && !settings_notifier(next, notice->channel))
-            return notice->channel;
+        if (notice->state != NOTICE_SENDING && (notice->state != NOTICE_HELD || !notice->claimed))
+            continue;
+        if (notice->channel && !settings_notifier(next, notice->channel))
+            return error_set(err, ERROR_CONFIG,
+                             "notifier \"%s\" has open deliveries of notice %lld: it can leave when they are done",
+                             notice->channel, (long long)notice->id);
+        if (!has_rule(next, notice->rule) || !has_site(next, notice->site))
+            return error_set(err, ERROR_CONFIG,
+                             "notice %lld of rule \"%s\" at site \"%s\" has begun: they can leave when it is done or "
+                             "cancelled",
+                             (long long)notice->id, notice->rule, notice->site);
     }
-    return NULL;
+    return 0;
+}
+
+/* Every plugin opens and every template compiles, before the parts that work are taken down for it. */
+static int check_parts(const struct settings *next, struct error *err)
+{
+    auto_file FILE *nobody = fopen("/dev/null", "we");
+
+    return nobody ? check_print(next, nobody, err) : error_set(err, ERROR_TRY_LATER, "/dev/null: %s", strerror(errno));
 }
 
 static void refuse_reload(struct daemon *daemon, const char *why)
@@ -129,10 +164,7 @@ static void on_hangup(uv_signal_t *handle, int number)
         return;
     notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms(daemon->world.clock) * 1000);
     daemon->next = settings_load(daemon->options->config_path, folders, daemon->log.out, &err);
-    const char *missing = daemon->next ? missing_notifier(daemon, daemon->next) : NULL;
-    if (missing)
-        error_set(&err, ERROR_CONFIG, "notifier \"%s\" has open deliveries: it can leave when they are done", missing);
-    if (!daemon->next || err.kind != ERROR_NONE) {
+    if (!daemon->next || check_begun(daemon, daemon->next, &err) < 0 || check_parts(daemon->next, &err) < 0) {
         refuse_reload(daemon, err.text);
         return;
     }
