@@ -197,6 +197,15 @@ static void gather_at(struct launch *launch, int64_t at_ms, int64_t now_ms)
         request_gather(launch, false, now_ms);
 }
 
+/* It may have been through this before: withdrawn, and back. */
+static void launch_begin(struct launch *launch)
+{
+    launch->prepared_for_ms = MOMENT_NONE;
+    launch->gather_after_ms = 0;
+    launch->gather_failure = (struct error){0};
+    launch_forget_gate(launch);
+}
+
 static void look_planned(struct launch *launch, int64_t now_ms)
 {
     int64_t from_ms = launch->notice->due_at_ms - launch->rule->plan.rule->gather_ahead_ms;
@@ -207,6 +216,7 @@ static void look_planned(struct launch *launch, int64_t now_ms)
         look_at(launch, from_ms);
         return;
     }
+    launch_begin(launch);
     launch_move(launch, NOTICE_GATHERING, REASON_NONE, NULL);
     look_gathering(launch, now_ms);
 }
@@ -257,6 +267,10 @@ static void prepare(struct launch *launch, int64_t now_ms)
     struct notice *notice = launch->notice;
     int64_t due_ms = notice->due_at_ms;
 
+    if (launch->prepared_for_ms != due_ms) { /* a zone moved it: all this is wanted again */
+        launch->prepared_for_ms = due_ms;
+        launch->swept = launch->looked = launch->fed = false;
+    }
     if (!launch->gather && !launch->swept) {
         /* Too short a lead is no reason for a second read of what was read seconds ago. */
         if (sweep_at_ms(launch) <= notice->gathered_at_ms + launch->read_span_ms)
@@ -280,7 +294,7 @@ static void prepare(struct launch *launch, int64_t now_ms)
                 launch_ask(launch);
         }
     }
-    if (!launch->gather && !launch->fed && has_feed(launch)) {
+    if (!launch->gather && !launch->fed && notice->pass > 0 && has_feed(launch)) {
         if (now_ms < due_ms - FEED_AHEAD_MS) {
             look_at(launch, due_ms - FEED_AHEAD_MS);
         } else {
@@ -522,13 +536,13 @@ static void on_gathered(void *ctx, const struct gather_result *result)
     if (result->failure) {
         launch->gather_failure = *result->failure;
         launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
-        launch->swept = notice->pass > 0; /* a failed sweep: the last complete read counts while it is young enough */
+        launch->swept = notice->state == NOTICE_READY; /* the last complete read counts while it is young enough */
         launch_look(launch);
         return;
     }
     launch->gather_failure = (struct error){0};
     if (!launch->feeding) {
-        launch->swept = notice->pass > 0;
+        launch->swept = notice->state == NOTICE_READY; /* people taken over were read before: that is no sweep */
         notice->pass = notice->begun;
         notice->gathered_at_ms = notice->begun_at_ms; /* maybe before a restart: consent is as old as that */
         notice->estimate = result->planned;

@@ -213,8 +213,19 @@ struct launches *launches_new(struct world *world)
     return launches;
 }
 
+/* What is not on disk yet is given to the store, which carries it out before it closes. */
 void launch_free(struct launch *launch)
 {
+    const struct notice *row = launch->notice;
+
+    if (launch->dirty)
+        store_apply(launch->world->store,
+                    &(struct store_change){.notices = &row,
+                                           .notice_count = 1,
+                                           .first_walk_at_ms = MOMENT_NONE,
+                                           .watermark_ms = MOMENT_NONE,
+                                           .now_ms = launch_now_ms(launch)},
+                    NULL, NULL);
     alarm_off(&launch->alarm);
     gather_cancel(&launch->gather);
     gate_cancel(&launch->question);
@@ -300,6 +311,34 @@ static bool at_rest(const struct notice *notice)
     return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && notice->tally.claimed == 0;
 }
 
+/* Its rule or its site left the configuration, and nobody plans for it any more. */
+static void end_orphan(struct world *world, struct notice *notice)
+{
+    const struct notice *row = notice;
+    char subject[256];
+
+    if (world->stopping || notice_final(notice) || notice->state == NOTICE_WITHDRAWN)
+        return; /* while the parts are made planning has its word first */
+    log_line(world->log, notice->claimed ? LOG_ERROR : LOG_WARNING,
+             "event=withdrawn notice=%lld rule=%s site=%s was=%s reason=%s", (long long)notice->id, notice->rule,
+             notice->site, notice_state_name(notice->state), notice_reason_name(REASON_RULE));
+    if (notice->claimed)
+        notice->rest = withheld_by(REASON_RULE);
+    notice_move(notice, NOTICE_WITHDRAWN, REASON_RULE, NULL);
+    notice->ended_at_ms = clock_now_ms(world->clock);
+    store_apply(world->store,
+                &(struct store_change){.notices = &row,
+                                       .notice_count = 1,
+                                       .first_walk_at_ms = MOMENT_NONE,
+                                       .watermark_ms = MOMENT_NONE,
+                                       .now_ms = notice->ended_at_ms},
+                NULL, NULL);
+    snprintf(subject, sizeof subject, "Withdrawn in the middle: %s (notice %lld)", notice->rule, (long long)notice->id);
+    if (notice->claimed && world->tell_operators)
+        world->tell_operators(world->tell_ctx, subject,
+                              "Its rule or its site left the configuration. Who was not told yet will not be.\n");
+}
+
 static void add_missing(struct launches *launches)
 {
     const struct notices *notices = &launches->world->notices;
@@ -312,8 +351,10 @@ static void add_missing(struct launches *launches)
         if ((k < had && launches->at[k]->notice == notice) || at_rest(notice))
             continue;
         struct launch *launch = launch_new(launches->world, notice);
-        if (!launch)
+        if (!launch) {
+            end_orphan(launches->world, notice);
             continue;
+        }
         if (launches->count == launches->cap) {
             launches->cap = launches->cap ? launches->cap * 2 : 64;
             launches->at = must_realloc(launches->at, launches->cap * sizeof *launches->at);

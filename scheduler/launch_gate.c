@@ -8,6 +8,13 @@ static void on_gate(void *ctx, const struct gate_answer *answer);
 static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
                     int64_t now_ms);
 
+void launch_forget_gate(struct launch *launch)
+{
+    launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
+    launch->gate_tries = 0;
+    launch->ask_at_ms = 0;
+}
+
 void launch_ask(struct launch *launch)
 {
     struct notice *notice = launch->notice;

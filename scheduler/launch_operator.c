@@ -54,13 +54,6 @@ int launch_hold(struct launches *launches, int64_t id, struct error *err)
     return 0;
 }
 
-static void launch_forget_gate(struct launch *launch)
-{
-    launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
-    launch->gate_tries = 0;
-    launch->ask_at_ms = 0;
-}
-
 int launch_release(struct launches *launches, int64_t id, bool anyway, struct error *err)
 {
     struct launch *launch = alive(launches, id, err);

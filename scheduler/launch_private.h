@@ -22,9 +22,10 @@ struct launch {
     bool dirty;               /* it changed meanwhile */
     int64_t save_after_ms;
 
-    struct gather *gather; /* a read in flight, or NULL */
-    bool feeding;          /* ... of changes only */
-    bool resume;           /* the first read goes on where the last process stopped */
+    struct gather *gather;   /* a read in flight, or NULL */
+    bool feeding;            /* ... of changes only */
+    bool resume;             /* the first read goes on where the last process stopped */
+    int64_t prepared_for_ms; /* the due time that the next three speak of */
     bool swept, fed, looked;
     int64_t gather_after_ms, read_span_ms;
     struct error gather_failure; /* of the last read, until one succeeds */
@@ -53,6 +54,8 @@ void launch_move(struct launch *launch, enum notice_state to, enum notice_reason
 
 /* launch_gate.c */
 void launch_ask(struct launch *launch);
+/* Whatever was heard so far, it is asked anew before anything leaves. */
+void launch_forget_gate(struct launch *launch);
 void launch_withdraw(struct launch *launch, enum notice_reason reason);
 
 /* launch_end.c */
