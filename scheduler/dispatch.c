@@ -451,6 +451,7 @@ void sending_give(struct sending *sending, struct message_batch *batch)
 {
     message_batch_free(sending->batch);
     sending->batch = batch;
+    sending->exhausted = false; /* people may have been read since the ledger said so */
 }
 
 bool sending_has_batch(const struct sending *sending)

@@ -18,6 +18,7 @@ enum {
     SAVE_AGAIN_MS = SECOND_MS,
 };
 
+static bool consent_fresh(const struct launch *launch, int64_t at_ms);
 static void look_planned(struct launch *launch, int64_t now_ms);
 static void look_gathering(struct launch *launch, int64_t now_ms);
 static void look_ready(struct launch *launch, int64_t now_ms);
@@ -132,13 +133,15 @@ void launch_move(struct launch *launch, enum notice_state to, enum notice_reason
 /* --- Looking --------------------------------------------------------------------------------------------------------
  */
 
-/* Nobody was awake in time, or it was held too long. Not while the clock is in doubt. */
+/* Nobody was awake in time, or it was held too long. Not while the clock is in doubt. What an operator holds waits for
+ * the operator: a late release asks first. */
 static bool missed(struct launch *launch, int64_t now_ms)
 {
     struct notice *notice = launch->notice;
     int64_t by_ms = plan_start_by_ms(notice, launch->rule->plan.rule);
 
-    if (notice->claimed || notice->catch_up_waived || launch->world->frozen || notice->state == NOTICE_SENDING)
+    if (notice->claimed || notice->catch_up_waived || launch->world->frozen || notice->state == NOTICE_SENDING ||
+        (notice->state == NOTICE_HELD && notice->reason == REASON_OPERATOR))
         return false;
     if (now_ms <= by_ms) {
         look_at(launch, by_ms + 1);
@@ -218,7 +221,12 @@ static void look_planned(struct launch *launch, int64_t now_ms)
     }
     launch_begin(launch);
     launch_move(launch, NOTICE_GATHERING, REASON_NONE, NULL);
-    look_gathering(launch, now_ms);
+    if (consent_fresh(launch, launch->notice->due_at_ms)) { /* its people came from another moment of the sale */
+        launch_move(launch, NOTICE_READY, REASON_NONE, NULL);
+        look_ready(launch, now_ms);
+    } else {
+        look_gathering(launch, now_ms);
+    }
 }
 
 static void look_gathering(struct launch *launch, int64_t now_ms)
@@ -247,12 +255,13 @@ static bool has_feed(const struct launch *launch)
     return launch->rule->audience_count > 0;
 }
 
-static bool consent_fresh(const struct launch *launch, int64_t now_ms)
+/* A complete read of these very audiences, young enough for a release at that moment. */
+static bool consent_fresh(const struct launch *launch, int64_t at_ms)
 {
     const struct notice *notice = launch->notice;
 
     return notice->pass > 0 && notice->made_of == audiences_fingerprint(launch->rule) &&
-           now_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
+           at_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
 }
 
 /* The second full read, timed to end before T: twice as long as the first one took, and some. */
@@ -465,6 +474,8 @@ static bool begin_pass(struct launch *launch)
 
     if (launch->resume && notice->begun > notice->pass && notice->made_of == made_of)
         return true;
+    if (notice->made_of != made_of && !notice->claimed)
+        notice->pass = 0; /* a complete read of other audiences says nothing about these */
     notice->made_of = made_of;
     notice->begun++;
     notice->begun_at_ms = launch_now_ms(launch);
@@ -517,7 +528,10 @@ static void on_gathered(void *ctx, const struct gather_result *result)
     int64_t now_ms = launch_now_ms(launch);
 
     launch->gather = NULL;
-    notice->tally.planned = result->planned ? result->planned : notice->tally.planned;
+    if (result->planned > notice->tally.planned) { /* whoever joined waits */
+        notice->tally.waiting += result->planned - notice->tally.planned;
+        notice->tally.planned = result->planned;
+    }
     log_line(launch->world->log, result->failure ? LOG_WARNING : LOG_NOTICE,
              "event=%s notice=%lld pass=%lld records=%lld people=%lld new=%lld bad=%lld ms=%lld%s%s",
              launch->feeding   ? "changes_read"
@@ -547,8 +561,6 @@ static void on_gathered(void *ctx, const struct gather_result *result)
         notice->gathered_at_ms = notice->begun_at_ms; /* maybe before a restart: consent is as old as that */
         notice->estimate = result->planned;
         launch->read_span_ms = now_ms - result->started_at_ms;
-        if (notice->tally.accepted + notice->tally.refused + notice->tally.in_doubt + notice->tally.withheld == 0)
-            notice->tally.waiting = notice->tally.planned;
         if (notice->state == NOTICE_GATHERING || (notice->state == NOTICE_HELD && notice->reason == REASON_CONSENT))
             launch_move(launch, NOTICE_READY, REASON_NONE, NULL);
         else

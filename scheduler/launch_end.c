@@ -287,6 +287,7 @@ static struct launch *launch_new(struct world *world, struct notice *notice)
         .gate_since_ms = MOMENT_NONE,
         .evidence_at_ms = MOMENT_NONE,
         .progress_at_ms = clock_now_ms(world->clock),
+        .read_span_ms = rule->plan.rule->gather_ahead_ms / 5, /* until a read of ours has shown it */
     };
     launch->orphaned = !launch->channel;
     if (launch->orphaned)

@@ -35,6 +35,14 @@ static struct launch *alive(struct launches *launches, int64_t id, struct error 
     return launch;
 }
 
+static int flag_notice(struct launches *launches, int64_t id, bool paused, struct error *err)
+{
+    char target[32];
+
+    snprintf(target, sizeof target, "notice:%lld", (long long)id);
+    return paused ? launch_pause(launches, target, "operator", err) : launch_resume(launches, target, err);
+}
+
 int launch_hold(struct launches *launches, int64_t id, struct error *err)
 {
     struct launch *launch = alive(launches, id, err);
@@ -43,12 +51,8 @@ int launch_hold(struct launches *launches, int64_t id, struct error *err)
         return -1;
     if (launch->notice->state == NOTICE_HELD)
         return 0;
-    if (launch->notice->state == NOTICE_PLANNED) {
-        /* Nothing is under way that could be held: the pause flag keeps it from being released. */
-        char target[32];
-        snprintf(target, sizeof target, "notice:%lld", (long long)id);
-        return launch_pause(launches, target, "operator", err);
-    }
+    if (launch->notice->state == NOTICE_PLANNED) /* nothing is under way that could be held: the flag keeps it back */
+        return flag_notice(launches, id, true, err);
     launch_move(launch, NOTICE_HELD, REASON_OPERATOR, NULL);
     launch_look(launch);
     return 0;
@@ -65,6 +69,8 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
     bool told = notice->reason == REASON_ALREADY_TOLD,
          late = now_ms > plan_start_by_ms(notice, launch->rule->plan.rule);
 
+    if (notice->paused && notice->state != NOTICE_HELD)
+        return flag_notice(launches, id, false, err); /* how it was held before there was anything to hold */
     if (notice->state != NOTICE_HELD)
         return error_set(err, ERROR_REFUSED, "notice %lld is %s, not held", (long long)id,
                          notice_state_name(notice->state));
