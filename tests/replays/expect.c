@@ -290,6 +290,8 @@ void replay_watch(struct replay *replay)
         list_notices(replay);
         *stage->postman.complaint = '\0';
     }
+    if (stage->stuck)
+        replay_fail(replay, "something rings for ever");
     for (size_t i = 0; stage->cast && i < all->count; i++) {
         const struct notice *notice = all->at[i];
         const struct tally *t = &notice->tally;

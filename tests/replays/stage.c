@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { RINGS_MAX = 20000 }; /* at one instant: more is a loop that never ends */
+
 static const char *const disk[] = {"onsale.db", "onsale.db-wal", "witness"};
 
 static int64_t wall_ms(void *ctx)
@@ -80,10 +82,18 @@ static void ring(struct stage *stage, int64_t at_ms)
 
 void stage_advance(struct stage *stage, int64_t to_ms)
 {
+    unsigned in_vain = 0;
+
     if (stage->cast) {
         stage_settle(stage);
-        for (int64_t next_ms; (next_ms = alarms_next_at_ms(stage->world.alarms)) != MOMENT_NONE && next_ms <= to_ms;)
+        for (int64_t next_ms; (next_ms = alarms_next_at_ms(stage->world.alarms)) != MOMENT_NONE && next_ms <= to_ms;) {
+            in_vain = next_ms > stage->now_ms ? 0 : in_vain + 1;
+            if (in_vain > RINGS_MAX) {
+                stage->stuck = true;
+                return;
+            }
             ring(stage, next_ms);
+        }
         ring(stage, to_ms);
     } else if (to_ms > stage->now_ms) {
         stage->now_ms = to_ms;

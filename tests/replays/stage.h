@@ -12,6 +12,7 @@
 struct stage {
     char folder[64];
     int64_t now_ms;     /* what the machine's clock shows */
+    bool stuck;         /* something rings for ever at one instant: the time stands still */
     int64_t stepped_ms; /* how far the story has moved it away from the true time */
     struct clock clock; /* wall: now; monotonic: the true time */
     struct log log;
