@@ -344,6 +344,7 @@ def told_again():
         refused = launch.try_onsale("again", first["id"] + 100, "--anyway")
         check(refused.returncode == 1 and "no notice" in refused.stderr, "it says: %s", refused.stderr)
         launch.onsale("again", first["id"], "--anyway")
+        launch.until(lambda: launch.notice()["id"] != first["id"], "the second edition to be listed")
         second = launch.wait("done")
         check(second["id"] != first["id"] and second["edition"] == 2, "no new edition: %s", second["id"])
         got = [mail["to"] for mail in launch.mails()]
