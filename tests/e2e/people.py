@@ -171,6 +171,22 @@ def two_audiences_one_mail():
         launch.agree((launch.eligible() | {"door@example.org"}) - {bounced})
 
 
+def more_people_than_a_page():
+    """A running daemon lists 10,000 at a time; the command shows all of them."""
+    with Launch() as launch:
+        launch.write("door.csv", "email,status\n" + "".join("d%d@example.org,subscribed\n" % n for n in range(21234)))
+        launch.config["audiences"] = [{"name": "door", "source": "file", "path": "door.csv"}]
+        launch.rule["audiences"] = ["door"]
+        launch.run()
+        shown = launch.wait("ready")
+        launch.onsale("hold", shown["id"])
+        people = launch.ask("people", shown["id"])
+        check(len(people) == len({person["address"] for person in people}) == 21234, "%d listed", len(people))
+        check(len(launch.ask("people", shown["id"], "--state", "waiting")) == 21234, "not all are waiting")
+        check(launch.ask("people", shown["id"], "--state", "accepted") == [], "somebody was told")
+        launch.nobody_told()
+
+
 def nobody_to_tell():
     with Launch() as launch:
         launch.fans["lists"] = [12]
@@ -184,7 +200,8 @@ STORIES = [
     gone_after_gathering, gone_after_gathering_too_long, gone_before_gathering, leaving_while_paging,
     leaving_while_windows_move, leaving_after_gathering, leaving_after_gathering_without_sql,
     unsubscribing_at_the_last_moment, suppressed_two_seconds_before, restricted_user, user_without_any_permission,
-    user_without_sql, two_audiences_one_mail, nobody_to_tell]
+    user_without_sql, two_audiences_one_mail, more_people_than_a_page,
+    nobody_to_tell]
 
 if __name__ == "__main__":
     tell(STORIES)
