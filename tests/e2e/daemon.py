@@ -84,9 +84,7 @@ def reloaded_with_another_rate():
         launch.run()
         some_are_told(launch, 2)
         launch.mail["rate"] = "1000/s"
-        launch.write_config()
-        launch.daemon.send_signal(signal.SIGHUP)
-        launch.until(lambda: "event=reloaded" in launch.log_since(), "the daemon to reload")
+        launch.reload()
         shown = launch.wait("done", timeout=15)
         launch.agree(launch.eligible())
         check(shown["counts"]["in_doubt"] == 0, "%s", shown["counts"])
@@ -112,9 +110,56 @@ def reloaded_with_another_rule():
         launch.run()
         launch.wait("done")
         launch.config["rules"].append(dict(launch.rule, name="on-sale-again"))
+        launch.reload()
+        launch.wait("missed", "before our time", rule="on-sale-again")
+        launch.agree(launch.eligible())
+
+
+def reloaded_again_and_again():
+    with Launch(opens_in=9, behaviour={"delay": {"dot": 0.05}}) as launch:
+        launch.rule["gather_ahead"] = "7s"
+        slowly(launch)
+        launch.run()
+        launch.wait("ready")
+        for tenths in range(-15, 25, 4):
+            launch.sleep_until(tenths / 10)
+            launch.daemon.send_signal(signal.SIGHUP)
+        launch.wait("done")
+        shown = launch.agree(launch.eligible())
+        check(shown["counts"]["in_doubt"] == 0, "%s", shown["counts"])
+        check(launch.log_since().count("event=reloaded") >= 5, "%d reloads", launch.log_since().count("event=reloaded"))
+
+
+def reloaded_with_another_audience():
+    """Before anybody is claimed: those who are gathered then are the ones who are told."""
+    with Launch(opens_in=10) as launch:
+        launch.rule["gather_ahead"] = "8s"
+        launch.run()
+        launch.wait("ready")
+        launch.write("door.csv", "email,status\ndoor@example.org,subscribed\n")
+        launch.config["audiences"].append({"name": "door", "source": "file", "path": "door.csv"})
+        launch.rule["audiences"] = ["door"]
+        launch.reload()
+        launch.wait("done")
+        launch.agree({"door@example.org"})
+
+
+def reloaded_without_its_notifier():
+    """People are claimed by it: such a file is refused by name."""
+    with Launch() as launch:
+        slowly(launch)
+        launch.run()
+        some_are_told(launch)
+        before = dict(launch.mail)
+        launch.mail["name"] = launch.rule["notify"][0] = "post"
         launch.write_config()
         launch.daemon.send_signal(signal.SIGHUP)
-        launch.wait("missed", "before our time", rule="on-sale-again")
+        launch.until(lambda: "event=reload_refused" in launch.log_since(), "the daemon to refuse the file")
+        check("mail" in launch.log_since().partition("event=reload_refused")[2].partition("\n")[0], "it names no notifier")
+        launch.mail.update(before)
+        launch.rule["notify"] = ["mail"]
+        launch.write_config()
+        launch.wait("done")
         launch.agree(launch.eligible())
 
 
@@ -370,6 +415,7 @@ def operators_are_told():
 STORIES = [
     stopped_in_mid_send, stopped_before_the_gate, stopped_at_the_moment, asleep_for_too_long,
     empty_store_after_the_moment, reloaded_with_another_rate, reloaded_with_a_broken_file, reloaded_with_another_rule,
+    reloaded_again_and_again, reloaded_with_another_audience, reloaded_without_its_notifier,
     second_daemon, another_instance, an_old_copy_restored, paused_all, paused_notice, paused_notifier,
     paused_at_the_moment, held_and_released, held_before_the_moment, cancelled_in_mid_send,
     cancelled_in_a_pause, deadline_while_sending, deadline_while_held, the_event_is_cancelled_in_mid_send, told_again, operators_are_told]

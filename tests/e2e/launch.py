@@ -253,6 +253,12 @@ class Launch:
             self.daemon = spawn([os.path.join(BUILD, "onsale"), "run"], stderr=log, stdout=log, env=self.environment)
         self.until(lambda: "event=started" in self.log_since(self.daemon_log_start), "the daemon to start", 20)
 
+    def reload(self):
+        self.write_config()
+        start = os.path.getsize(self.path("onsale.log"))
+        self.daemon.send_signal(signal.SIGHUP)
+        self.until(lambda: "event=reloaded" in self.log_since(start), "the daemon to reload")
+
     def stop(self, number=signal.SIGTERM, timeout=15):
         code = end(self.daemon, number, timeout)
         self.daemon_log_start = os.path.getsize(self.path("onsale.log"))

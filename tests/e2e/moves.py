@@ -146,6 +146,37 @@ def moved_and_told_then():
         launch.agree(launch.eligible(), at_ms=later_ms)
 
 
+def moved_after_it_was_told():
+    """The same people hear of it again only when an operator says so."""
+    with Launch() as launch:
+        launch.run()
+        launch.wait("done")
+        later_ms = now_ms() + 9000
+        each(launch, do="move", startDate=moment(later_ms))
+        held = launch.wait("held", "already told", at_ms=later_ms)
+        launch.sleep(max(0, later_ms - now_ms()) / 1000 + 1.5)
+        launch.wait("held", "already told", at_ms=later_ms)
+        launch.agree(launch.eligible())
+        refused = launch.try_onsale("release", held["id"])
+        check(refused.returncode == 1 and "--anyway" in refused.stderr, "release says: %s", refused.stderr)
+        launch.onsale("release", held["id"], "--anyway")
+        launch.wait("done", at_ms=later_ms)
+        check(len(launch.mails()) == 2 * len(launch.eligible()), "%d mails", len(launch.mails()))
+        launch.audit()
+
+
+def asked_too_often_at_the_gate():
+    """429 with Retry-After: it waits as long as it was asked to, and sends."""
+    with Launch() as launch:
+        launch.site["poll_every"] = "1h"
+        launch.run()
+        launch.wait("ready")
+        launch.sleep_until(-1)
+        launch.wix.control({"do": "fault", "kind": "status", "status": 429, "retry_after": 2, "count": 2})
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
 def not_started_then_sent():
     """The shop starts the sale late: the gate asks again, and nothing leaves before the shop says so."""
     with Launch() as launch:
@@ -277,7 +308,8 @@ STORIES = [
     moved_before, hidden_before, deleted_before, cancelled_before, moved_at_the_gate, hidden_at_the_gate,
     deleted_at_the_gate, cancelled_at_the_gate, many_moved_at_the_gate, one_of_two_stays, revived, moved_and_told_then,
     not_started_then_sent, never_started_is_dropped, never_started_is_sent, sold_out_is_dropped, errors_then_held,
-    timeouts_then_held, silent_then_dropped, silent_then_answers, two_events_at_once, our_clock_is_ahead]
+    timeouts_then_held, silent_then_dropped, silent_then_answers, two_events_at_once,
+    moved_after_it_was_told, asked_too_often_at_the_gate, our_clock_is_ahead]
 
 if __name__ == "__main__":
     tell(STORIES)

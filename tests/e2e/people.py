@@ -62,6 +62,18 @@ def gone_before_gathering():
         launch.agree(launch.eligible())
 
 
+def slow_at_the_last_moment():
+    """The change feed does not answer: it holds the release for two seconds, not longer."""
+    with Launch(opens_in=9) as launch:
+        launch.rule["gather_ahead"] = "6s"
+        launch.run()
+        launch.wait("ready")
+        launch.listmonk.control({"latency_ms": 15000})
+        launch.wait("done")
+        shown = launch.agree(launch.eligible())
+        check(1500 < shown["late_ms"] < 4000, "%d ms late", shown["late_ms"])
+
+
 def leaving_while_paging(sql=True):
     """Pages of 100; between them people go, before and behind the place that was read."""
     with Launch(opens_in=24, people=900) as launch:
@@ -197,7 +209,7 @@ def nobody_to_tell():
 
 
 STORIES = [
-    gone_after_gathering, gone_after_gathering_too_long, gone_before_gathering, leaving_while_paging,
+    gone_after_gathering, gone_after_gathering_too_long, gone_before_gathering, slow_at_the_last_moment, leaving_while_paging,
     leaving_while_windows_move, leaving_after_gathering, leaving_after_gathering_without_sql,
     unsubscribing_at_the_last_moment, suppressed_two_seconds_before, restricted_user, user_without_any_permission,
     user_without_sql, two_audiences_one_mail, more_people_than_a_page,

@@ -189,6 +189,79 @@ def doubt_before_it_was_stored():
         launch.agree(launch.eligible())
 
 
+def dropped_before_the_message(place):
+    """Nothing of a message has left: nobody is in doubt."""
+    with Launch(behaviour={"drop": place, "drop_every": 4}) as launch:
+        quick_retries(launch)
+        launch.run()
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+def dropped_at_connect():
+    dropped_before_the_message("connect")
+
+
+def dropped_at_mail():
+    dropped_before_the_message("mail")
+
+
+def dropped_at_rcpt():
+    dropped_before_the_message("rcpt")
+
+
+def dropped_at_data():
+    dropped_before_the_message("data")
+
+
+def dropped_after_the_answer():
+    """It was taken, and said so: no doubt either."""
+    dropped_before_the_message("dot_answered")
+
+
+def no_answer_in_time():
+    """The final dot is never answered on some connections: in doubt after answer_timeout."""
+    with Launch() as launch:
+        quick_retries(launch)
+        launch.mail.update(answer_timeout="1s", rate="40/s")
+        launch.run()
+        launch.sleep_until(0.5)
+        launch.sink.behave(hang="dot")
+        launch.sleep_until(1)
+        launch.sink.behave(**TAKES_EVERYTHING)
+        launch.wait("done")
+        doubt = {address for address, person in launch.people().items() if person["state"] == "in doubt"}
+        check(0 < len(doubt) <= 8, "%d in doubt, there are 4 connections with 2 on each at most", len(doubt))
+        launch.agree(launch.eligible() - doubt, doubt)
+
+
+def no_tls_to_be_had():
+    """tls: required is the default; a server without it gets neither mail nor password."""
+    with Launch() as launch:
+        del launch.mail["tls"]
+        launch.run()
+        launch.sleep_until(2)
+        shown = launch.show()
+        check("TLS" in launch.log_since() or "STARTTLS" in launch.log_since(), "the log does not say what is missing")
+        check(shown["counts"]["waiting"] == shown["counts"]["planned"], "%s", shown["counts"])
+        launch.nobody_told()
+
+
+def a_certificate_of_nobody():
+    with Launch(tls=True) as launch:
+        del launch.mail["tls"]
+        launch.run()
+        launch.sleep_until(2)
+        shown = launch.show()
+        check("certificate" in launch.log_since(), "the log does not say what is wrong")
+        check(shown["counts"]["waiting"] == shown["counts"]["planned"], "%s", shown["counts"])
+        launch.nobody_told()
+        launch.mail["ca_file"] = "cert.pem"
+        launch.reload()
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
 def slow_and_byte_by_byte():
     with Launch(behaviour={"split": True, "lower_case": True, "delay": {"greeting": 0.3, "dot": 0.05}}) as launch:
         launch.run()
@@ -206,7 +279,8 @@ def without_pipelining():
 STORIES = [
     wrong_password, refused_at_rcpt, refused_at_the_end, unknown_to_everybody, relay_gone, relay_gone_in_mid_run,
     going_down, few_messages_per_connection, greylisting, some_refused, doubt_after_it_was_stored,
-    doubt_before_it_was_stored, slow_and_byte_by_byte, without_pipelining]
+    doubt_before_it_was_stored, dropped_at_connect, dropped_at_mail, dropped_at_rcpt, dropped_at_data,
+    dropped_after_the_answer, no_answer_in_time, no_tls_to_be_had, a_certificate_of_nobody, slow_and_byte_by_byte, without_pipelining]
 
 if __name__ == "__main__":
     tell(STORIES)
