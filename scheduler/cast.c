@@ -18,14 +18,6 @@ struct cast {
     struct operators *operators;
 };
 
-int64_t cast_first_load_ms(const struct cast_parts *parts, const char *rule, int64_t otherwise_ms)
-{
-    for (size_t i = 0; i < parts->first_load_count; i++)
-        if (strcmp(parts->first_loads[i].name, rule) == 0)
-            return parts->first_loads[i].at_ms;
-    return otherwise_ms;
-}
-
 /* --- Making ---------------------------------------------------------------------------------------------------------
  */
 
@@ -143,7 +135,7 @@ static int make_rules(struct cast *cast, struct error *err)
         const struct rule *rule = &settings->rules[i];
         struct world_rule *mine = &world->rules[i];
         size_t notifier = index_of(cast, rule->notify.at[0]);
-        mine->plan = (struct plan_rule){rule, cast_first_load_ms(cast->parts, rule->name, now_ms)};
+        mine->plan = (struct plan_rule){rule, world_first_load_ms(world, rule->name, now_ms)};
         mine->channel = world->channels[notifier];
         mine->mail = &cast->mails[notifier];
         mine->audiences = must_calloc(rule->audiences.count, sizeof(struct audience *));

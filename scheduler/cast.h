@@ -12,8 +12,6 @@ struct cast_parts { /* borrowed; they outlive every cast */
     uv_loop_t *loop;
     struct fetcher *fetcher;
     struct wires *wires;
-    const struct store_fact *first_loads;
-    size_t first_load_count;
 };
 
 /* Takes over `settings`. Fills the configured part of `world` (sites keep the mirrors they have by name) and starts
@@ -26,7 +24,5 @@ const struct settings *cast_settings(const struct cast *cast);
 void cast_stop(struct cast *cast, int64_t grace_ms);
 bool cast_quiet(const struct cast *cast);
 void cast_free(struct cast *cast);
-/* When a rule of this name first came to this store. */
-int64_t cast_first_load_ms(const struct cast_parts *parts, const char *rule, int64_t otherwise_ms);
 
 #endif

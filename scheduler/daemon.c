@@ -292,8 +292,6 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     world->zones = zones_new();
     alarms_on_step(world->alarms, on_step, daemon);
     daemon->parts.loop = &daemon->loop;
-    daemon->parts.first_loads = daemon->image.first_loads;
-    daemon->parts.first_load_count = daemon->image.first_load_count;
     const char *socket = control_socket(*settings);
     if (socket && !(daemon->api = api_new(&daemon->loop, socket, world, err)))
         return -1;

@@ -261,6 +261,7 @@ static bool consent_fresh(const struct launch *launch, int64_t at_ms)
     const struct notice *notice = launch->notice;
 
     return notice->pass > 0 && notice->made_of == audiences_fingerprint(launch->rule) &&
+           at_ms >= notice->gathered_at_ms &&
            at_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
 }
 

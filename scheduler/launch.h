@@ -13,6 +13,8 @@ void launches_free(struct launches *launches);
 void launches_update(struct launches *launches);
 /* No more claims; what is in flight comes home. dispatch_quiet() tells when. */
 void launches_stop(struct launches *launches);
+/* The wall clock was stepped: what was to happen at a moment of the old one is thought over. */
+void launches_clock_stepped(struct launches *launches);
 /* A channel that needed a person works again, a pause was lifted: everybody looks. */
 void launches_look(struct launches *launches);
 

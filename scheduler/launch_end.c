@@ -371,6 +371,20 @@ static int by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void launches_clock_stepped(struct launches *launches)
+{
+    for (size_t i = 0; i < launches->count; i++) {
+        struct launch *launch = launches->at[i];
+        launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
+        launch->gate_tries = 0;
+        launch->ask_at_ms = launch->gather_after_ms = launch->save_after_ms = 0;
+        launch->progress_at_ms = launch_now_ms(launch);
+        if (launch->sending)
+            sending_allow(launch->sending, MOMENT_NONE);
+    }
+    launches_look(launches);
+}
+
 void launches_look(struct launches *launches)
 {
     for (size_t i = 0; i < launches->count; i++)

@@ -265,6 +265,8 @@ void sync_clock_stepped(struct world *world, int64_t step_ms)
     for (size_t i = 0; i < world->site_count; i++)
         if (world->sites[i].sync)
             sync_now(world->sites[i].sync); /* its Date is the judge */
+    if (world->launches)
+        launches_clock_stepped(world->launches);
 }
 
 /* The site's own clock is the judge of a step of ours. */

@@ -24,6 +24,10 @@ void world_take(struct world *world, struct store_image *image)
     world->openings = image->openings;
     image->notices = (struct notices){0};
     image->openings = (struct openings){0};
+    world->first_loads = image->first_loads;
+    world->first_load_count = image->first_load_count;
+    image->first_loads = NULL;
+    image->first_load_count = 0;
     world->sites = must_calloc(image->site_count, sizeof *world->sites);
     world->site_count = image->site_count;
     for (size_t i = 0; i < image->site_count; i++) {
@@ -55,6 +59,11 @@ void world_forget(struct world *world)
     openings_clear(&world->openings);
     world_unpause(world, "*");
     free(world->pauses);
+    for (size_t i = 0; i < world->first_load_count; i++)
+        free(world->first_loads[i].name);
+    free(world->first_loads);
+    world->first_loads = NULL;
+    world->first_load_count = 0;
     world->sites = NULL;
     world->pauses = NULL;
     world->site_count = 0;
@@ -107,4 +116,15 @@ void world_unpause(struct world *world, const char *target)
             world->pauses[kept++] = world->pauses[i];
         }
     world->pause_count = kept;
+}
+
+int64_t world_first_load_ms(struct world *world, const char *rule, int64_t now_ms)
+{
+    int64_t known_ms = fact(world->first_loads, world->first_load_count, rule);
+
+    if (known_ms != MOMENT_NONE)
+        return known_ms;
+    world->first_loads = must_realloc(world->first_loads, (world->first_load_count + 1) * sizeof *world->first_loads);
+    world->first_loads[world->first_load_count++] = (struct store_fact){must_strdup(rule), now_ms};
+    return now_ms;
 }

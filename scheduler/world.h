@@ -56,6 +56,8 @@ struct world {
 
     struct notices notices;
     struct openings openings;
+    struct store_fact *first_loads; /* of rules, by name */
+    size_t first_load_count;
     struct store_pause *pauses;
     size_t pause_count;
 
@@ -80,6 +82,9 @@ struct world_site *world_site(struct world *world, const char *name);
 struct world_rule *world_rule(struct world *world, const char *name);
 bool world_paused(const struct world *world, const char *target); /* that target or everything */
 const struct zone *world_zone(void *world, const char *name);     /* a plan_zone_fn */
+
+/* When a rule of this name first came to this store: now, when it never did. The caller stores it. */
+int64_t world_first_load_ms(struct world *world, const char *rule, int64_t now_ms);
 
 /* Sets or lifts a pause in memory; the caller stores it. Lifting "*" lifts all. */
 void world_pause(struct world *world, const char *target, const char *who, int64_t now_ms);

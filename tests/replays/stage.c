@@ -180,11 +180,8 @@ int stage_begin(struct stage *stage, struct error *err)
     alarms_on_step(world->alarms, on_step, world);
     world->zones = zones_new();
     world->locales = locales_new(err);
-    stage->parts = (struct cast_parts){.loop = &stage->loop,
-                                       .fetcher = fetcher_new(&stage->loop, err),
-                                       .wires = wires_new(&stage->loop, err),
-                                       .first_loads = stage->image.first_loads,
-                                       .first_load_count = stage->image.first_load_count};
+    stage->parts = (struct cast_parts){
+        .loop = &stage->loop, .fetcher = fetcher_new(&stage->loop, err), .wires = wires_new(&stage->loop, err)};
     return make_cast(stage, settings, err);
 }
 
