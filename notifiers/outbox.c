@@ -18,6 +18,7 @@ struct outbox {
 
     const struct notifier_host *host;
     bool busy, failing;
+    bool made; /* the folders, by the first message or warmth */
     int64_t in_flight, unnamed;
 };
 
@@ -38,6 +39,7 @@ static int make_folder(const char *path)
     return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
 }
 
+/* Made by the first message, not by looking at a configuration. */
 static int make_folders(const struct outbox *outbox, char *error, size_t error_size)
 {
     static const char *const parts[] = {"", "/tmp", "/new", "/cur"};
@@ -52,6 +54,30 @@ static int make_folders(const struct outbox *outbox, char *error, size_t error_s
             snprintf(error, error_size, "path: cannot make %s: %s", path, strerror(errno));
             return -1;
         }
+    }
+    return 0;
+}
+
+/* Can the folders be there when the first message comes? Nothing is made. */
+static int check_folder(const struct outbox *outbox, char *error, size_t error_size)
+{
+    char parent[PATH_MAX];
+    struct stat found = {0};
+
+    if (snprintf(parent, sizeof parent, "%s", outbox->path) >= (int)sizeof parent - 200) {
+        snprintf(error, error_size, "path: too long");
+        return -1;
+    }
+    if (stat(outbox->path, &found) < 0 && errno == ENOENT) { /* it will be made in its parent */
+        char *slash = strrchr(parent, '/');
+        snprintf(slash ? slash + (slash == parent) : parent, 2, "%s", slash ? "" : ".");
+    } else if (found.st_mode && !S_ISDIR(found.st_mode)) {
+        snprintf(error, error_size, "path: %s is no folder", outbox->path);
+        return -1;
+    }
+    if (access(parent, W_OK | X_OK) < 0) {
+        snprintf(error, error_size, "path: cannot write into %s: %s", parent, strerror(errno));
+        return -1;
     }
     return 0;
 }
@@ -144,7 +170,15 @@ static int outbox_open(void *state, const struct notifier_host *host, char *erro
     struct outbox *outbox = state;
 
     outbox->host = host;
-    return make_folders(outbox, error, error_size);
+    return check_folder(outbox, error, error_size);
+}
+
+static void outbox_probe(void *state, void (*done)(void *ctx, bool fine, const char *text), void *ctx)
+{
+    char error[PATH_MAX + 100];
+    bool fine = check_folder(state, error, sizeof error) == 0;
+
+    done(ctx, fine, fine ? "the folder can be written to" : error);
 }
 
 /* The name is the same on every attempt: a repeat replaces the first copy as long as nobody has read it. Without a
@@ -165,12 +199,22 @@ static void name_file(struct outbox *outbox, struct file_job *job)
     snprintf(job->name + at, sizeof job->name - at, ".onsale.eml");
 }
 
+/* When it cannot be made, the message finds out and says so. */
+static void make_once(struct outbox *outbox)
+{
+    char error[PATH_MAX + 100];
+
+    if (!outbox->made)
+        outbox->made = make_folders(outbox, error, sizeof error) == 0;
+}
+
 static enum notifier_answer outbox_send(void *state, struct notifier_delivery *const *batch, size_t count)
 {
     struct outbox *outbox = state;
     struct file_job *job;
 
     (void)count; /* batch_max is 1 */
+    make_once(outbox);
     if (outbox->in_flight >= WINDOW || !(job = calloc(1, sizeof *job))) {
         outbox->busy = true;
         return NOTIFIER_BUSY;
@@ -190,6 +234,7 @@ static void outbox_warm(void *state)
     struct outbox *outbox = state;
     char error[PATH_MAX + 100];
 
+    make_once(outbox);
     if (!outbox->failing)
         return;
     if (make_folders(outbox, error, sizeof error) < 0) {
@@ -237,4 +282,5 @@ NOTIFIER_EXPORT const struct notifier notifier = {
     .warm = outbox_warm,
     .window = outbox_window,
     .local = outbox_local,
+    .probe = outbox_probe,
 };

@@ -1,19 +1,21 @@
 #include "api.h"
 
+#include "api_request.h"
 #include "build-config.h"
 #include "launch.h"
+#include "send_test.h"
 #include "sync.h"
 
 #include <string.h>
 
-enum { PEOPLE_PAGE = 1000, PEOPLE_PAGE_MAX = 10000 };
-
-/* A request that waits for the store. */
+/* A request that waits for the store, or for a test message to be answered for. */
 struct call {
     struct api *api;
     struct server_request *request;
     struct store_job *job;
-    int64_t notice; /* of a retry */
+    struct letter *letter;
+    const char *notifier; /* of the letter */
+    int64_t notice;       /* of a retry */
     struct call *next;
 };
 
@@ -78,30 +80,7 @@ static void report(struct api *api, struct server_request *request, const struct
     call->job = store_report(api->world->store, what, on_report, call);
 }
 
-static const char *text_in(const json_t *body, const char *key)
-{
-    const char *text = json_string_value(json_object_get(body, key));
-
-    return text ? text : "";
-}
-
-/* The person behind an address in the body; answers the request itself when there is none. */
-static bool person_in(struct api *api, struct server_request *request, const json_t *body,
-                      unsigned char key[PERSON_KEY_SIZE])
-{
-    struct error err = {0};
-    struct address address;
-
-    if (address_parse(text_of(text_in(body, "address")), &address, &err) < 0) {
-        error_at(&err, "address");
-        server_refuse(request, 400, err.text);
-        return false;
-    }
-    crypt_person_key(api->world->keys, address.key, key);
-    return true;
-}
-
-/* --- Operations ------------------------------------------------------------------------------------------------------
+/* --- What is known --------------------------------------------------------------------------------------------------
  */
 
 static void get_status(struct api *api, struct server_request *request)
@@ -134,42 +113,60 @@ static void get_status(struct api *api, struct server_request *request)
 
 static void get_people(struct api *api, struct server_request *request, int64_t notice)
 {
-    struct store_report what = {.kind = REPORT_PEOPLE, .notice = notice, .limit = PEOPLE_PAGE};
-    const char *after = server_query(request, "after"), *limit = server_query(request, "limit");
+    struct store_report what = {.kind = REPORT_PEOPLE, .notice = notice};
     struct error err = {0};
 
     what.state = server_query(request, "state");
-    if ((after && parse_i64(text_of(after), 0, UINT32_MAX, &what.after, &err) < 0) ||
-        (limit && parse_i64(text_of(limit), 1, PEOPLE_PAGE_MAX, &what.limit, &err) < 0)) {
-        server_refuse(request, 400, err.text);
-        return;
-    }
-    report(api, request, &what);
-}
-
-static void post_why(struct api *api, struct server_request *request, const json_t *body)
-{
-    struct store_report what = {.kind = REPORT_WHY, .address = text_in(body, "address")};
-
-    if (*text_in(body, "event"))
-        what.event_id = text_in(body, "event");
-    if (person_in(api, request, body, what.key))
+    int status = api_page_read(what.state, server_query(request, "after"), server_query(request, "limit"), &what.after,
+                               &what.limit, &err);
+    if (status)
+        server_refuse(request, status, err.text);
+    else
         report(api, request, &what);
 }
 
-static void post_suppress(struct api *api, struct server_request *request, const json_t *body, bool lift)
+static void post_why(struct api *api, struct server_request *request, const struct api_request *asked)
 {
-    struct store_suppression what = {
-        .scope = text_in(body, "audience"), .reason = text_in(body, "reason"), .lift = lift};
+    struct store_report what = {
+        .kind = REPORT_WHY, .address = asked->shown, .event_id = *asked->event ? asked->event : NULL};
 
-    if (!*what.reason)
-        what.reason = "operator";
-    what.at_ms = clock_now_ms(api->world->clock);
-    if (!person_in(api, request, body, what.key))
+    crypt_person_key(api->world->keys, asked->address.key, what.key);
+    report(api, request, &what);
+}
+
+/* --- Consent --------------------------------------------------------------------------------------------------------
+ */
+
+static bool audience_known(const struct world *world, const char *name)
+{
+    for (size_t i = 0; i < world->rule_count; i++)
+        for (size_t k = 0; k < world->rules[i].audience_count; k++)
+            if (strcmp(world->rules[i].audiences[k]->settings->name, name) == 0)
+                return true;
+    return false;
+}
+
+/* An audience that left the configuration may still be lifted. */
+static void post_suppress(struct api *api, struct server_request *request, const struct api_request *asked, bool lift)
+{
+    struct store_suppression what = {.scope = asked->audience,
+                                     .reason = *asked->reason ? asked->reason : "operator",
+                                     .at_ms = clock_now_ms(api->world->clock),
+                                     .lift = lift};
+
+    if (!lift && *what.scope && !audience_known(api->world, what.scope)) {
+        struct error err = {0};
+        error_set(&err, ERROR_REFUSED, "no rule reads an audience \"%.100s\"", what.scope);
+        server_refuse(request, 400, err.text);
         return;
+    }
+    crypt_person_key(api->world->keys, asked->address.key, what.key);
     struct call *call = call_new(api, request);
     call->job = store_suppress(api->world->store, &what, on_stored, call);
 }
+
+/* --- Steering -------------------------------------------------------------------------------------------------------
+ */
 
 static void post_sync(struct api *api, struct server_request *request)
 {
@@ -178,14 +175,47 @@ static void post_sync(struct api *api, struct server_request *request)
     answer_done(request, 0, NULL);
 }
 
-static void post_resume(struct api *api, struct server_request *request, const json_t *body)
+static bool notifier_known(const struct world *world, const char *name)
+{
+    for (size_t i = 0; i < world->channel_count; i++)
+        if (strcmp(channel_settings(world->channels[i])->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Answers the request itself when the target is none. What was paused once may always be resumed. */
+static bool target_known(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     struct world *world = api->world;
     struct error err = {0};
 
-    if (!json_is_true(json_object_get(body, "this_is_the_one"))) {
-        const char *target = *text_in(body, "target") ? text_in(body, "target") : "*";
-        answer_done(request, launch_resume(world->launches, target, &err), &err);
+    if (asked->target_notice && !notices_find(&world->notices, asked->target_notice))
+        error_set(&err, ERROR_REFUSED, "there is no notice %lld; `onsale notices` lists them",
+                  (long long)asked->target_notice);
+    if (asked->target_notifier && !notifier_known(world, asked->target_notifier) && !world_paused(world, asked->target))
+        error_set(&err, ERROR_REFUSED, "there is no notifier \"%.100s\"", asked->target_notifier);
+    if (err.kind == ERROR_NONE)
+        return true;
+    server_refuse(request, 404, err.text);
+    return false;
+}
+
+static void post_pause(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct error err = {0};
+
+    if (target_known(api, request, asked))
+        answer_done(request, launch_pause(api->world->launches, asked->target, server_who(request), &err), &err);
+}
+
+static void post_resume(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct world *world = api->world;
+    struct error err = {0};
+
+    if (!asked->this_is_the_one) {
+        if (target_known(api, request, asked))
+            answer_done(request, launch_resume(world->launches, *asked->target ? asked->target : "*", &err), &err);
         return;
     }
     if (world->copy && store_adopt(world->store, &err) < 0) {
@@ -214,139 +244,178 @@ static void on_retried(void *ctx, int64_t count, const struct error *failure)
         server_answer(request, 200, json_pack("{s:I}", "people", (json_int_t)count));
 }
 
-static void post_retry(struct api *api, struct server_request *request, int64_t notice, const json_t *body)
+static void post_retry(struct api *api, struct server_request *request, const struct api_request *asked)
 {
-    struct notice *known = notices_find(&api->world->notices, notice);
-    struct world_rule *rule = known ? world_rule(api->world, known->rule) : NULL;
-    struct store_retry what = {.notice = notice, .now_ms = clock_now_ms(api->world->clock)};
-    const char *reason = text_in(body, "withheld");
+    struct notice *notice = notices_find(&api->world->notices, asked->notice);
+    struct world_rule *rule = world_rule(api->world, notice->rule);
+    struct store_retry what = {.notice = asked->notice,
+                               .fate = asked->fate,
+                               .code = asked->code,
+                               .withheld = asked->withheld,
+                               .now_ms = clock_now_ms(api->world->clock)};
     struct error err = {0};
 
-    if (json_is_integer(json_object_get(body, "refused"))) {
-        what.fate = FATE_REFUSED;
-        what.code = (int)json_integer_value(json_object_get(body, "refused"));
-    } else if (json_is_true(json_object_get(body, "in_doubt"))) {
-        what.fate = FATE_IN_DOUBT;
-    } else if (*reason) {
-        what.fate = FATE_WITHHELD;
-        for (enum withheld i = WITHHELD_NONE + 1; i < WITHHELD_REASONS; i++)
-            if (strcmp(withheld_name(i), reason) == 0)
-                what.withheld = i;
-    }
-    if (what.fate == FATE_NONE || (what.fate == FATE_WITHHELD && what.withheld == WITHHELD_NONE)) {
-        server_refuse(request, 400,
-                      "say whom: refused with a code, in_doubt, or withheld with a reason that `show` lists");
-        return;
-    }
-    if (!known) {
-        server_refuse(request, 404, "there is no such notice");
-        return;
-    }
-    if (launch_may_retry(api->world->launches, notice, what.fate, what.withheld, &err) < 0) {
+    if (launch_may_retry(api->world->launches, asked->notice, what.fate, what.withheld, &err) < 0) {
         answer_done(request, -1, &err);
         return;
     }
-    what.channel = known->channel ? known->channel : channel_settings(rule->channel)->name;
+    what.channel = notice->channel ? notice->channel : channel_settings(rule->channel)->name;
     struct call *call = call_new(api, request);
-    call->notice = notice;
+    call->notice = asked->notice;
     call->job = store_retry(api->world->store, &what, on_retried, call);
 }
 
-static void post_again(struct api *api, struct server_request *request, int64_t notice)
+/* What a notice has become of it: hold of one that is only planned pauses it. */
+static void answer_state(struct server_request *request, const struct notice *notice, int rc, const struct error *err)
 {
+    if (rc < 0)
+        answer_done(request, rc, err);
+    else
+        server_answer(request, 200,
+                      json_pack("{s:b, s:s, s:b}", "done", 1, "state", notice_state_name(notice->state), "paused",
+                                notice->paused));
+}
+
+static void steer(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct launches *launches = api->world->launches;
+    struct notice *notice = notices_find(&api->world->notices, asked->notice);
     struct error err = {0};
     int64_t fresh;
 
-    if (launch_again(api->world->launches, notice, &fresh, &err) < 0)
+    if (!notice) {
+        error_set(&err, ERROR_REFUSED, "there is no notice %lld; `onsale notices` lists them",
+                  (long long)asked->notice);
+        server_refuse(request, 404, err.text);
+    } else if (asked->operation == API_HOLD) {
+        answer_state(request, notice, launch_hold(launches, asked->notice, &err), &err);
+    } else if (asked->operation == API_RELEASE) {
+        answer_state(request, notice, launch_release(launches, asked->notice, asked->anyway, &err), &err);
+    } else if (asked->operation == API_CANCEL) {
+        answer_state(request, notice, launch_cancel(launches, asked->notice, &err), &err);
+    } else if (asked->operation == API_RETRY) {
+        post_retry(api, request, asked);
+    } else if (launch_again(launches, asked->notice, &fresh, &err) < 0) {
         answer_done(request, -1, &err);
-    else
+    } else {
         server_answer(request, 200, json_pack("{s:I}", "notice", (json_int_t)fresh));
+    }
+}
+
+/* --- A test message --------------------------------------------------------------------------------------------------
+ */
+
+static void on_test_answered(void *ctx, const struct channel_result *result)
+{
+    struct call *call = ctx;
+    const char *notifier = call->notifier;
+    struct server_request *request = call_end(call);
+    auto_buf struct buf at = {0};
+
+    if (!result) {
+        server_refuse(request, 503, "the daemon was reloaded before the notifier answered");
+        return;
+    }
+    buf_init(&at, 64);
+    if (result->handed_over_at_ms != MOMENT_NONE)
+        buf_add_moment(&at, result->handed_over_at_ms);
+    server_answer(request, 200,
+                  json_pack("{s:s, s:s, s:i, s:s?, s:s?}", "notifier", notifier, "fate", fate_name(result->fate),
+                            "code", result->code, "text",
+                            result->text && text_is_utf8(text_of(result->text)) ? result->text : NULL, "handed_over_at",
+                            at.len ? at.ptr : NULL));
+}
+
+static void post_send_test(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct world_rule *rule = world_rule(api->world, asked->rule);
+    struct error err = {0};
+
+    if (!rule) {
+        error_set(&err, ERROR_REFUSED, "there is no rule \"%.100s\"", asked->rule);
+        server_refuse(request, 404, err.text);
+        return;
+    }
+    struct call *call = call_new(api, request);
+    call->notifier = channel_settings(rule->channel)->name;
+    call->letter = send_test(api->world, rule, &asked->address, on_test_answered, call, &err);
+    if (!call->letter)
+        server_refuse(call_end(call), 409, err.text);
 }
 
 /* --- Routing ---------------------------------------------------------------------------------------------------------
  */
 
-static bool notice_operation(struct api *api, struct server_request *request, bool post, struct text path,
-                             const json_t *body)
+static void perform(struct api *api, struct server_request *request, const struct api_request *asked)
 {
-    struct launches *launches = api->world->launches;
-    struct error err = {0};
-    int64_t notice;
-
-    if (parse_i64(text_cut(&path, '/'), 1, INT64_MAX, &notice, NULL) < 0)
-        return false;
-    if (!post && path.len == 0)
-        report(api, request, &(struct store_report){.kind = REPORT_SHOW, .notice = notice});
-    else if (!post && text_is(path, "people"))
-        get_people(api, request, notice);
-    else if (post && text_is(path, "hold"))
-        answer_done(request, launch_hold(launches, notice, &err), &err);
-    else if (post && text_is(path, "release"))
-        answer_done(request, launch_release(launches, notice, json_is_true(json_object_get(body, "anyway")), &err),
-                    &err);
-    else if (post && text_is(path, "cancel"))
-        answer_done(request, launch_cancel(launches, notice, &err), &err);
-    else if (post && text_is(path, "again"))
-        post_again(api, request, notice);
-    else if (post && text_is(path, "retry"))
-        post_retry(api, request, notice, body);
-    else
-        return false;
-    return true;
-}
-
-static bool operation(struct api *api, struct server_request *request, bool post, struct text path, const json_t *body)
-{
-    struct error err = {0};
-    struct text rest = path;
-
-    if (!post && text_is(path, "status"))
+    switch (asked->operation) {
+    case API_STATUS:
         get_status(api, request);
-    else if (!post && text_is(path, "openings"))
+        break;
+    case API_OPENINGS:
         report(api, request, &(struct store_report){.kind = REPORT_OPENINGS});
-    else if (!post && text_is(path, "notices"))
+        break;
+    case API_NOTICES:
         report(api, request, &(struct store_report){.kind = REPORT_NOTICES});
-    else if (!post && text_is(path, "audit"))
+        break;
+    case API_SHOW:
+        report(api, request, &(struct store_report){.kind = REPORT_SHOW, .notice = asked->notice});
+        break;
+    case API_PEOPLE:
+        get_people(api, request, asked->notice);
+        break;
+    case API_AUDIT:
         report(api, request, &(struct store_report){.kind = REPORT_AUDIT});
-    else if (!post && text_is(path, "suppressions"))
+        break;
+    case API_SUPPRESSIONS:
         report(api, request, &(struct store_report){.kind = REPORT_SUPPRESSIONS});
-    else if (post && text_is(path, "why"))
-        post_why(api, request, body);
-    else if (post && text_is(path, "suppress"))
-        post_suppress(api, request, body, false);
-    else if (post && text_is(path, "unsuppress"))
-        post_suppress(api, request, body, true);
-    else if (post && text_is(path, "sync"))
+        break;
+    case API_WHY:
+        post_why(api, request, asked);
+        break;
+    case API_HOLD:
+    case API_RELEASE:
+    case API_CANCEL:
+    case API_AGAIN:
+    case API_RETRY:
+        steer(api, request, asked);
+        break;
+    case API_PAUSE:
+        post_pause(api, request, asked);
+        break;
+    case API_RESUME:
+        post_resume(api, request, asked);
+        break;
+    case API_SUPPRESS:
+        post_suppress(api, request, asked, false);
+        break;
+    case API_UNSUPPRESS:
+        post_suppress(api, request, asked, true);
+        break;
+    case API_SEND_TEST:
+        post_send_test(api, request, asked);
+        break;
+    case API_SYNC:
         post_sync(api, request);
-    else if (post && text_is(path, "pause"))
-        answer_done(request, launch_pause(api->world->launches, text_in(body, "target"), server_who(request), &err),
-                    &err);
-    else if (post && text_is(path, "resume"))
-        post_resume(api, request, body);
-    else if (text_is(text_cut(&rest, '/'), "notices"))
-        return notice_operation(api, request, post, rest, body);
-    else
-        return false;
-    return true;
+        break;
+    case API_OPERATIONS:
+        break;
+    }
 }
 
 static void on_request(void *ctx, struct server_request *request, const char *method, const char *path, json_t *body)
 {
     struct api *api = ctx;
-    struct text rest = text_of(path);
-    bool post = strcmp(method, "POST") == 0;
+    struct api_request asked;
+    struct error err = {0};
+    int refused = api_request_read(method, path, body, &asked, &err);
 
-    if (!post && strcmp(method, "GET") != 0) {
-        server_refuse(request, 405, "GET or POST");
-    } else if (!text_starts(rest, "/api/v1/")) {
-        server_refuse(request, 404, "the API is under /api/v1/");
-    } else if (!api->world->launches || !api->world->dispatch) {
+    if (refused)
+        server_refuse(request, refused, err.text);
+    else if (!api->world->launches || !api->world->dispatch)
         server_refuse(request, 503, "the daemon is starting or reloading");
-    } else {
-        rest = text_slice(rest, strlen("/api/v1/"), rest.len);
-        if (!operation(api, request, post, rest, body))
-            server_refuse(request, 404, "there is no such operation");
-    }
+    else
+        perform(api, request, &asked);
 }
 
 struct api *api_new(uv_loop_t *loop, const char *listen, struct world *world, struct error *err)
@@ -368,6 +437,7 @@ void api_close(struct api *api)
         return;
     while (api->calls) {
         store_cancel(&api->calls->job);
+        outside_forget(&api->calls->letter);
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what is freed has left the list */
         call_end(api->calls); /* its request is answered by server_close() */
     }

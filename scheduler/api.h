@@ -4,8 +4,10 @@
  *   POST why {address, event}              notices/ID/hold  release {anyway}  cancel  again
  *   POST notices/ID/retry {refused: CODE | in_doubt: true | withheld: REASON}
  *   POST pause {target}  resume {target, this_is_the_one}  suppress {address, audience, reason}  unsuppress  sync
+ *   POST send-test {rule, to}
  *
- * A target is "" (everything), "notice:ID" or "notifier:NAME". Refusals are problem details (RFC 9457). */
+ * A target is "" (everything), "notice:ID" or "notifier:NAME". Refusals are problem details (RFC 9457): 400 what was
+ * asked is no request, 404 there is no such thing, 409 it cannot be done as things stand. */
 #ifndef ONSALE_API_H
 #define ONSALE_API_H
 

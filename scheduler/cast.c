@@ -159,8 +159,8 @@ static int make_operators(struct cast *cast, struct error *err)
 
     if (settings->operators.count == 0 || settings->notifier_count == 0 || !*settings->notifiers[by].channel.from)
         return 0;
-    cast->operators = operators_new(&settings->operators, world->channels[by], settings->notifiers[by].channel.from,
-                                    world->keys, world->clock, world->log, err);
+    cast->operators = operators_new(&settings->operators, world->outside, world->channels[by],
+                                    settings->notifiers[by].channel.from, world->keys, world->clock, world->log, err);
     if (!cast->operators)
         return error_at(err, "operators");
     world->tell_operators = operators_tell;
@@ -195,6 +195,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     cast->template_folders = settings_template_folders(settings);
     world->sender = &settings->sender;
     world->stopping = true; /* nobody moves until everything is in place */
+    world->outside = outside_new();
     world->dispatch = dispatch_new(world);
     world->launches = launches_new(world);
     world->estimates = estimates_new(world);
@@ -254,6 +255,8 @@ void cast_free(struct cast *cast)
     world->estimates = NULL;
     launches_free(world->launches);
     dispatch_free(world->dispatch);
+    outside_free(world->outside);
+    world->outside = NULL;
     world->launches = NULL;
     world->dispatch = NULL;
     operators_free(cast->operators);

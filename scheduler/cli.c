@@ -4,6 +4,7 @@
 #include "check.h"
 #include "daemon.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static int cli_run(const struct cli *cli);
@@ -77,6 +78,8 @@ const struct cli_command cli_commands[] = {
 /* --- Options
  * ---------------------------------------------------------------------------------------------------------- */
 
+enum { OPTIONS_MAX = 16 }; /* of one command, --config among them */
+
 struct option_place {
     const char *name;
     bool *flag;
@@ -96,22 +99,66 @@ static bool listed(const char *options, const char *name)
     return false;
 }
 
-static int usage(const struct cli_command *command)
+static void print_usage(FILE *out, const struct cli_command *command)
 {
     struct text rest = text_of(command->options);
 
-    fprintf(stderr, "usage: onsale %s", command->name);
+    fprintf(out, "usage: onsale %s", command->name);
     if (*command->arguments)
-        fprintf(stderr, " %s", command->arguments);
+        fprintf(out, " %s", command->arguments);
     while (rest.len > 0) {
         struct text item = text_cut(&rest, ' '), name = text_cut(&item, '=');
-        fprintf(stderr, " [--%.*s%s%.*s]", TEXT_ARGS(name), item.len ? " " : "", TEXT_ARGS(item));
+        fprintf(out, " [--%.*s%s%.*s]", TEXT_ARGS(name), item.len ? " " : "", TEXT_ARGS(item));
     }
-    fputs(" [--config FILE]\n", stderr);
+    fputs(" [--config FILE]\n", out);
+}
+
+static int usage(const struct cli_command *command)
+{
+    print_usage(stderr, command);
     return EXIT_USAGE;
 }
 
-/* "--name", "--name=value" or "--name value"; -1 when it is none of ours. */
+/* What somebody typed may hold anything. */
+static void print_error(struct text t)
+{
+    auto_buf struct buf shown;
+
+    buf_init(&shown, 64 * 1024);
+    buf_add_visible(&shown, t);
+    fprintf(stderr, "%.*s\n", TEXT_ARGS(buf_text(&shown)));
+}
+
+/* Names of a command's options, as many as there are. */
+static size_t option_names(const struct cli_command *command, struct arena *arena, const char **names, size_t max)
+{
+    struct text rest = text_of(command->options);
+    size_t count = 0;
+
+    names[count++] = "config";
+    while (rest.len > 0 && count < max) {
+        struct text item = text_cut(&rest, ' ');
+        names[count++] = arena_copy(arena, text_cut(&item, '='));
+    }
+    return count;
+}
+
+static int refuse_option(const struct cli_command *command, const char *why, struct text name, bool unknown)
+{
+    auto_buf struct buf text;
+    struct arena arena = {0};
+    const char *names[OPTIONS_MAX];
+
+    buf_init(&text, 4096);
+    buf_addf(&text, "onsale %s: %s --%.*s", command->name, why, TEXT_ARGS(name));
+    if (unknown)
+        buf_add_suggestion(&text, arena_copy(&arena, name), names, option_names(command, &arena, names, OPTIONS_MAX));
+    print_error(buf_text(&text));
+    arena_clear(&arena);
+    return usage(command);
+}
+
+/* "--name", "--name=value" or "--name value". */
 static int read_option(const struct cli_command *command, const struct option_place *places, size_t count, int argc,
                        char **argv, int *at)
 {
@@ -124,16 +171,34 @@ static int read_option(const struct cli_command *command, const struct option_pl
             continue;
         if (places[i].flag) {
             if (has_value)
-                return -1;
+                return refuse_option(command, "no value goes with", name, false);
             *places[i].flag = true;
-            return 0;
+            return EXIT_FINE;
         }
-        if (!has_value && *at + 1 >= argc)
-            return -1;
-        *places[i].value = has_value ? rest.ptr : argv[++*at];
-        return 0;
+        const char *value = has_value ? strchr(argv[*at], '=') + 1 : *at + 1 < argc ? argv[++*at] : "";
+        if (!*value)
+            return refuse_option(command, "a value is missing behind", name, false);
+        *places[i].value = value;
+        return EXIT_FINE;
     }
-    return -1;
+    return refuse_option(command, "unknown option", name, true);
+}
+
+/* As many arguments as the command takes? */
+static int check_count(const struct cli *cli, const struct cli_command *command)
+{
+    bool takes = *command->arguments, may_lack = command->arguments[0] == '[';
+    auto_buf struct buf text;
+
+    buf_init(&text, 4096);
+    if (cli->argc > (takes ? 1 : 0))
+        buf_addf(&text, "onsale %s: what is \"%s\" for?", command->name, cli->argv[takes ? 1 : 0]);
+    else if (cli->argc ? !*cli->argv[0] : takes && !may_lack)
+        buf_addf(&text, "onsale %s: %s is missing", command->name, command->arguments);
+    else
+        return EXIT_FINE;
+    print_error(buf_text(&text));
+    return usage(command);
 }
 
 static int read_arguments(struct cli *cli, const struct cli_command *command, int argc, char **argv)
@@ -158,25 +223,22 @@ static int read_arguments(struct cli *cli, const struct cli_command *command, in
         {"language", NULL, &cli->language},
     };
     bool options_over = false;
+    int rc = EXIT_FINE;
 
-    for (int i = 0; i < argc; i++) {
-        if (!options_over && strcmp(argv[i], "--") == 0) {
-            options_over = true;
-        } else if (!options_over && strncmp(argv[i], "--", 2) == 0) {
-            char *wrong = argv[i];
-            if (read_option(command, places, ARRAY_LEN(places), argc, argv, &i) < 0) {
-                fprintf(stderr, "onsale %s: unknown or incomplete option %s\n", command->name, wrong);
-                return usage(command);
-            }
-        } else {
-            argv[cli->argc++] = argv[i];
-        }
-    }
     cli->argv = argv;
-    bool takes = *command->arguments, may_lack = command->arguments[0] == '[';
-    if (cli->argc > (takes ? 1 : 0) || (takes && !may_lack && cli->argc == 0))
-        return usage(command);
-    return EXIT_FINE;
+    for (int i = 0; rc == EXIT_FINE && i < argc; i++) {
+        if (options_over || argv[i][0] != '-' || !argv[i][1] || isdigit((unsigned char)argv[i][1]))
+            argv[cli->argc++] = argv[i];
+        else if (strcmp(argv[i], "--") == 0)
+            options_over = true;
+        else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            cli->help = true;
+        else if (argv[i][1] == '-')
+            rc = read_option(command, places, ARRAY_LEN(places), argc, argv, &i);
+        else
+            rc = refuse_option(command, "options have two dashes: perhaps", text_of(argv[i] + 1), false);
+    }
+    return rc || cli->help ? rc : check_count(cli, command);
 }
 
 /* --- Help
@@ -206,21 +268,41 @@ static const struct cli_command *find_command(const char *name)
     return NULL;
 }
 
+static int suggest(const char *wrong)
+{
+    const char *names[64];
+    size_t count = 0;
+    auto_buf struct buf text;
+
+    for (const struct cli_command *command = cli_commands; command->name && count < ARRAY_LEN(names); command++)
+        names[count++] = command->name;
+    buf_init(&text, 4096);
+    buf_addf(&text, "onsale: there is no command \"%s\"", wrong);
+    buf_add_suggestion(&text, wrong, names, count);
+    buf_adds(&text, "; `onsale help` tells what each does");
+    print_error(buf_text(&text));
+    return EXIT_USAGE;
+}
+
+static void print_help(const struct cli_command *command)
+{
+    printf("onsale %s: %s\n\n", command->name, command->summary);
+    if (*command->help) {
+        print_wrapped(stdout, command->help);
+        putchar('\n');
+    }
+    print_usage(stdout, command);
+}
+
 static int cli_help(const struct cli *cli)
 {
     const struct cli_command *command = cli->argc ? find_command(cli->argv[0]) : NULL;
 
+    if (cli->argc && !command)
+        return suggest(cli->argv[0]);
     if (command) {
-        printf("onsale %s: %s\n\n", command->name, command->summary);
-        if (*command->help)
-            print_wrapped(stdout, command->help);
-        fflush(stdout);
-        usage(command);
+        print_help(command);
         return EXIT_FINE;
-    }
-    if (cli->argc) {
-        fprintf(stderr, "onsale: there is no command \"%s\"\n", cli->argv[0]);
-        return EXIT_USAGE;
     }
     puts("onsale: tells everyone who asked, the second a sale opens\n\nusage: onsale COMMAND [--config FILE]\n");
     for (command = cli_commands; command->name; command++)
@@ -277,25 +359,12 @@ static int cli_check(const struct cli *cli)
 
 int cli_fail(const struct error *err)
 {
-    fprintf(stderr, "onsale: %s\n", err->text);
+    auto_buf struct buf text;
+
+    buf_init(&text, 64 * 1024);
+    buf_addf(&text, "onsale: %s", err->text);
+    print_error(buf_text(&text));
     return err->kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
-}
-
-static int suggest(const char *wrong)
-{
-    const struct cli_command *best = NULL;
-    unsigned least = 3;
-
-    for (const struct cli_command *command = cli_commands; command->name; command++)
-        if (text_distance(command->name, wrong) < least) {
-            least = text_distance(command->name, wrong);
-            best = command;
-        }
-    fprintf(stderr, "onsale: there is no command \"%s\"", wrong);
-    if (best)
-        fprintf(stderr, " (did you mean \"%s\"?)", best->name);
-    fputs("; `onsale help` lists them\n", stderr);
-    return EXIT_USAGE;
 }
 
 int cli_main(int argc, char **argv)
@@ -321,5 +390,9 @@ int cli_main(int argc, char **argv)
     if (!command)
         return suggest(name);
     int rc = read_arguments(&cli, command, argc > 2 ? argc - 2 : 0, argv + 2);
+    if (rc == EXIT_FINE && cli.help) {
+        print_help(command);
+        return EXIT_FINE;
+    }
     return rc ? rc : command->run(&cli);
 }

@@ -12,7 +12,7 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 /* The command line, read. Options that a command does not list are refused before it runs. */
 struct cli {
     const char *config;
-    bool json, verbose, online, csv, anyway, in_doubt, this_is_the_one;
+    bool help, json, verbose, online, csv, anyway, in_doubt, this_is_the_one;
     const char *state, *event, *refused, *withheld, *notice, *subscriber, *to, *audience, *language;
     int argc; /* what follows the command's name, options taken out */
     char **argv;

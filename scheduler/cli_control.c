@@ -1,6 +1,5 @@
 /* Commands that steer a running daemon. */
-#include "cli.h"
-#include "client.h"
+#include "cli_report.h"
 
 #include <string.h>
 
@@ -32,142 +31,238 @@ static int ask(const struct cli *cli, const char *path, json_t *body, json_t **a
 
 static int on_notice(const struct cli *cli, const char *verb, json_t *body, json_t **answer)
 {
-    struct error err = {0};
     char path[64];
     int64_t notice;
 
-    if (parse_i64(text_of(cli->argv[0]), 1, INT64_MAX, &notice, &err) < 0) {
+    if (cli_notice_argument(cli, &notice) < 0) {
         json_decref(body);
-        error_at(&err, "NOTICE");
-        cli_fail(&err);
         return EXIT_USAGE;
     }
     snprintf(path, sizeof path, "notices/%lld/%s", (long long)notice, verb);
     return ask(cli, path, body, answer);
 }
 
+/* Steers, and says what the notice has become of it. */
+static int move(const struct cli *cli, const char *verb, json_t *body)
+{
+    json_t *answer = NULL;
+    int rc = on_notice(cli, verb, body, &answer);
+
+    if (rc == EXIT_FINE)
+        printf("notice %s is %s%s\n", cli->argv[0], cli_text(answer, "state"),
+               json_is_true(json_object_get(answer, "paused")) ? ", paused" : "");
+    json_decref(answer);
+    return rc;
+}
+
 int cli_hold(const struct cli *cli)
 {
-    return on_notice(cli, "hold", NULL, NULL);
+    return move(cli, "hold", NULL);
 }
 
 int cli_release(const struct cli *cli)
 {
-    return on_notice(cli, "release", json_pack("{s:b}", "anyway", cli->anyway), NULL);
+    return move(cli, "release", json_pack("{s:b}", "anyway", cli->anyway));
 }
 
 int cli_cancel(const struct cli *cli)
 {
-    return on_notice(cli, "cancel", NULL, NULL);
+    return move(cli, "cancel", NULL);
 }
 
 int cli_again(const struct cli *cli)
 {
     json_t *answer = NULL;
     char line[64] = "";
+    int64_t notice;
 
+    if (cli_notice_argument(cli, &notice) < 0)
+        return EXIT_USAGE;
     if (!cli->anyway) {
-        fprintf(stderr, "This tells everybody of notice %s once more. Type its number to go on: ", cli->argv[0]);
+        fprintf(stderr, "This tells everybody of notice %lld once more. Type its number to go on: ", (long long)notice);
         if (!fgets(line, sizeof line, stdin) || !text_is(text_trim(text_of(line)), cli->argv[0])) {
-            fputs("onsale: nothing was changed\n", stderr);
+            fputs("onsale: nothing was changed (--anyway does not ask)\n", stderr);
             return EXIT_FAILED;
         }
     }
     int rc = on_notice(cli, "again", NULL, &answer);
     if (rc == EXIT_FINE)
-        printf("notice %lld\n", (long long)json_integer_value(json_object_get(answer, "notice")));
+        printf("everybody of notice %lld is told once more by notice %lld\n", (long long)notice,
+               cli_number(answer, "notice"));
     json_decref(answer);
     return rc;
+}
+
+/* A reason as `show` writes it, or with "_" for a blank; "" for a word that is none. */
+static const char *withheld_word(const char *asked)
+{
+    for (enum withheld i = WITHHELD_NONE + 1; i < WITHHELD_REASONS; i++) {
+        const char *a = asked, *b = withheld_name(i);
+        while (*a && (*a == *b || (*b == ' ' && (*a == '_' || *a == '-'))))
+            a++, b++;
+        if (*a == '\0' && *b == '\0')
+            return withheld_name(i);
+    }
+    return "";
+}
+
+/* Whom: NULL, after saying why, when that is not clear. */
+static json_t *retry_body(const struct cli *cli)
+{
+    struct error err = {0};
+    int64_t code = 0;
+
+    if ((cli->refused != NULL) + cli->in_doubt + (cli->withheld != NULL) != 1) {
+        fputs("onsale retry: say whom: --refused CODE, --in-doubt or --withheld REASON\n", stderr);
+        return NULL;
+    }
+    if (cli->in_doubt)
+        return json_pack("{s:b}", "in_doubt", 1);
+    if (cli->refused) {
+        if (parse_i64(text_of(cli->refused), 0, 999, &code, &err) == 0)
+            return json_pack("{s:I}", "refused", (json_int_t)code);
+        error_at(&err, "--refused");
+        cli_fail(&err);
+        return NULL;
+    }
+    if (*withheld_word(cli->withheld))
+        return json_pack("{s:s}", "withheld", withheld_word(cli->withheld));
+    fputs("onsale retry: --withheld is one of", stderr);
+    for (enum withheld i = WITHHELD_NONE + 1; i < WITHHELD_REASONS; i++)
+        fprintf(stderr, "%s \"%s\"", i > 1 ? "," : "", withheld_name(i));
+    fputc('\n', stderr);
+    return NULL;
 }
 
 int cli_retry(const struct cli *cli)
 {
-    json_t *body = json_object(), *answer = NULL;
-    int64_t code = 0;
-    struct error err = {0};
+    json_t *body = retry_body(cli), *answer = NULL;
 
-    if ((cli->refused != NULL) + cli->in_doubt + (cli->withheld != NULL) != 1) {
-        json_decref(body);
-        fputs("onsale retry: say whom: --refused CODE, --in-doubt or --withheld REASON\n", stderr);
+    if (!body)
         return EXIT_USAGE;
-    }
-    if (cli->refused && parse_i64(text_of(cli->refused), 0, 999, &code, &err) < 0) {
-        json_decref(body);
-        error_at(&err, "--refused");
-        cli_fail(&err);
-        return EXIT_USAGE;
-    }
-    if (cli->refused)
-        json_object_set_new(body, "refused", json_integer(code));
-    if (cli->in_doubt)
-        json_object_set_new(body, "in_doubt", json_true());
-    if (cli->withheld)
-        json_object_set_new(body, "withheld", json_string(cli->withheld));
     int rc = on_notice(cli, "retry", body, &answer);
-    if (rc == EXIT_FINE)
-        printf("%lld people are tried again\n", (long long)json_integer_value(json_object_get(answer, "people")));
+    if (rc == EXIT_FINE && cli_number(answer, "people") == 0)
+        puts("nobody: `onsale show` lists the codes and reasons there are");
+    else if (rc == EXIT_FINE)
+        printf("%lld people are tried again\n", cli_number(answer, "people"));
     json_decref(answer);
     return rc;
 }
 
-/* "17" is a notice, anything else a notifier. */
-static void target_of(const struct cli *cli, char *out, size_t size)
+/* "17" is a notice, anything else a notifier; NULL: everything. */
+static json_t *target_body(const struct cli *cli, bool this_is_the_one)
 {
+    char target[256] = "";
     int64_t notice;
 
-    if (cli->argc == 0)
-        *out = '\0';
-    else if (parse_i64(text_of(cli->argv[0]), 1, INT64_MAX, &notice, NULL) == 0)
-        snprintf(out, size, "notice:%lld", (long long)notice);
-    else
-        snprintf(out, size, "notifier:%s", cli->argv[0]);
+    if (cli->argc && parse_i64(text_of(cli->argv[0]), 1, INT64_MAX, &notice, NULL) == 0)
+        snprintf(target, sizeof target, "notice:%lld", (long long)notice);
+    else if (cli->argc)
+        snprintf(target, sizeof target, "notifier:%s", cli->argv[0]);
+    json_t *body = json_pack("{s:s}", "target", target);
+    if (!body)
+        fputs("onsale: the name is not UTF-8\n", stderr);
+    if (body && this_is_the_one)
+        json_object_set_new(body, "this_is_the_one", json_true());
+    return body;
+}
+
+static int steer_target(const struct cli *cli, const char *path, const char *done)
+{
+    json_t *body = target_body(cli, cli->this_is_the_one);
+    int rc = body ? ask(cli, path, body, NULL) : EXIT_USAGE;
+
+    if (rc == EXIT_FINE && cli->this_is_the_one)
+        puts("this state is the one: what was held as a copy goes on");
+    else if (rc == EXIT_FINE)
+        printf("%s %s\n", cli->argc ? cli->argv[0] : "everything", done);
+    return rc;
 }
 
 int cli_pause(const struct cli *cli)
 {
-    char target[128];
-
-    target_of(cli, target, sizeof target);
-    return ask(cli, "pause", json_pack("{s:s}", "target", target), NULL);
+    return steer_target(cli, "pause", "is paused");
 }
 
 int cli_resume(const struct cli *cli)
 {
-    char target[128];
-
-    target_of(cli, target, sizeof target);
-    return ask(cli, "resume", json_pack("{s:s, s:b}", "target", target, "this_is_the_one", cli->this_is_the_one), NULL);
+    return steer_target(cli, "resume", "goes on");
 }
 
-static int consent(const struct cli *cli, const char *path)
+static int consent(const struct cli *cli, const char *path, const char *done)
 {
-    return ask(cli, path,
-               json_pack("{s:s, s:s}", "address", cli->argv[0], "audience", cli->audience ? cli->audience : ""), NULL);
+    const char *audience = cli->audience ? cli->audience : "";
+    int rc = cli_check_address("ADDRESS", cli->argv[0]);
+
+    if (rc == EXIT_FINE && !text_is_utf8(text_of(audience))) {
+        fputs("onsale: --audience is not UTF-8\n", stderr);
+        rc = EXIT_USAGE;
+    }
+    if (rc == EXIT_FINE)
+        rc = ask(cli, path, json_pack("{s:s, s:s}", "address", cli->argv[0], "audience", audience), NULL);
+    if (rc == EXIT_FINE)
+        printf("%s %s%s%s\n", cli->argv[0], done, *audience ? " as one of audience " : "", audience);
+    return rc;
 }
 
 int cli_suppress(const struct cli *cli)
 {
-    return consent(cli, "suppress");
+    return consent(cli, "suppress", "is not written to any more");
 }
 
 int cli_unsuppress(const struct cli *cli)
 {
-    return consent(cli, "unsuppress");
+    return consent(cli, "unsuppress", "may be written to again, if the audience says so");
 }
 
 int cli_sync(const struct cli *cli)
 {
-    return ask(cli, "sync", NULL, NULL);
+    int rc = ask(cli, "sync", NULL, NULL);
+
+    if (rc == EXIT_FINE)
+        puts("every site is walked as soon as its budget allows");
+    return rc;
+}
+
+/* "accepted by mail: 250 2.0.0 Ok: queued" */
+static int print_test(const struct cli *cli, const json_t *answer)
+{
+    json_t *shown = json_visible(answer);
+    const char *fate = cli_text(shown, "fate"), *text = cli_text(shown, "text");
+    bool accepted = strcmp(fate, "accepted") == 0;
+    FILE *out = accepted ? stdout : stderr;
+
+    fprintf(out, "%s%s by %s", accepted ? "" : "onsale: ", fate, cli_text(shown, "notifier"));
+    if (cli_number(shown, "code"))
+        fprintf(out, ", %lld", cli_number(shown, "code"));
+    fprintf(out, "%s%s\n", *text ? ": " : "", text);
+    if (accepted)
+        printf("%s has it, or will; whether it looks well, the mailbox tells\n", cli->to);
+    json_decref(shown);
+    return accepted ? EXIT_FINE : EXIT_FAILED;
 }
 
 int cli_send_test(const struct cli *cli)
 {
+    json_t *answer = NULL;
+
     if (!cli->to) {
         fputs("onsale send-test: say to whom: --to ADDRESS\n", stderr);
         return EXIT_USAGE;
     }
-    int rc = ask(cli, "send-test", json_pack("{s:s, s:s}", "rule", cli->argv[0], "to", cli->to), NULL);
+    int rc = cli_check_address("--to", cli->to);
+    json_t *body = json_pack("{s:s, s:s}", "rule", cli->argv[0], "to", cli->to);
+    if (rc == EXIT_FINE && !body) {
+        fputs("onsale send-test: RULE is not UTF-8\n", stderr);
+        rc = EXIT_USAGE;
+    }
+    if (rc != EXIT_FINE) {
+        json_decref(body);
+        return rc;
+    }
+    rc = ask(cli, "send-test", body, &answer);
     if (rc == EXIT_FINE)
-        puts("handed over; whether it arrives, the mailbox tells");
+        rc = print_test(cli, answer);
+    json_decref(answer);
     return rc;
 }

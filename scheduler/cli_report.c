@@ -31,9 +31,10 @@ int cli_notice_argument(const struct cli *cli, int64_t *out)
 {
     struct error err = {0};
 
-    if (parse_i64(text_of(cli->argv[0]), 1, INT64_MAX, out, &err) == 0)
+    if (parse_i64(text_of(cli->argv[0]), 1, INT64_MAX, out, NULL) == 0)
         return 0;
-    error_at(&err, "NOTICE");
+    error_set(&err, ERROR_REFUSED, "NOTICE is a number, as `onsale notices` lists them; found \"%.100s\"",
+              cli->argv[0]);
     cli_fail(&err);
     return -1;
 }

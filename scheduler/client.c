@@ -119,8 +119,15 @@ struct store *client_store(struct client *client, struct error *err)
                               .read_only = true,
                               .clock = &clock_machine};
 
-    if (!client->store)
-        client->store = store_open(&spec, err);
+    if (client->store)
+        return client->store;
+    struct text path = text_of(spec.url);
+    text_cut(&path, ':');
+    if (access(path.ptr, F_OK) < 0 && errno == ENOENT) {
+        error_set(err, ERROR_REFUSED, "there is no state at %s yet: the first `onsale run` makes it", path.ptr);
+        return NULL;
+    }
+    client->store = store_open(&spec, err);
     return client->store;
 }
 

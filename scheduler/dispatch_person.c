@@ -1,5 +1,6 @@
 /* One person: their message out to the channel, what the channel said of it into the ledger. */
 #include "dispatch_private.h"
+#include "outside.h"
 
 enum {
     CHANNEL_PAUSE_MS = 1000, /* people sent back by a faulty channel wait at least so long */
@@ -118,8 +119,10 @@ void dispatch_finish(void *ctx, struct channel *channel, const struct channel_re
     struct sending *sending = line ? line_sending(line, result->notice) : NULL;
     bool handed_over = result->handed_over_at_ms != MOMENT_NONE;
 
+    if (result->notice == 0 && line)
+        outside_finish(line->dispatch->world->outside, result);
     if (!sending)
-        return; /* an operators' mail, outside the ledger */
+        return;
     struct store_fate fate = {
         .notice = result->notice,
         .seq = result->seq,

@@ -8,6 +8,7 @@ enum { BODY_MAX = 64 * 1024 };
 
 struct operators {
     const struct config_list *addresses;
+    struct outside *outside;
     struct channel *channel;
     const struct crypt_keys *keys;
     const struct clock *clock;
@@ -17,13 +18,14 @@ struct operators {
     uint32_t sent; /* makes Message-IDs differ */
 };
 
-struct operators *operators_new(const struct config_list *addresses, struct channel *channel, const char *from,
-                                const struct crypt_keys *keys, const struct clock *clock, struct log *log,
-                                struct error *err)
+struct operators *operators_new(const struct config_list *addresses, struct outside *outside, struct channel *channel,
+                                const char *from, const struct crypt_keys *keys, const struct clock *clock,
+                                struct log *log, struct error *err)
 {
     struct operators *operators = must_calloc(1, sizeof *operators);
 
     operators->addresses = addresses;
+    operators->outside = outside;
     operators->channel = channel;
     operators->keys = keys;
     operators->clock = clock;
@@ -41,6 +43,14 @@ void operators_free(struct operators *operators)
         return;
     free(operators->from_name);
     free(operators);
+}
+
+/* The log outlives every letter; operators may not. */
+static void on_answer(void *log, const struct channel_result *result)
+{
+    if (result && result->fate != FATE_ACCEPTED)
+        log_line(log, LOG_WARNING, "event=operator_not_told fate=%s code=%d text=%s",
+                 LOG_QUOTED(text_of(fate_name(result->fate))), result->code, LOG_QUOTED(text_of(result->text)));
 }
 
 static int tell_one(struct operators *operators, const char *to, const char *subject, const char *body,
@@ -71,9 +81,8 @@ static int tell_one(struct operators *operators, const char *to, const char *sub
         buf_clear(&raw);
         return -1;
     }
-    struct channel_delivery delivery = {
-        .to = address.text, .from = operators->from.text, .token = token, .attempt = 1, .raw = raw};
-    channel_send(operators->channel, &delivery);
+    struct channel_delivery delivery = {.to = address.text, .from = operators->from.text, .token = token, .raw = raw};
+    outside_send(operators->outside, operators->channel, &delivery, on_answer, operators->log);
     return 0;
 }
 

@@ -5,13 +5,14 @@
 
 #include "channel.h"
 #include "crypt.h"
+#include "outside.h"
 
 struct operators;
 
 /* `from`: the notifier's own From. Borrows everything. */
-struct operators *operators_new(const struct config_list *addresses, struct channel *channel, const char *from,
-                                const struct crypt_keys *keys, const struct clock *clock, struct log *log,
-                                struct error *err);
+struct operators *operators_new(const struct config_list *addresses, struct outside *outside, struct channel *channel,
+                                const char *from, const struct crypt_keys *keys, const struct clock *clock,
+                                struct log *log, struct error *err);
 void operators_free(struct operators *operators);
 
 /* Written at once to every operator; what cannot be written is logged. */

@@ -1,6 +1,5 @@
 /* `onsale preview`: the exact bytes of a message, from the same code that a launch sends with. */
-#include "cli.h"
-#include "client.h"
+#include "cli_report.h"
 #include "plan.h"
 
 #include <string.h>
@@ -141,6 +140,8 @@ int cli_preview(const struct cli *cli)
     struct preview preview = {0};
     struct error err = {0};
 
+    if (cli->subscriber && cli_check_address("--subscriber", cli->subscriber) != EXIT_FINE)
+        return EXIT_USAGE;
     if (client_open(&preview.client, cli->config, &err) < 0)
         return EXIT_CONFIG;
     preview.store = client_store(&preview.client, NULL); /* a preview needs none */

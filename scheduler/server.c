@@ -127,6 +127,20 @@ static enum MHD_Result queue_answer(struct server_request *request)
     return result;
 }
 
+/* Has who connected our group among theirs, beside the one they run with? */
+static bool in_our_group(int fd)
+{
+    gid_t groups[256]; /* more is no member: the kernel says ERANGE */
+    socklen_t size = sizeof groups;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+        return false;
+    for (size_t i = 0; i < size / sizeof *groups; i++)
+        if (groups[i] == getegid())
+            return true;
+    return false;
+}
+
 /* root, the daemon's own user, or its group. */
 static bool peer_allowed(struct server_request *request)
 {
@@ -141,7 +155,7 @@ static bool peer_allowed(struct server_request *request)
         snprintf(request->who, sizeof request->who, "root");
     else
         snprintf(request->who, sizeof request->who, "uid %u", peer.uid);
-    return peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid();
+    return peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid() || in_our_group(info->connect_fd);
 }
 
 static struct server_request *request_new(struct server *server, struct MHD_Connection *connection)

@@ -3,6 +3,7 @@
 #include "build-config.h"
 #include "settings_check.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* What the top table fills: values in place, lists of things beside them until their numbers are known. */
@@ -157,13 +158,27 @@ static void read_file(struct settings *settings, const char *const *plugin_folde
     settings_check(settings);
 }
 
+static void print_unreadable(const char *path, FILE *out)
+{
+    int why = access(path, R_OK) < 0 ? errno : EINVAL;
+
+    fprintf(out, "%s: error: %s\n", path, strerror(why));
+    if (why == ENOENT)
+        fputs("Name your configuration by --config FILE or ONSALE_CONFIG; conf/onsale.yaml is a commented one to begin "
+              "with.\n",
+              out);
+}
+
 struct settings *settings_load(const char *path, const char *const *plugin_folders, FILE *out, struct error *err)
 {
     struct settings *settings = must_calloc(1, sizeof *settings);
 
     settings->doc = config_open(path, err);
-    if (!settings->doc)
+    if (!settings->doc) {
+        if (out)
+            print_unreadable(path, out);
         goto fail;
+    }
     settings->path = arena_copy(config_arena(settings->doc), text_of(path));
     read_file(settings, plugin_folders);
     if (config_check(settings->doc, err) < 0) {

@@ -15,6 +15,7 @@ struct gatekeeper;
 struct sync;
 struct launches;
 struct dispatch;
+struct outside;
 struct estimates;
 
 struct world_site {
@@ -65,6 +66,7 @@ struct world {
     bool frozen;      /* the clock was stepped: nothing irreversible until the site's Date agrees */
     bool stopping;
 
+    struct outside *outside;
     struct dispatch *dispatch;
     struct launches *launches;
     struct estimates *estimates;

@@ -19,9 +19,10 @@ LADDER = [
     ('words', True, [['address'], ['pace'], ['brake'], ['plan'], ['gate'], ['render'], ['mime'],
                      ['templates'], ['values'], ['message']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_private'], ['store/'], ['server']]),
-    ('flow', True, [['world'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
-                    ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['sync'], ['operators']]),
-    ('doors', True, [['settings', 'settings_check', 'settings_keys'], ['check'], ['cast'], ['api'], ['daemon'], ['client'], ['cli_table'],
+    ('flow', True, [['world'], ['outside'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
+                    ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['sync'], ['operators'],
+                    ['send_test']]),
+    ('doors', True, [['settings', 'settings_check', 'settings_keys'], ['check'], ['cast'], ['api_request'], ['api'], ['daemon'], ['client'], ['cli_table'],
                      ['preview', 'cli', 'cli_report', 'cli_show', 'cli_people', 'cli_control'], ['main']]),
 ]
 

@@ -657,6 +657,8 @@ static void outbox_is_a_maildir(void **state)
     if (!world->channel)
         fail_msg("%s", err.text);
     assert_true(channel_is_local(world->channel));
+    snprintf(path, sizeof path, "%s/mail", folder);
+    assert_int_equal(stat(path, &found), -1); /* looking at a configuration makes nothing */
     for (uint32_t i = 0; i < 40; i++)
         send_one(world, i, "p@x.example");
     send_one(world, 7, "p@x.example"); /* a repeat replaces the first */
@@ -709,7 +711,7 @@ static void options_are_checked(void **state)
         {"smtp", ", url: \"smtp://127.0.0.1\", password: x", "no username"},
         {"smtp", ", url: \"smtp://127.0.0.1\", conections: 3", "did you mean \"connections\""},
         {"smtp", ", url: \"smtp://127.0.0.1\", connections: 0", "connections"},
-        {"outbox", ", path: /proc/nowhere/mail", "cannot make"},
+        {"outbox", ", path: /proc/nowhere/mail", "cannot write into"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct error err = {0};

@@ -1,0 +1,249 @@
+#include "api_request.h"
+
+#include <string.h>
+
+enum { PEOPLE_PAGE = 1000, PEOPLE_PAGE_MAX = 10000 };
+
+/* ID stands for a notice's number. `fields` are what a body may hold, each with its type: s text, b boolean, i whole
+ * number. */
+static const struct route {
+    const char *method, *path, *fields;
+} routes[API_OPERATIONS] = {
+    [API_STATUS] = {"GET", "status", ""},
+    [API_OPENINGS] = {"GET", "openings", ""},
+    [API_NOTICES] = {"GET", "notices", ""},
+    [API_SHOW] = {"GET", "notices/ID", ""},
+    [API_PEOPLE] = {"GET", "notices/ID/people", ""},
+    [API_AUDIT] = {"GET", "audit", ""},
+    [API_SUPPRESSIONS] = {"GET", "suppressions", ""},
+    [API_WHY] = {"POST", "why", "address:s event:s"},
+    [API_HOLD] = {"POST", "notices/ID/hold", ""},
+    [API_RELEASE] = {"POST", "notices/ID/release", "anyway:b"},
+    [API_CANCEL] = {"POST", "notices/ID/cancel", ""},
+    [API_AGAIN] = {"POST", "notices/ID/again", ""},
+    [API_RETRY] = {"POST", "notices/ID/retry", "refused:i in_doubt:b withheld:s"},
+    [API_PAUSE] = {"POST", "pause", "target:s"},
+    [API_RESUME] = {"POST", "resume", "target:s this_is_the_one:b"},
+    [API_SUPPRESS] = {"POST", "suppress", "address:s audience:s reason:s"},
+    [API_UNSUPPRESS] = {"POST", "unsuppress", "address:s audience:s"},
+    [API_SEND_TEST] = {"POST", "send-test", "rule:s to:s"},
+    [API_SYNC] = {"POST", "sync", ""},
+};
+
+/* --- The path -------------------------------------------------------------------------------------------------------
+ */
+
+static bool path_fits(struct text path, const char *pattern, struct text *id)
+{
+    struct text rest = text_of(pattern);
+
+    if (path.len > 0 && path.ptr[path.len - 1] == '/')
+        return false;
+    while (rest.len > 0 && path.len > 0) {
+        struct text want = text_cut(&rest, '/'), got = text_cut(&path, '/');
+        if (text_is(want, "ID"))
+            *id = got;
+        else if (!text_equal(want, got))
+            return false;
+        if ((rest.len == 0) != (path.len == 0))
+            return false;
+    }
+    return rest.len == 0 && path.len == 0;
+}
+
+static int find_route(const char *method, struct text path, struct api_request *out, struct error *err)
+{
+    bool known = false;
+
+    for (enum api_operation i = 0; i < API_OPERATIONS; i++) {
+        struct text id = {0};
+        if (!path_fits(path, routes[i].path, &id))
+            continue;
+        known = true;
+        if (strcmp(routes[i].method, method) != 0)
+            continue;
+        if (id.ptr && parse_i64(id, 1, INT64_MAX, &out->notice, NULL) < 0) {
+            error_set(err, ERROR_REFUSED, "a notice is a number, found \"%.*s\"", TEXT_ARGS(text_slice(id, 0, 40)));
+            return 404;
+        }
+        out->operation = i;
+        return 0;
+    }
+    if (known)
+        error_set(err, ERROR_REFUSED, "not by %.20s: what tells is asked by GET, what steers by POST", method);
+    else
+        error_set(err, ERROR_REFUSED, "there is no such operation");
+    return known ? 405 : 404;
+}
+
+/* --- The body -------------------------------------------------------------------------------------------------------
+ */
+
+static const char *type_name(char type)
+{
+    return type == 's' ? "a text" : type == 'b' ? "true or false" : "a whole number";
+}
+
+static bool type_fits(const json_t *value, char type)
+{
+    return type == 's' ? json_is_string(value) : type == 'b' ? json_is_boolean(value) : json_is_integer(value);
+}
+
+/* The type letter of a field, or 0. */
+static char field_type(const char *fields, const char *name)
+{
+    struct text rest = text_of(fields);
+
+    while (rest.len > 0) {
+        struct text type = text_cut(&rest, ' ');
+        if (text_is(text_cut(&type, ':'), name))
+            return type.ptr[0];
+    }
+    return 0;
+}
+
+static int check_body(const json_t *body, const char *fields, struct error *err)
+{
+    const char *name;
+    json_t *value;
+
+    if (body && !json_is_object(body))
+        return error_set(err, ERROR_REFUSED, "the body is not a JSON object");
+    json_object_foreach((json_t *)(uintptr_t)body, name, value)
+    {
+        char type = field_type(fields, name);
+        if (!type)
+            return error_set(err, ERROR_REFUSED, "unknown key \"%.40s\"", name);
+        if (!type_fits(value, type))
+            return error_set(err, ERROR_REFUSED, "%s: expected %s", name, type_name(type));
+    }
+    return 0;
+}
+
+static const char *text_in(const json_t *body, const char *key)
+{
+    const char *text = json_string_value(json_object_get(body, key));
+
+    return text ? text : "";
+}
+
+static int read_address(const json_t *body, const char *key, struct api_request *out, struct error *err)
+{
+    out->shown = text_in(body, key);
+    if (address_parse(text_of(out->shown), &out->address, err) == 0)
+        return 0;
+    return error_at(err, "%s", key);
+}
+
+static int read_retry(const json_t *body, struct api_request *out, struct error *err)
+{
+    const json_t *refused = json_object_get(body, "refused"), *in_doubt = json_object_get(body, "in_doubt");
+    const char *reason = text_in(body, "withheld");
+
+    if ((refused != NULL) + json_is_true(in_doubt) + (*reason != '\0') != 1)
+        return error_set(err, ERROR_REFUSED, "say whom: refused with a code, in_doubt, or withheld with a reason");
+    if (refused) {
+        json_int_t code = json_integer_value(refused);
+        if (code < 0 || code > 999)
+            return error_set(err, ERROR_REFUSED, "refused: expected a code from 0 (any) to 999");
+        out->fate = FATE_REFUSED;
+        out->code = (int)code;
+        return 0;
+    }
+    out->fate = *reason ? FATE_WITHHELD : FATE_IN_DOUBT;
+    for (enum withheld i = WITHHELD_NONE + 1; *reason && i < WITHHELD_REASONS; i++)
+        if (strcmp(withheld_name(i), reason) == 0)
+            out->withheld = i;
+    if (!*reason || out->withheld)
+        return 0;
+    return error_set(err, ERROR_REFUSED, "nobody is ever withheld for \"%.40s\"; `onsale show` lists the reasons",
+                     reason);
+}
+
+static int read_target(const json_t *body, struct api_request *out, struct error *err)
+{
+    static const char notice[] = "notice:", notifier[] = "notifier:";
+    struct text target = text_of(text_in(body, "target"));
+
+    out->target = text_in(body, "target");
+    if (target.len == 0)
+        return 0;
+    if (text_starts(target, notice)) {
+        if (parse_i64(text_slice(target, strlen(notice), target.len), 1, INT64_MAX, &out->target_notice, err) == 0)
+            return 0;
+        return error_at(err, "target");
+    }
+    if (!text_starts(target, notifier))
+        return error_set(err, ERROR_REFUSED, "target: expected \"\" (everything), notice:ID or notifier:NAME");
+    out->target_notifier = out->target + strlen(notifier);
+    return 0;
+}
+
+static int read_arguments(const json_t *body, struct api_request *out, struct error *err)
+{
+    out->event = text_in(body, "event");
+    out->audience = text_in(body, "audience");
+    out->reason = text_in(body, "reason");
+    out->rule = text_in(body, "rule");
+    out->anyway = json_is_true(json_object_get(body, "anyway"));
+    out->this_is_the_one = json_is_true(json_object_get(body, "this_is_the_one"));
+    switch (out->operation) {
+    case API_WHY:
+    case API_SUPPRESS:
+    case API_UNSUPPRESS:
+        return read_address(body, "address", out, err);
+    case API_SEND_TEST:
+        return read_address(body, "to", out, err);
+    case API_RETRY:
+        return read_retry(body, out, err);
+    case API_PAUSE:
+    case API_RESUME:
+        return read_target(body, out, err);
+    default:
+        return 0;
+    }
+}
+
+int api_request_read(const char *method, const char *path, const json_t *body, struct api_request *out,
+                     struct error *err)
+{
+    static const char root[] = "/api/v1/";
+    struct text rest = text_of(path);
+
+    *out = (struct api_request){.shown = "", .target = ""};
+    if (!text_starts(rest, root)) {
+        error_set(err, ERROR_REFUSED, "the API is under /api/v1/");
+        return 404;
+    }
+    int status = find_route(method, text_slice(rest, strlen(root), rest.len), out, err);
+    if (status)
+        return status;
+    if (check_body(body, routes[out->operation].fields, err) < 0 || read_arguments(body, out, err) < 0)
+        return 400;
+    return 0;
+}
+
+/* --- People, page by page --------------------------------------------------------------------------------------------
+ */
+
+static const char *const people_states[] = {"waiting", "claimed", "accepted", "refused", "in_doubt", "withheld"};
+
+int api_page_read(const char *state, const char *after, const char *limit, int64_t *after_out, int64_t *limit_out,
+                  struct error *err)
+{
+    bool known = state == NULL;
+
+    *after_out = 0;
+    *limit_out = PEOPLE_PAGE;
+    for (size_t i = 0; !known && i < ARRAY_LEN(people_states); i++)
+        known = strcmp(people_states[i], state) == 0;
+    if (!known)
+        error_set(err, ERROR_REFUSED, "state: expected waiting, claimed, accepted, refused, in_doubt or withheld");
+    else if (after && parse_i64(text_of(after), 0, UINT32_MAX, after_out, err) < 0)
+        error_at(err, "after");
+    else if (limit && parse_i64(text_of(limit), 1, PEOPLE_PAGE_MAX, limit_out, err) < 0)
+        error_at(err, "limit");
+    else
+        return 0;
+    return 400;
+}

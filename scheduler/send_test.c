@@ -1,0 +1,100 @@
+#include "send_test.h"
+
+#include <string.h>
+
+enum { NAMED_MAX = 100 };
+
+/* What the message is about. */
+struct subject {
+    const struct notice *notice;
+    struct notice *sample; /* the same one, when it had to be made; owned */
+    const struct definition *open[NAMED_MAX];
+    size_t open_count;
+    const struct site_settings *site;
+};
+
+/* The earliest that is alive and has something to name. */
+static void take_notice(struct subject *subject, struct world *world, const struct rule *rule,
+                        const struct notice *notice)
+{
+    struct world_site *site = world_site(world, notice->site);
+
+    if (!site || !site->settings || strcmp(notice->rule, rule->name) != 0 || notice_final(notice) ||
+        notice->state == NOTICE_WITHDRAWN || (subject->notice && subject->notice->due_at_ms <= notice->due_at_ms))
+        return;
+    const struct definition *open[NAMED_MAX];
+    size_t count = plan_members(notice, rule, &site->definitions, open, NAMED_MAX);
+    if (count == 0)
+        return;
+    subject->open_count = count < NAMED_MAX ? count : NAMED_MAX;
+    memcpy(subject->open, open, subject->open_count * sizeof *open);
+    subject->notice = notice;
+    subject->site = site->settings;
+}
+
+static void make_sample(struct subject *subject, const struct world *world, const struct rule *rule)
+{
+    const struct definition *const *samples = message_sample_definitions(&subject->open_count);
+
+    memcpy(subject->open, samples, subject->open_count * sizeof *samples);
+    subject->site = world->sites[0].settings;
+    subject->sample = notice_new(
+        0, subject->site->name, samples[0]->event_id, rule->name, rule->when.kind,
+        rule->when.kind == MOMENT_SALE_START ? samples[0]->sale_starts_at_ms : samples[0]->sale_ends_at_ms, 1);
+    subject->notice = subject->sample;
+}
+
+static int make_message(const struct subject *subject, const struct world *world, const struct world_rule *rule,
+                        const struct address *to, struct message *out, struct error *err)
+{
+    struct message_batch_spec spec = {
+        .templates = rule->templates,
+        .sender = world->sender,
+        .mail = rule->mail,
+        .keys = world->keys,
+        .locales = world->locales,
+        .zones = world->zones,
+        .notice = subject->notice,
+        .channel = channel_settings(rule->channel)->name,
+        .open = subject->open,
+        .open_count = subject->open_count,
+        .site_zone = subject->site->time_zone,
+        .site_language = subject->site->language,
+        .date_ms = clock_now_ms(world->clock),
+        .test = true,
+    };
+    unsigned char key[PERSON_KEY_SIZE]; /* nobody's: no test has the Message-ID of another, or of the real message */
+    struct message_person person = {.key = key, .source = TEXT("test"), .address = text_of(to->text)};
+    struct message_batch *batch = message_batch_new(&spec, err);
+
+    for (size_t i = 0; i < sizeof key; i += sizeof(uint64_t)) {
+        uint64_t random = crypt_random_u64();
+        memcpy(key + i, &random, sizeof random);
+    }
+    int rc = batch ? message_make(batch, &person, out, err) : -1;
+    message_batch_free(batch);
+    return rc;
+}
+
+struct letter *send_test(struct world *world, struct world_rule *rule, const struct address *to, outside_done_fn *done,
+                         void *ctx, struct error *err)
+{
+    struct subject subject = {0};
+    struct letter *letter = NULL;
+    struct message message;
+
+    for (size_t i = 0; i < world->notices.count; i++)
+        take_notice(&subject, world, rule->plan.rule, world->notices.at[i]);
+    if (!subject.notice)
+        make_sample(&subject, world, rule->plan.rule);
+    message_init(&message);
+    if (make_message(&subject, world, rule, to, &message, err) == 0) {
+        struct channel_delivery delivery = {
+            .to = message.to.text, .from = message.from, .token = message.token, .raw = message.raw};
+        letter = outside_send(world->outside, rule->channel, &delivery, done, ctx);
+        message.raw = delivery.raw; /* empty: the channel has the bytes */
+    }
+    message_clear(&message);
+    notice_free(subject.sample);
+    return letter;
+}

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""What the commands say, and the exit code, when they are used wrongly or there is nothing to talk to: 0 fine, 1 failed,
+2 usage, 3 configuration. Each line: what is typed, the exit code, and what must be said."""
+
+import os
+import pty
+import socket
+import subprocess
+
+import small
+
+ALONE = [  # no state yet, no daemon
+    ([], 0, "usage: onsale COMMAND"),
+    (["help"], 0, "onsale help COMMAND"),
+    (["--help"], 0, "usage: onsale COMMAND"),
+    (["version"], 0, "onsale "),
+    (["help", "show"], 0, "usage: onsale show NOTICE [--json]"),
+    (["show", "--help"], 0, "usage: onsale show NOTICE"),
+    (["help", "shwo"], 2, 'did you mean "show"?'),
+    (["peple"], 2, 'did you mean "people"?'),
+    (["frobnicate"], 2, 'there is no command "frobnicate" (known: run'),
+    (["\x1b[31mred"], 2, "\\x1b[31mred"),
+    (["show"], 2, "NOTICE is missing"),
+    (["show", ""], 2, "NOTICE is missing"),
+    (["show", "abc"], 2, "NOTICE is a number"),
+    (["show", "0"], 2, "NOTICE is a number"),
+    (["show", "-1"], 2, "NOTICE is a number"),
+    (["show", "99999999999999999999"], 2, "NOTICE is a number"),
+    (["show", "1", "2"], 2, 'what is "2" for?'),
+    (["notices", "x"], 2, 'what is "x" for?'),
+    (["notices", "--jsno"], 2, 'unknown option --jsno (did you mean "json"?)'),
+    (["notices", "--anyway"], 2, "unknown option --anyway"),
+    (["notices", "-j"], 2, "options have two dashes"),
+    (["notices", "--json=yes"], 2, "no value goes with --json"),
+    (["notices", "--config"], 2, "a value is missing behind --config"),
+    (["notices", "--config="], 2, "a value is missing behind --config"),
+    (["people", "1", "--state", "gone"], 2, "--state is one of waiting"),
+    (["why"], 2, "ADDRESS is missing"),
+    (["why", "nobody"], 2, "ADDRESS: expected an address"),
+    (["why", "a b@c.example"], 2, "ADDRESS: a blank"),
+    (["why", "a@b.example\r\nX: y"], 2, "ADDRESS:"),
+    (["why", b"\xff@b.example"], 2, "ADDRESS:"),
+    (["suppress", "nobody"], 2, "ADDRESS:"),
+    (["send-test", "on-sale"], 2, "--to ADDRESS"),
+    (["send-test", "on-sale", "--to", "nobody"], 2, "--to: expected an address"),
+    (["retry", "1"], 2, "--refused CODE, --in-doubt or --withheld REASON"),
+    (["retry", "1", "--in-doubt", "--refused", "550"], 2, "--refused CODE, --in-doubt or --withheld REASON"),
+    (["retry", "1", "--refused", "many"], 2, "--refused: expected a whole number"),
+    (["retry", "1", "--withheld", "luck"], 2, '--withheld is one of "suppressed"'),
+    (["notices", "--config", "/nowhere/onsale.yaml"], 3, "--config FILE or ONSALE_CONFIG"),
+    (["run", "--config", "/nowhere/onsale.yaml"], 3, "conf/onsale.yaml"),
+    (["check", "--config", "/nowhere/onsale.yaml"], 3, "No such file"),
+    (["notices"], 1, "there is no state at"),
+    (["why", "ada@fans.example"], 1, "the first `onsale run` makes it"),
+    (["audit"], 1, "there is no state at"),
+    (["pause"], 1, "no daemon runs at"),
+    (["hold", "1"], 1, "no daemon runs at"),
+    (["sync"], 1, "no daemon runs at"),
+    (["suppress", "ada@fans.example"], 1, "no daemon runs at"),
+    (["check"], 0, "on-sale: when the sale starts"),
+    (["preview", "on-sale"], 0, "Subject: "),
+    (["preview", "on-sael"], 1, 'there is no rule "on-sael" (did you mean "on-sale"?)'),
+    (["preview", "on-sale", "--notice", "1"], 1, "no state"),
+    (["preview", "on-sale", "--subscriber", "nobody"], 2, "--subscriber: expected an address"),
+]
+
+RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
+    (["show", "77"], 1, "there is no notice 77"),
+    (["people", "77"], 1, "there is no notice 77"),
+    (["hold", "77"], 1, "there is no notice 77"),
+    (["retry", "77", "--in-doubt"], 1, "there is no notice 77"),
+    (["pause", "77"], 1, "there is no notice 77"),
+    (["pause", "post"], 1, 'there is no notifier "post"'),
+    (["resume", "post"], 1, 'there is no notifier "post"'),
+    (["hold", "1"], 1, "notice 1 is done"),
+    (["release", "1"], 1, "notice 1 is done"),
+    (["release", "2"], 1, "notice 2 is planned, not held"),
+    (["cancel", "1"], 1, "notice 1 is done"),
+    (["again", "2", "--anyway"], 1, "it has not ended yet"),
+    (["again", "1"], 1, "nothing was changed"),
+    (["retry", "1", "--refused", "550"], 0, "nobody"),
+    (["suppress", "ada@fans.example", "--audience", "vips"], 1, 'no rule reads an audience "vips"'),
+    (["suppress", "ada@fans.example", "--audience", "fans"], 0, "is not written to any more as one of audience fans"),
+    (["unsuppress", "ada@fans.example", "--audience", "fans"], 0, "may be written to again"),
+    (["unsuppress", "ada@fans.example", "--audience", "left-long-ago"], 0, "may be written to again"),
+    (["hold", "2"], 0, "notice 2 is planned, paused"),
+    (["resume", "2"], 0, "2 goes on"),
+    (["pause", "mail"], 0, "mail is paused"),
+    (["show", "2"], 0, "notifier mail"),
+    (["resume"], 0, "everything goes on"),
+    (["sync"], 0, "every site is walked"),
+    (["send-test", "no-sale", "--to", "me@arena.example"], 1, 'there is no rule "no-sale"'),
+    (["send-test", "on-sale", "--to", "me@arena.example"], 0, "accepted by mail"),
+    (["cancel", "2"], 0, "notice 2 is cancelled"),
+    (["audit"], 0, "found no problem"),
+]
+
+
+def run(b, arguments):
+    return subprocess.run([os.path.join(small.BUILD, "onsale"), *arguments], env=b.environment, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+
+
+def try_all(b, cases):
+    for arguments, code, said in cases:
+        answer = run(b, arguments)
+        text = answer.stdout.decode(errors="replace")
+        assert answer.returncode == code, f"{arguments}: {answer.returncode} instead of {code}\n{text}"
+        assert said in text, f"{arguments}: does not say {said!r}\n{text}"
+        assert not any(ord(c) < 32 and c not in "\n\r" for c in text), f"{arguments}: control characters\n{text!r}"
+
+
+def on_terminal(b, *arguments, **more):
+    """What a terminal gets."""
+    master, slave = pty.openpty()
+    child = subprocess.Popen([os.path.join(small.BUILD, "onsale"), *arguments], env={**b.environment, **more},
+                             stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
+    os.close(slave)
+    got = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        got += chunk
+    assert child.wait(timeout=60) == 0, got
+    os.close(master)
+    return got.decode()
+
+
+def colours(b):
+    assert "\x1b[1m" in on_terminal(b, "notices") and "\x1b[" not in on_terminal(b, "notices", NO_COLOR="1")
+    assert "\x1b" not in b.run("notices").stdout
+    for command in (["notices"], ["openings"], ["show", "1"], ["why", "ada@fans.example"], ["notices", "--json"],
+                    ["people", "1"]):
+        shown = on_terminal(b, *command, NO_COLOR="1")
+        assert "\x1b" not in shown and "\u202e" not in shown and "\u009b" not in shown, (command, shown)
+    assert "EET" in b.run("notices", TZ="Europe/Vilnius").stdout or "EEST" in b.run("notices", TZ="Europe/Vilnius").stdout
+
+
+def hostile_requests(b):
+    """Whatever is sent to the socket, the daemon answers with a problem, or hangs up, and goes on."""
+    requests = [
+        (b"POST", b"suppress", b"[]", 400), (b"POST", b"suppress", b"{", 400), (b"POST", b"suppress", b'{"address": 7}', 400),
+        (b"POST", b"suppress", b'{"address": "a@b.example", "color": 1}', 400), (b"POST", b"suppress", b"{}", 400),
+        (b"POST", b"suppress", b'{"address": "a@b.example", "address": "c@d.example"}', 400),
+        (b"POST", b"suppress", b'{"address": "\\u0000@b.example"}', 400), (b"POST", b"pause", b'{"target": "moon:1"}', 400),
+        (b"POST", b"pause", b'{"target": "notice:x"}', 400), (b"POST", b"notices/1/retry", b"{}", 400),
+        (b"POST", b"notices/1/retry", b'{"refused": 1.5}', 400), (b"POST", b"notices/1/retry", b'{"refused": -1}', 400),
+        (b"POST", b"notices/x/hold", b"", 404), (b"POST", b"notices/0/hold", b"", 404),
+        (b"POST", b"notices/1/hold/it", b"", 404), (b"GET", b"notices/1/hold", b"", 405), (b"POST", b"notices", b"", 405),
+        (b"DELETE", b"notices/1", b"", 405), (b"GET", b"nothing", b"", 404), (b"GET", b"", b"", 404),
+        (b"GET", b"notices/1/people?limit=0", b"", 400), (b"GET", b"notices/1/people?after=-1", b"", 400),
+        (b"GET", b"notices/1/people?state=gone", b"", 400), (b"POST", b"why", b"[" * 5000, 400),
+        (b"POST", b"why", b'{"address": "' + b"a" * 70000 + b'"}', 413), (b"POST", b"notices/1/again/", b"", 404),
+        (b"POST", b"notices/2/release", b'{"anyway": "yes"}', 400), (b"POST", b"notices/2/release", b"", 409),
+    ]
+    for method, path, body, status in requests:
+        got = talk(b, b"%s /api/v1/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" %
+                   (method, path, len(body), body))
+        assert got.startswith(b"HTTP/1.1 %d " % status), (method, path, body[:80], status, got[:400])
+        assert b"application/problem+json" in got and b'"detail"' in got, (path, got)
+    for raw in (b"\x00" * 100, b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+                b"POST /api/v1/sync HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+                b"POST /api/v1/sync HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n"):
+        talk(b, raw)
+    assert b.run("audit").returncode == 0
+
+
+def talk(b, request):
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(20)
+        line.connect(b.path("onsale.sock"))
+        try:
+            line.sendall(request)
+            line.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        got = b""
+        try:
+            while chunk := line.recv(65536):
+                got += chunk
+        except OSError:
+            pass
+        return got
+
+
+def test(b):
+    b.sale(600)
+    try_all(b, ALONE)
+    assert not os.path.exists(b.path("mails")), "looking at a configuration makes no folders"
+    b.sale(3, title="Red \x1b[31mNight \u202eabc\u009b1m")
+    b.start()
+    b.wait(lambda: len(b.json("notices")) == 2 and b.state(1) == "done")
+    colours(b)
+    hostile_requests(b)
+    try_all(b, RUNNING)
+    sent = [open(path, "rb").read() for path in b.mails()]
+    assert sum(b"[Test]" in mail or b"=5BTest=5D" in mail for mail in sent) == 1
+    assert b.json("show", "1")["counts"]["planned"] == 3, "a test message is outside the ledger"
+
+
+small.main(test)
