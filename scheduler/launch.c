@@ -133,21 +133,22 @@ void launch_move(struct launch *launch, enum notice_state to, enum notice_reason
 /* --- Looking --------------------------------------------------------------------------------------------------------
  */
 
-/* Nobody was awake in time, or it was held too long. Not while the clock is in doubt. What an operator holds waits for
- * the operator: a late release asks first. */
+/* Nobody was awake in time, or it was held too long. While the clock is in doubt it is neither given up nor begun. What
+ * an operator holds waits for the operator: a late release asks first. */
 static bool missed(struct launch *launch, int64_t now_ms)
 {
     struct notice *notice = launch->notice;
     int64_t by_ms = plan_start_by_ms(notice, launch->rule->plan.rule);
 
-    if (notice->claimed || notice->catch_up_waived || launch->world->frozen || notice->state == NOTICE_SENDING ||
+    if (notice->claimed || notice->catch_up_waived || notice->state == NOTICE_SENDING ||
         (notice->state == NOTICE_HELD && notice->reason == REASON_OPERATOR))
         return false;
     if (now_ms <= by_ms) {
         look_at(launch, by_ms + 1);
         return false;
     }
-    launch_move(launch, NOTICE_MISSED, REASON_LATE, NULL);
+    if (!launch->world->frozen)
+        launch_move(launch, NOTICE_MISSED, REASON_LATE, NULL);
     return true;
 }
 
