@@ -8,7 +8,7 @@ until 08:30:00
 step +365d
 until +5m
 expect frozen yes
-expect on-sale ready
+expect on-sale planned
 step -365d
 until 08:37:00
 never before 09:00:00
