@@ -5,7 +5,7 @@
 
 enum {
     STORE_PAUSE_MS = 1000, /* after a failed commit */
-    HAND_MS = 1, /* of the loop for handing over, before others have their turn: answers of mail servers, say */
+    HAND_MS = 2, /* of the loop for handing over, before others have their turn: answers of mail servers, say */
 };
 
 static void request_launch(struct sending *sending);
