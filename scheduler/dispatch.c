@@ -486,6 +486,8 @@ void sending_close(struct sending **sending)
         }
     if (line->first == mine)
         line->first = NULL;
+    if (!line->sendings)
+        channel_rest(line->channel); /* the next release warms it again */
     store_cancel(&mine->opening);
     again_clear(&mine->again);
     message_batch_free(mine->batch);

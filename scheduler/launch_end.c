@@ -25,11 +25,11 @@ static void on_done(void *ctx)
 {
     struct launch *launch = ctx;
 
-    sending_close(&launch->sending);
     if (launch->notice->state == NOTICE_HELD) /* the last came home behind the hold: nobody is left to wait for */
         launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
     if (launch->notice->state == NOTICE_SENDING)
         launch_finish(launch);
+    sending_close(&launch->sending);
 }
 
 static void on_expired(void *ctx)
@@ -53,9 +53,9 @@ static void on_stopped(void *ctx)
 {
     struct launch *launch = ctx;
 
-    sending_close(&launch->sending);
     if (launch->notice->state == NOTICE_SENDING && launch->notice->rest != WITHHELD_NONE)
         launch_finish(launch);
+    sending_close(&launch->sending);
     launch_save(launch);
     if (launch_now_ms(launch) < launch_deadline_ms(launch))
         launch_go_on(launch); /* released again while the last ones were still out */

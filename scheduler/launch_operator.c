@@ -225,12 +225,28 @@ static int mark_notice(struct launches *launches, const char *target, bool pause
     return 0;
 }
 
+/* A pause of something that does not exist would stop nothing, and nobody would know. */
+static int check_target(const struct world *world, const char *target, struct error *err)
+{
+    static const char notifier[] = "notifier:";
+    const char *name = target + strlen(notifier);
+
+    if (!*target || text_starts(text_of(target), "notice:"))
+        return 0;
+    if (!text_starts(text_of(target), notifier))
+        return error_set(err, ERROR_REFUSED, "\"%s\" is neither a notice nor a notifier", target);
+    for (size_t i = 0; i < world->channel_count; i++)
+        if (strcmp(channel_settings(world->channels[i])->name, name) == 0)
+            return 0;
+    return error_set(err, ERROR_REFUSED, "there is no notifier \"%s\"", name);
+}
+
 int launch_pause(struct launches *launches, const char *target, const char *who, struct error *err)
 {
     struct world *world = launches->world;
     int64_t now_ms = clock_now_ms(world->clock);
 
-    if (mark_notice(launches, target, true, err) < 0)
+    if (check_target(world, target, err) < 0 || mark_notice(launches, target, true, err) < 0)
         return -1;
     world_pause(world, target, who, now_ms);
     store_pause_change(

@@ -350,6 +350,24 @@ static void on_suspects(void *ctx, const struct gate_answer *answer)
 /* --- Planning -------------------------------------------------------------------------------------------------------
  */
 
+/* Found too late already, as after an outage: no launch will look at it, so it is told here. */
+static void tell_missed(struct world *world, const struct notice *notice)
+{
+    auto_buf struct buf subject = {0}, body = {0};
+
+    if (!world->tell_operators || notice->reason != REASON_LATE)
+        return;
+    buf_init(&subject, 256);
+    buf_init(&body, 1024);
+    buf_addf(&subject, "Missed: %s (notice %lld)", notice->rule, (long long)notice->id);
+    buf_addf(&body, "Notice %lld, rule %s, site %s, event %s\nwas due ", (long long)notice->id, notice->rule,
+             notice->site, notice->subject);
+    buf_add_moment(&body, notice->due_at_ms);
+    buf_addf(&body, ", and catch_up is over: nobody was told.\n\nonsale again %lld\n", (long long)notice->id);
+    if (!buf_failed(&subject) && !buf_failed(&body))
+        world->tell_operators(world->tell_ctx, subject.ptr, body.ptr);
+}
+
 static struct notice *add_notice(struct sync *sync, const struct plan_step *step)
 {
     struct world *world = sync->world;
@@ -365,6 +383,7 @@ static struct notice *add_notice(struct sync *sync, const struct plan_step *step
     if (step->action == PLAN_ADD_MISSED) {
         notice_move(notice, NOTICE_MISSED, step->reason, NULL);
         notice->ended_at_ms = now_of(sync);
+        tell_missed(world, notice);
     }
     notices_put(&world->notices, notice);
     log_line(world->log, step->reason == REASON_LATE ? LOG_WARNING : LOG_INFO,
@@ -400,6 +419,7 @@ static void change_notice(struct sync *sync, const struct plan_step *step, struc
             notice_move(notice, NOTICE_HELD, REASON_CONSENT, NULL);
         notice_move(notice, NOTICE_MISSED, step->reason, NULL);
         notice->ended_at_ms = now_of(sync);
+        tell_missed(sync->world, notice);
         break;
     case PLAN_RETIME:
         notice->due_at_ms = step->due_at_ms;
