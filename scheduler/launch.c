@@ -408,6 +408,22 @@ static void watch_progress(struct launch *launch, int64_t now_ms)
     look_at(launch, now_ms + STALL_MS / 4);
 }
 
+/* After a pause, a hold or a restart: what was read is good as long as it would be for a release; then it is read once
+ * more, so that who left meanwhile is not told. Who came meanwhile is not told either: the list is closed. */
+static bool consent_again(struct launch *launch, int64_t now_ms)
+{
+    const struct notice *notice = launch->notice;
+
+    if (launch->evidence_at_ms != MOMENT_NONE ||
+        now_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms)
+        return true;
+    if (launch->gather_failure.kind != ERROR_NONE && now_ms < launch->gather_after_ms)
+        launch_move(launch, NOTICE_HELD, REASON_CONSENT, launch->gather_failure.text);
+    if (!launch->gather)
+        gather_at(launch, now_ms, now_ms);
+    return false;
+}
+
 static void look_sending(struct launch *launch, int64_t now_ms)
 {
     struct notice *notice = launch->notice;
@@ -420,7 +436,7 @@ static void look_sending(struct launch *launch, int64_t now_ms)
     watch_progress(launch, now_ms);
     if (notice->paused || world_paused(launch->world, ""))
         return;
-    if (launch->question)
+    if (launch->question || !consent_again(launch, now_ms))
         return;
     int64_t renew_ms = launch->evidence_at_ms == MOMENT_NONE ? now_ms : launch->evidence_at_ms + EVIDENCE_RENEW_MS;
     if (launch->ask_at_ms > renew_ms)
@@ -564,7 +580,7 @@ static void on_gathered(void *ctx, const struct gather_result *result)
         notice->estimate = result->planned;
         launch->read_span_ms = now_ms - result->started_at_ms;
         if (notice->state == NOTICE_GATHERING || (notice->state == NOTICE_HELD && notice->reason == REASON_CONSENT))
-            launch_move(launch, NOTICE_READY, REASON_NONE, NULL);
+            launch_move(launch, notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);
         else
             launch_save(launch);
     }
