@@ -163,13 +163,18 @@ static json_t *reasons(struct sqlite *db, int64_t notice, struct error *err)
 {
     json_t *out = json_array();
     struct tally tally;
-    int64_t rest, withheld;
+    int64_t rest = WITHHELD_NONE, withheld;
+
+    if (sqlite_number(db, WITHHELD_NONE, &rest, err, "SELECT rest FROM notice WHERE id = ?1", "i", notice) < 0)
+        return out;
+    /* Who waited for another try is among those left: the word for them counts, not what was said before. */
     sqlite3_stmt *row = sqlite_query(
         db, err,
         "SELECT f.fate, f.withheld, f.channel, f.code, t.text, count(*) FROM fate f LEFT JOIN text t ON t.id = f.text"
         " WHERE f.notice = ?1 AND f.fate <> ?2 AND NOT EXISTS (SELECT 1 FROM fate g WHERE g.notice = f.notice AND"
-        " g.seq = f.seq AND g.step > f.step) GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC",
-        "id", notice, FATE_ACCEPTED);
+        " g.seq = f.seq AND g.step > f.step) AND (?3 = 0 OR NOT EXISTS (SELECT 1 FROM again a WHERE a.notice = f.notice"
+        " AND a.seq = f.seq)) GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC",
+        "idi", notice, FATE_ACCEPTED, rest);
     while (row && sqlite_step(db, row, err) == 1) {
         enum withheld why = (enum withheld)sqlite3_column_int(row, 1);
         json_array_append_new(out, reason_row(fate_name((enum fate)sqlite3_column_int(row, 0)),
@@ -178,7 +183,6 @@ static json_t *reasons(struct sqlite *db, int64_t notice, struct error *err)
                                               sqlite_json_text(row, 4), sqlite3_column_int64(row, 5)));
     }
     if (sqlite_tally(db, notice, &tally, NULL, NULL, err) == 0 &&
-        sqlite_number(db, 0, &rest, err, "SELECT rest FROM notice WHERE id = ?1", "i", notice) == 0 &&
         sqlite_number(db, 0, &withheld, err, "SELECT sum(withheld) FROM counter WHERE notice = ?1", "i", notice) == 0 &&
         rest && tally.withheld > withheld)
         json_array_append_new(out, reason_row(fate_name(FATE_WITHHELD), json_string(withheld_name((enum withheld)rest)),

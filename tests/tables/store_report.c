@@ -129,6 +129,25 @@ static void show(void **state)
     assert_int_equal(b->failure.kind, ERROR_REFUSED);
 }
 
+/* Each of those left stands under one reason: number 6 waited for another try, and is one of three that expired. */
+static void who_is_left_is_counted_once(void **state)
+{
+    struct bench *b = *state;
+    struct notice *n = bench_notice(1);
+    int64_t sum = 0;
+    size_t i;
+    json_t *reason;
+
+    n->rest = WITHHELD_EXPIRED;
+    bench_put(b, n);
+    notice_free(n);
+    json_t *one = bench_report(b, &(struct store_report){.kind = REPORT_SHOW, .notice = 1});
+    is(one, "counts.withheld", "4");
+    json_array_foreach(json_object_get(one, "reasons"), i, reason) sum +=
+        json_integer_value(json_object_get(reason, "count"));
+    assert_int_equal(sum, 6); /* refused, in doubt, bad address, three expired */
+}
+
 static void people(void **state)
 {
     struct bench *b = *state;
@@ -281,6 +300,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(notices_and_openings),
         TEST(show),
+        TEST(who_is_left_is_counted_once),
         TEST(people),
         TEST(why),
         TEST(suppressions),
