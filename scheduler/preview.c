@@ -18,6 +18,8 @@ struct preview {
     const struct definition *open[NAMED_MAX];
     size_t open_count;
     const struct site_settings *site;
+    struct store_delivery person; /* texts in the arena, or literals */
+    struct arena arena;
 };
 
 static int choose_rule(struct preview *preview, const char *name, struct error *err)
@@ -41,7 +43,8 @@ static int choose_rule(struct preview *preview, const char *name, struct error *
                                           .list_id = notifier->list_id,
                                           .unsubscribe_url = notifier->unsubscribe_url,
                                           .one_click = notifier->one_click};
-    preview->site = &settings->sites[0];
+    preview->site =
+        preview->rule->sites.count ? settings_site(settings, preview->rule->sites.at[0]) : &settings->sites[0];
     return 0;
 }
 
@@ -85,9 +88,60 @@ static void make_sample(struct preview *preview)
     preview->notice = preview->sample;
 }
 
-static int write_message(struct preview *preview, const struct cli *cli, struct error *err)
+/* Names that a link wants of the person ("attributes.uuid"), each with something in its place. */
+static char *sample_attributes(const char *link)
+{
+    static const char prefix[] = "attributes.";
+    json_t *sample = json_object();
+
+    for (const char *at = strstr(link, prefix); at; at = strstr(at, prefix)) {
+        char name[64];
+        at += strlen(prefix);
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "}| \t"), at);
+        json_object_set_new(sample, name, json_string("sample"));
+    }
+    char *text = json_dumps(sample, JSON_COMPACT);
+    json_decref(sample);
+    return text;
+}
+
+/* As the ledger knows them, when this notice has gathered them; else somebody who might be. */
+static int choose_person(struct preview *preview, const struct cli *cli, struct error *err)
+{
+    const char *address = cli->subscriber ? cli->subscriber : "subscriber@example.org";
+    struct store_delivery *person = &preview->person;
+    unsigned char key[PERSON_KEY_SIZE];
+    struct address parsed;
+    int found = 0;
+
+    if (address_parse(text_of(address), &parsed, err) < 0)
+        return -1;
+    crypt_person_key(&preview->keys, parsed.key, key);
+    if (cli->subscriber && cli->notice)
+        found = store_person_now(preview->client.store, preview->notice->id, key, &preview->arena, person, err);
+    if (found < 0)
+        return -1;
+    if (!found) {
+        if (cli->subscriber && cli->notice)
+            fprintf(stderr, "onsale: %s is not among the people of notice %s; name and link are samples\n", parsed.text,
+                    cli->notice);
+        memcpy(person->key, key, sizeof key);
+        auto_free char *attributes = sample_attributes(preview->mail.unsubscribe_url);
+        person->source = text_of(preview->rule->audiences.at[0]);
+        person->source_id = TEXT("1");
+        person->address = text_of(arena_copy(&preview->arena, text_of(parsed.text)));
+        person->name = TEXT("Ada Nowak");
+        person->attributes = text_of(arena_copy(&preview->arena, text_of(attributes)));
+    }
+    if (cli->language)
+        person->locale = text_of(cli->language);
+    return 0;
+}
+
+static int write_message(struct preview *preview, struct error *err)
 {
     auto_free const char **folders = settings_template_folders(preview->client.settings);
+    const struct store_delivery *stored = &preview->person;
     struct locales *locales = locales_new(err);
     struct zones *zones = zones_new();
     struct message_templates *templates =
@@ -107,26 +161,24 @@ static int write_message(struct preview *preview, const struct cli *cli, struct 
         .site_language = preview->site->language,
         .date_ms = preview->notice->due_at_ms,
     };
-    struct message_batch *batch = templates ? message_batch_new(&spec, err) : NULL;
-    const char *address = cli->subscriber ? cli->subscriber : "subscriber@example.org";
-    struct address parsed;
-    unsigned char key[PERSON_KEY_SIZE] = {0};
+    struct message_person person = {.key = stored->key,
+                                    .source = stored->source,
+                                    .source_id = stored->source_id,
+                                    .address = stored->address,
+                                    .name = stored->name,
+                                    .locale = stored->locale,
+                                    .zone = stored->zone,
+                                    .attributes = stored->attributes};
     struct message message;
-    int rc = -1;
 
     message_init(&message);
-    if (batch && address_parse(text_of(address), &parsed, err) == 0) {
-        crypt_person_key(&preview->keys, parsed.key, key);
-        struct message_person person = {.key = key,
-                                        .source = text_of("preview"),
-                                        .source_id = text_of("1"),
-                                        .address = text_of(address),
-                                        .name = text_of("Ada Nowak"),
-                                        .locale = text_of(cli->language)};
-        rc = message_make(batch, &person, &message, err);
-    }
-    if (rc == 0)
-        fwrite(message.raw.ptr, 1, message.raw.len, stdout);
+    if (templates && !message_templates_serve(templates, preview->rule->when.kind))
+        error_set(err, ERROR_CONFIG, "rule %s: template %s says what a %s notice does not know", preview->rule->name,
+                  preview->rule->template_name, moment_kind_name(preview->rule->when.kind));
+    struct message_batch *batch = templates && err->kind == ERROR_NONE ? message_batch_new(&spec, err) : NULL;
+    int rc = batch ? message_make(batch, &person, &message, err) : -1;
+    if (rc == 0 && fwrite(message.raw.ptr, 1, message.raw.len, stdout) != message.raw.len)
+        rc = error_set(err, ERROR_TRY_LATER, "standard output cannot be written to");
     message_clear(&message);
     message_batch_free(batch);
     message_templates_free(templates);
@@ -153,7 +205,10 @@ int cli_preview(const struct cli *cli)
     else if (rc == 0)
         make_sample(&preview);
     if (rc == 0)
-        rc = write_message(&preview, cli, &err);
+        rc = choose_person(&preview, cli, &err);
+    if (rc == 0)
+        rc = write_message(&preview, &err);
+    arena_clear(&preview.arena);
     notice_free(preview.sample);
     store_image_clear(&preview.image);
     client_close(&preview.client);

@@ -248,3 +248,28 @@ json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, st
     return json_pack("{s:s?, s:o, s:o}", "address", what->address, "suppressed", suppressed(db, what->key, err),
                      "notices", list);
 }
+
+int sqlite_person(struct sqlite *db, int64_t notice, const unsigned char *key, struct arena *arena,
+                  struct store_delivery *out, struct error *err)
+{
+    sqlite3_stmt *row = sqlite_query(
+        db, err,
+        "SELECT p.seq, p.source, p.source_id, p.address, p.name, p.locale, p.zone, p.attributes FROM notice n"
+        " JOIN told t ON t.roll = n.roll AND t.key = ?2 JOIN person p ON p.roll = t.roll AND p.seq = t.seq"
+        " WHERE n.id = ?1",
+        "ik", notice, key);
+    int rc = row ? sqlite_step(db, row, err) : -1;
+
+    if (rc != 1)
+        return rc;
+    *out = (struct store_delivery){.notice = notice, .seq = (uint32_t)sqlite3_column_int64(row, 0), .attempt = 1};
+    memcpy(out->key, key, sizeof out->key);
+    struct text *const texts[] = {&out->source, &out->source_id, &out->address,   &out->name,
+                                  &out->locale, &out->zone,      &out->attributes};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct text t = sqlite_text(row, (int)i + 1);
+        *texts[i] = (struct text){arena_copy(arena, t), t.len};
+    }
+    sqlite_done(row);
+    return 1;
+}

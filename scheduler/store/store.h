@@ -202,6 +202,11 @@ struct store_turned {
 typedef void store_turn_fn(void *ctx, const struct store_turned *result);
 struct store_job *store_turn(struct store *store, const struct store_turn *turn, store_turn_fn *done, void *ctx);
 
+/* What is stored of one person of a notice; blocking, for commands. 1: found, texts live in `arena`; 0: not among its
+ * people, or forgotten by now; -1. */
+int store_person_now(struct store *store, int64_t notice, const unsigned char *key, struct arena *arena,
+                     struct store_delivery *out, struct error *err);
+
 /* Evidence of the gate, one JSON text per question asked. */
 struct store_job *store_evidence(struct store *store, int64_t notice, int64_t at_ms, const char *json,
                                  store_done_fn *done, void *ctx);

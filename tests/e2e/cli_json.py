@@ -3,6 +3,8 @@
 a running daemon and without one."""
 
 import csv
+import email
+import email.policy
 import io
 import re
 
@@ -103,6 +105,29 @@ def check_values(answers):
     assert answers["audit"]["problems"] == []
 
 
+def previews(b):
+    """The exact message: of somebody the ledger knows, with their name, language and zone; of a sample otherwise."""
+    raw = b.run("preview", "on-sale", "--notice", "1", "--subscriber", "bert@fans.example")
+    assert raw.returncode == 0 and raw.stderr == "", raw
+    mail = email.message_from_string(raw.stdout, policy=email.policy.default)
+    assert mail["To"] == "Bert Maier <bert@fans.example>" and "Summer Night" in mail["Subject"], raw.stdout
+    assert "Tickets" in mail.get_body(("plain",)).get_content() and mail.get_body(("html",)) is not None
+    assert "MEZ" in mail.get_body(("plain",)).get_content() or "MESZ" in mail.get_body(("plain",)).get_content() \
+        or "GMT+1" in mail.get_body(("plain",)).get_content(), mail.get_body(("plain",)).get_content()
+    english = b.run("preview", "on-sale", "--notice", "1", "--subscriber", "ada@fans.example").stdout
+    sent = [open(path, encoding="utf-8", newline="").read() for path in b.mails()]
+    same = [m for m in sent if "To: Ada Nowak <ada@fans.example>" in m]
+    assert len(same) == 1 and without_date(same[0]) == without_date(english), (same, english)
+    stranger = b.run("preview", "on-sale", "--notice", "1", "--subscriber", "nobody@fans.example")
+    assert stranger.returncode == 0 and "is not among the people" in stranger.stderr, stranger
+    sample = email.message_from_string(b.run("preview", "ending", "--language", "de").stdout, policy=email.policy.default)
+    assert sample["To"] == "Ada Nowak <subscriber@example.org>", sample
+
+
+def without_date(raw):
+    return [line.strip() for line in raw.splitlines() if not line.startswith("Date:")]
+
+
 def test(b):
     b.sale(3)
     b.start()
@@ -114,7 +139,9 @@ def test(b):
     with_daemon = ask_all(b)
     check_shapes(with_daemon)
     check_values(with_daemon)
+    previews(b)
     b.stop()
+    previews(b)
     without = ask_all(b)
     for key, answer in with_daemon.items():
         assert without[key] == answer, f"{key}: {answer} with a daemon, {without[key]} without"

@@ -10,8 +10,8 @@ import sys
 import tempfile
 import time
 
-BUILD = os.environ["ONSALE_BUILD"]
-SOURCE = os.environ["ONSALE_SOURCE"]
+SOURCE = os.environ.get("ONSALE_SOURCE") or os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.environ.get("ONSALE_BUILD") or os.path.join(SOURCE, "build")
 
 PEOPLE = """email,name,locale,time_zone,status,events,city
 ada@fans.example,Ada Nowak,en,Europe/Vilnius,subscribed,summer-night,Vilnius
