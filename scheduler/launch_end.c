@@ -21,6 +21,41 @@ int64_t launch_deadline_ms(const struct launch *launch)
     return end_ms;
 }
 
+/* One line and one mail when it is over. Everything else is asked of the ledger by `show`. */
+static void report(struct launch *launch, const char *how)
+{
+    struct notice *notice = launch->notice;
+    struct world *world = launch->world;
+    struct tally tally = tally_with_rest(notice->tally, notice->rest);
+    bool begun = notice->first_handover_at_ms != MOMENT_NONE;
+    int64_t late_ms = begun ? notice->first_handover_at_ms - notice->due_at_ms : 0;
+    int64_t span_ms = begun ? notice->last_handover_at_ms - notice->first_handover_at_ms : 0;
+    auto_buf struct buf subject = {0}, body = {0};
+
+    notice->tally = tally;
+    log_line(world->log, LOG_NOTICE,
+             "event=report notice=%lld rule=%s people=%lld accepted=%lld refused=%lld in_doubt=%lld withheld=%lld "
+             "late_ms=%lld span_ms=%lld",
+             (long long)notice->id, notice->rule, (long long)tally.planned, (long long)tally.accepted,
+             (long long)tally.refused, (long long)tally.in_doubt, (long long)tally.withheld, (long long)late_ms,
+             (long long)span_ms);
+    if (!world->tell_operators)
+        return;
+    buf_init(&subject, 256);
+    buf_addf(&subject, "%s: %s, %lld of %lld accepted (notice %lld)", how, notice->rule, (long long)tally.accepted,
+             (long long)tally.planned, (long long)notice->id);
+    buf_init(&body, 4096);
+    buf_addf(&body,
+             "Rule %s at site %s is %s%s%s.\n\npeople %lld\naccepted %lld\nrefused %lld\nin doubt %lld\nwithheld %lld\n"
+             "first hand-over %lld ms after it was due, all within %lld ms\n\nonsale show %lld\n",
+             notice->rule, notice->site, notice_state_name(notice->state), notice->reason ? ": " : "",
+             notice_reason_name(notice->reason), (long long)tally.planned, (long long)tally.accepted,
+             (long long)tally.refused, (long long)tally.in_doubt, (long long)tally.withheld, (long long)late_ms,
+             (long long)span_ms, (long long)notice->id);
+    if (!buf_failed(&body) && !buf_failed(&subject))
+        world->tell_operators(world->tell_ctx, subject.ptr, body.ptr);
+}
+
 static void on_done(void *ctx)
 {
     struct launch *launch = ctx;
@@ -53,8 +88,14 @@ static void on_stopped(void *ctx)
 {
     struct launch *launch = ctx;
 
-    if (launch->notice->state == NOTICE_SENDING && launch->notice->rest != WITHHELD_NONE)
+    const struct notice *notice = launch->notice;
+
+    if (notice->state == NOTICE_SENDING && notice->rest != WITHHELD_NONE)
         launch_finish(launch);
+    else if (notice->claimed && notice->state == NOTICE_WITHDRAWN)
+        report(launch, "Withdrawn in the middle");
+    else if (notice->claimed && notice->state == NOTICE_CANCELLED)
+        report(launch, "Cancelled in the middle");
     sending_close(&launch->sending);
     launch_save(launch);
     if (launch_now_ms(launch) < launch_deadline_ms(launch))
@@ -165,41 +206,10 @@ void launch_go_on(struct launch *launch)
     sending_allow(launch->sending, launch->evidence_at_ms + evidence_good_ms);
 }
 
-/* One line and one mail: the report. Everything else is asked of the ledger by `show`. */
 void launch_finish(struct launch *launch)
 {
-    struct notice *notice = launch->notice;
-    struct world *world = launch->world;
-    struct tally tally = tally_with_rest(notice->tally, notice->rest);
-    int64_t late_ms =
-        notice->first_handover_at_ms == MOMENT_NONE ? 0 : notice->first_handover_at_ms - notice->due_at_ms;
-    int64_t span_ms =
-        notice->first_handover_at_ms == MOMENT_NONE ? 0 : notice->last_handover_at_ms - notice->first_handover_at_ms;
-    auto_buf struct buf body = {0};
-
-    notice->tally = tally;
     launch_move(launch, NOTICE_DONE, REASON_NONE, NULL);
-    log_line(world->log, LOG_NOTICE,
-             "event=report notice=%lld rule=%s people=%lld accepted=%lld refused=%lld in_doubt=%lld withheld=%lld "
-             "late_ms=%lld span_ms=%lld",
-             (long long)notice->id, notice->rule, (long long)tally.planned, (long long)tally.accepted,
-             (long long)tally.refused, (long long)tally.in_doubt, (long long)tally.withheld, (long long)late_ms,
-             (long long)span_ms);
-    if (!world->tell_operators)
-        return;
-    buf_init(&body, 4096);
-    buf_addf(&body,
-             "Rule %s at site %s is done.\n\npeople %lld\naccepted %lld\nrefused %lld\nin doubt %lld\nwithheld %lld\n"
-             "first hand-over %lld ms after it was due, all within %lld ms\n\nonsale show %lld\n",
-             notice->rule, notice->site, (long long)tally.planned, (long long)tally.accepted, (long long)tally.refused,
-             (long long)tally.in_doubt, (long long)tally.withheld, (long long)late_ms, (long long)span_ms,
-             (long long)notice->id);
-    auto_buf struct buf subject;
-    buf_init(&subject, 256);
-    buf_addf(&subject, "Done: %s, %lld of %lld accepted (notice %lld)", notice->rule, (long long)tally.accepted,
-             (long long)tally.planned, (long long)notice->id);
-    if (!buf_failed(&body) && !buf_failed(&subject))
-        world->tell_operators(world->tell_ctx, subject.ptr, body.ptr);
+    report(launch, "Done");
 }
 
 /* --- All launches ---------------------------------------------------------------------------------------------------
