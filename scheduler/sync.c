@@ -1,10 +1,10 @@
 #include "sync.h"
 
 #include "estimate.h"
+#include "follow.h"
 #include "gatekeeper.h"
 #include "launch.h"
 
-#include <assert.h>
 #include <string.h>
 
 enum {
@@ -350,117 +350,6 @@ static void on_suspects(void *ctx, const struct gate_answer *answer)
 /* --- Planning -------------------------------------------------------------------------------------------------------
  */
 
-/* Found too late already, as after an outage: no launch will look at it, so it is told here. */
-static void tell_missed(struct world *world, const struct notice *notice)
-{
-    auto_buf struct buf subject = {0}, body = {0};
-
-    if (!world->tell_operators || notice->reason != REASON_LATE)
-        return;
-    buf_init(&subject, 256);
-    buf_init(&body, 1024);
-    buf_addf(&subject, "Missed: %s (notice %lld)", notice->rule, (long long)notice->id);
-    buf_addf(&body, "Notice %lld, rule %s, site %s, event %s\nwas due ", (long long)notice->id, notice->rule,
-             notice->site, notice->subject);
-    buf_add_moment(&body, notice->due_at_ms);
-    buf_addf(&body, ", and catch_up is over: nobody was told.\n\nonsale again %lld\n", (long long)notice->id);
-    if (!buf_failed(&subject) && !buf_failed(&body))
-        world->tell_operators(world->tell_ctx, subject.ptr, body.ptr);
-}
-
-static struct notice *add_notice(struct sync *sync, const struct plan_step *step)
-{
-    struct world *world = sync->world;
-    if (world->notices.next_id == 0)
-        world->notices.next_id = 1;
-    struct notice *notice = notice_new(world->notices.next_id, sync->site->settings->name, step->subject,
-                                       step->rule->name, step->kind, step->at_ms, 1);
-
-    notice->roll = notice->id;
-    notice->due_at_ms = step->due_at_ms;
-    notice->told_before = step->told_before;
-    notice->unsaved = true;
-    if (step->action == PLAN_ADD_MISSED) {
-        notice_move(notice, NOTICE_MISSED, step->reason, NULL);
-        notice->ended_at_ms = now_of(sync);
-        tell_missed(world, notice);
-    }
-    notices_put(&world->notices, notice);
-    log_line(world->log, step->reason == REASON_LATE ? LOG_WARNING : LOG_INFO,
-             "event=%s notice=%lld rule=%s site=%s subject=%s due_in_ms=%lld%s%s", notice_state_name(notice->state),
-             (long long)notice->id, notice->rule, notice->site, notice->subject,
-             (long long)(notice->due_at_ms - now_of(sync)), step->reason ? " reason=" : "",
-             step->reason ? notice_reason_name(step->reason) : "");
-    return notice;
-}
-
-static void change_notice(struct sync *sync, const struct plan_step *step, struct notice *last_added)
-{
-    struct notice *notice = step->notice ? step->notice : last_added;
-
-    assert(notice); /* a step without one follows the step that made it */
-    notice->unsaved = true;
-    switch (step->action) {
-    case PLAN_WITHDRAW:
-        if (notice->claimed)
-            notice->rest = withheld_by(step->reason);
-        notice_move(notice, NOTICE_WITHDRAWN, step->reason, NULL);
-        notice->ended_at_ms = now_of(sync);
-        break;
-    case PLAN_BRING_BACK:
-        notice_move(notice, NOTICE_PLANNED, REASON_NONE, NULL);
-        if (notice->roll == 0) /* its people went to another: a list of its own again, under a number nobody has */
-            notice->roll = sync->world->notices.next_id++;
-        notice->due_at_ms = step->due_at_ms;
-        notice->ended_at_ms = MOMENT_NONE;
-        break;
-    case PLAN_MISS:
-        if (notice->state == NOTICE_GATHERING) /* its people were never read whole */
-            notice_move(notice, NOTICE_HELD, REASON_CONSENT, NULL);
-        notice_move(notice, NOTICE_MISSED, step->reason, NULL);
-        notice->ended_at_ms = now_of(sync);
-        tell_missed(sync->world, notice);
-        break;
-    case PLAN_RETIME:
-        notice->due_at_ms = step->due_at_ms;
-        break;
-    case PLAN_TAKE_OVER:
-        notice->roll = step->from->roll;
-        notice->pass = step->from->pass;
-        notice->begun = step->from->begun;
-        notice->begun_at_ms = step->from->begun_at_ms;
-        notice->made_of = step->from->made_of;
-        notice->gathered_at_ms = step->from->gathered_at_ms;
-        notice->tally = step->from->tally;
-        notice->estimate = step->from->estimate;
-        step->from->roll = 0;
-        step->from->pass = step->from->begun = step->from->made_of = 0;
-        step->from->unsaved = true;
-        break;
-    case PLAN_TOLD:
-    case PLAN_NOT_TOLD:
-        notice->told_before = step->action == PLAN_TOLD;
-        break;
-    default:
-        break;
-    }
-    if (step->action != PLAN_TAKE_OVER)
-        log_line(sync->world->log, LOG_INFO, "event=replanned notice=%lld rule=%s state=%s%s%s", (long long)notice->id,
-                 notice->rule, notice_state_name(notice->state), step->reason ? " reason=" : "",
-                 step->reason ? notice_reason_name(step->reason) : "");
-}
-
-static void follow(struct sync *sync, const struct plan *plan)
-{
-    struct notice *last_added = NULL;
-
-    for (size_t i = 0; i < plan->count; i++)
-        if (plan->steps[i].action == PLAN_ADD || plan->steps[i].action == PLAN_ADD_MISSED)
-            last_added = add_notice(sync, &plan->steps[i]);
-        else
-            change_notice(sync, &plan->steps[i], last_added);
-}
-
 void sync_replan(struct sync *sync)
 {
     struct world *world = sync->world;
@@ -482,7 +371,7 @@ void sync_replan(struct sync *sync)
                                    .now_ms = now_of(sync),
                                    .frozen = world->frozen},
               &plan);
-    follow(sync, &plan);
+    follow_plan(world, sync->site->settings->name, &plan);
     plan_clear(&plan);
     free(rules);
     request_apply(sync);
