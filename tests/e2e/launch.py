@@ -379,6 +379,9 @@ class Launch:
         for state in ("waiting", "accepted", "refused", "in_doubt", "withheld"):
             check(counts[state] == counted.get(state, 0), "show counts %d %s, people lists %d", counts[state], state,
                   counted.get(state, 0))
+        explained = sum(reason["count"] for reason in notice["reasons"])
+        check(explained == counts["planned"] - counts["accepted"], "%d were not accepted, the reasons explain %d",
+              counts["planned"] - counts["accepted"], explained)
         check(counts["planned"] == sum(counted.values()), "%d planned, %d listed", counts["planned"], sum(counted.values()))
 
     def audit(self):
