@@ -24,8 +24,8 @@ struct audience_page {
     const char *cursor; /* where the next page starts, with what it was made from; to be stored with the page */
     bool last;
     bool restarted; /* this page is the first again: the cursor was stale, or the source changed while it was read */
-    int64_t total;               /* what the source says it holds, or -1 */
-    size_t bad;                  /* records of this page that could not be read, counted and described: */
+    int64_t total;  /* what the source says it holds, or -1 */
+    size_t bad;     /* records of this page that could not be read, counted and described: */
     const char *bad_why;         /* "line 17: expected 6 columns, found 5"; NULL */
     const struct error *failure; /* the read is over and incomplete */
 };

@@ -197,7 +197,8 @@ int sqlite_exec(struct sqlite *db, const char *sql, struct error *err)
     return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : sqlite_failed(db, err);
 }
 
-/* Built with ONSALE_FAILPOINTS (tests/meson.build): ends the program at the Nth durable write, right before or right after it. */
+/* Built with ONSALE_FAILPOINTS (tests/meson.build): ends the program at the Nth durable write, right before or right
+ * after it. */
 static void failpoint(struct sqlite *db, const char *variable)
 {
 #ifdef ONSALE_FAILPOINTS

@@ -391,7 +391,7 @@ static int retry_chosen(struct sqlite *db, const struct store_retry *what, int64
 
 int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err)
 {
-    struct tally tally;
+    struct tally tally = {0};
 
     if (retry_chosen(db, what, moved, err) < 0)
         return -1;
