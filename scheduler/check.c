@@ -1,6 +1,4 @@
-#include "check.h"
-
-#include "wire.h"
+#include "check_private.h"
 
 #include <string.h>
 
@@ -87,7 +85,7 @@ static void print_site(const struct site_settings *site, FILE *out)
     print_line(&line, out);
 }
 
-static bool has_interest(const struct audience_settings *audience)
+bool check_has_interest(const struct audience_settings *audience)
 {
     return given(audience->interest.attribute) || given(audience->interest.list_name);
 }
@@ -142,15 +140,7 @@ static void print_notifier(const struct notifier_settings *notifier, FILE *out)
 
 /* --- Do the plugins take their options? --------------------------------------------------------------------------- */
 
-/* The little of a daemon that a plugin may ask for when it is opened; nothing is sent or connected. */
-struct bench {
-    uv_loop_t loop;
-    struct alarms *alarms;
-    struct fetcher *fetcher;
-    struct wires *wires;
-};
-
-static int bench_init(struct bench *bench, struct error *err)
+int check_bench_init(struct check_bench *bench, struct error *err)
 {
     uv_loop_init(&bench->loop);
     bench->alarms = alarms_new(&bench->loop, &clock_machine, err);
@@ -159,7 +149,7 @@ static int bench_init(struct bench *bench, struct error *err)
     return bench->wires ? 0 : -1;
 }
 
-static void bench_clear(struct bench *bench)
+void check_bench_clear(struct check_bench *bench)
 {
     wires_close(bench->wires);
     if (bench->fetcher)
@@ -170,7 +160,8 @@ static void bench_clear(struct bench *bench)
     uv_loop_close(&bench->loop);
 }
 
-static int open_plugin(struct bench *bench, const struct notifier_settings *notifier, struct error *err)
+struct channel *check_bench_channel(struct check_bench *bench, const struct notifier_settings *notifier,
+                                    struct error *err)
 {
     struct channel_parts parts = {
         .loop = &bench->loop,
@@ -185,14 +176,23 @@ static int open_plugin(struct bench *bench, const struct notifier_settings *noti
 
     memcpy(state, notifier->plugin_state, size);
     struct channel *channel = channel_new(&notifier->channel, notifier->plugin, state, &parts, &nobody, err);
+    if (!channel)
+        error_at(err, "notifier %s", notifier->channel.name);
+    return channel;
+}
+
+static int open_plugin(struct check_bench *bench, const struct notifier_settings *notifier, struct error *err)
+{
+    struct channel *channel = check_bench_channel(bench, notifier, err);
+
     channel_free(channel);
-    return channel ? 0 : error_at(err, "notifier %s", notifier->channel.name);
+    return channel ? 0 : -1;
 }
 
 static int print_notifiers(const struct settings *settings, FILE *out, struct error *err)
 {
-    struct bench bench = {0};
-    int rc = bench_init(&bench, err);
+    struct check_bench bench = {0};
+    int rc = check_bench_init(&bench, err);
     bool ready = rc == 0;
 
     for (size_t i = 0; i < settings->notifier_count; i++) {
@@ -203,7 +203,7 @@ static int print_notifiers(const struct settings *settings, FILE *out, struct er
         fprintf(out, "    error: %s\n", why.text);
         rc = error_set(err, ERROR_CONFIG, "%s", why.text);
     }
-    bench_clear(&bench);
+    check_bench_clear(&bench);
     return rc;
 }
 
@@ -226,7 +226,7 @@ static void print_reach(const struct settings *settings, const struct rule *rule
         return;
     everybody.at = names;
     for (size_t i = 0; i < rule->audiences.count; i++)
-        if (!has_interest(settings_audience(settings, rule->audiences.at[i])))
+        if (!check_has_interest(settings_audience(settings, rule->audiences.at[i])))
             names[everybody.count++] = rule->audiences.at[i];
     if (!everybody.count)
         return;

@@ -352,9 +352,11 @@ static int cli_check(const struct cli *cli)
 
     if (!settings)
         return EXIT_CONFIG;
-    int rc = check_print(settings, stdout, &err);
+    int rc = check_print(settings, stdout, &err) < 0 ? cli_fail(&err) : EXIT_FINE;
+    if (rc == EXIT_FINE && cli->online && check_online(settings, stdout) < 0)
+        rc = EXIT_FAILED;
     settings_free(settings);
-    return rc < 0 ? cli_fail(&err) : EXIT_FINE;
+    return rc;
 }
 
 int cli_fail(const struct error *err)

@@ -12,7 +12,7 @@ ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname
 # From the ground up. Within a rung, a list of groups: files of one group may include each other, groups only earlier ones
 # where the rung is ordered.
 LADDER = [
-    ('ground', True, [['error'], ['text'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['crypt'],
+    ('ground', True, [['error'], ['text'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['crypt'], ['dns'],
                       ['config', 'config_yaml', 'config_problem', 'config_tree']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
@@ -22,7 +22,7 @@ LADDER = [
     ('flow', True, [['world'], ['outside'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
                     ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['follow'], ['sync'], ['operators'],
                     ['send_test']]),
-    ('doors', True, [['settings', 'settings_check', 'settings_keys'], ['check'], ['cast'], ['api_request'], ['api'], ['daemon'], ['client'], ['cli_table'],
+    ('doors', True, [['settings', 'settings_check', 'settings_keys'], ['check', 'check_online', 'check_private'], ['cast'], ['api_request'], ['api'], ['daemon'], ['client'], ['cli_table'],
                      ['preview', 'cli', 'cli_report', 'cli_show', 'cli_people', 'cli_control'], ['main']]),
 ]
 
@@ -34,6 +34,7 @@ LIBRARIES = {
     r'yaml': {'config', 'config_yaml'},
     r'openssl/': {'crypt'},
     r'unicode/': {'locale'},
+    r'resolv': {'dns'},
     r'idn2': {'address', 'mime'},
     r'dlfcn': set(),
 }
