@@ -63,6 +63,7 @@ static void change_notice(struct world *world, const struct plan_step *step, str
         if (notice->roll == 0) /* its people went to another: a list of its own again, under a number nobody has */
             notice->roll = world->notices.next_id++;
         notice->due_at_ms = step->due_at_ms;
+        notice->told_before = step->told_before;
         notice->ended_at_ms = MOMENT_NONE;
         break;
     case PLAN_MISS:
