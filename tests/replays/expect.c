@@ -3,7 +3,44 @@
 
 #include <string.h>
 
-static void list_notices(struct replay *replay)
+void replay_fail(struct replay *replay, const char *format, ...)
+{
+    va_list args;
+
+    replay->failures++;
+    fprintf(stderr, "%s:%u: ", replay->story, replay->line);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+int64_t replay_moment(struct replay *replay, const char *word)
+{
+    struct error err = {0};
+    int64_t out_ms = replay->stage.now_ms;
+
+    if (shop_moment(word, replay->stage.now_ms, &out_ms, &err) < 0)
+        replay_fail(replay, "%s", err.text);
+    return out_ms;
+}
+
+struct notice *replay_notice(struct replay *replay, const char *word)
+{
+    struct text at = text_of(word), event = text_cut(&at, '@'), rule = text_cut(&event, '/');
+    const struct notices *notices = &replay->stage.world.notices;
+    struct notice *found = NULL;
+
+    for (size_t i = 0; i < notices->count; i++)
+        if (text_is(rule, notices->at[i]->rule) && (event.len == 0 || text_is(event, notices->at[i]->subject)) &&
+            (at.len == 0 || notices->at[i]->at_ms == replay_moment(replay, at.ptr)))
+            found = notices->at[i];
+    if (!found)
+        replay_fail(replay, "there is no notice %s", word);
+    return found;
+}
+
+void replay_list(struct replay *replay)
 {
     const struct notices *notices = &replay->stage.world.notices;
 
@@ -20,6 +57,8 @@ static void list_notices(struct replay *replay)
                 (long long)n->id, line.ptr, (long long)n->tally.planned, (long long)n->tally.waiting,
                 (long long)n->tally.accepted, (long long)n->tally.withheld, (long long)n->pass,
                 n->reason_text ? ": " : "", n->reason_text ? n->reason_text : "");
+        for (size_t k = 0; k < n->member_count; k++)
+            fprintf(stderr, "        named %s\n", n->members[k]);
     }
     for (size_t i = 0; i < replay->stage.postman.letter_count; i++) {
         const struct postman_letter *letter = &replay->stage.postman.letters[i];
@@ -275,7 +314,7 @@ void replay_expect(struct replay *replay, const struct words *words)
         }
     }
     if (replay->failures > failures)
-        list_notices(replay);
+        replay_list(replay);
 }
 
 /* --- Always --- */
@@ -287,7 +326,7 @@ void replay_watch(struct replay *replay)
 
     if (*stage->postman.complaint) {
         replay_fail(replay, "%s", stage->postman.complaint);
-        list_notices(replay);
+        replay_list(replay);
         *stage->postman.complaint = '\0';
     }
     if (stage->stuck)

@@ -8,46 +8,10 @@
 #include <glob.h>
 #include <string.h>
 
-void replay_fail(struct replay *replay, const char *format, ...)
-{
-    va_list args;
-
-    replay->failures++;
-    fprintf(stderr, "%s:%u: ", replay->story, replay->line);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-}
-
 static void check(struct replay *replay, int result, const struct error *err)
 {
     if (result < 0)
         replay_fail(replay, "%s", err->text);
-}
-
-int64_t replay_moment(struct replay *replay, const char *word)
-{
-    struct error err = {0};
-    int64_t out_ms = replay->stage.now_ms;
-
-    check(replay, shop_moment(word, replay->stage.now_ms, &out_ms, &err), &err);
-    return out_ms;
-}
-
-struct notice *replay_notice(struct replay *replay, const char *word)
-{
-    struct text at = text_of(word), event = text_cut(&at, '@'), rule = text_cut(&event, '/');
-    const struct notices *notices = &replay->stage.world.notices;
-    struct notice *found = NULL;
-
-    for (size_t i = 0; i < notices->count; i++)
-        if (text_is(rule, notices->at[i]->rule) && (event.len == 0 || text_is(event, notices->at[i]->subject)) &&
-            (at.len == 0 || notices->at[i]->at_ms == replay_moment(replay, at.ptr)))
-            found = notices->at[i];
-    if (!found)
-        replay_fail(replay, "there is no notice %s", word);
-    return found;
 }
 
 /* --- The shop and the marketing tool --- */

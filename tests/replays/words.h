@@ -27,6 +27,7 @@ int64_t replay_moment(struct replay *replay, const char *word);
 struct notice *replay_notice(struct replay *replay, const char *word);
 
 /* expect.c */
+void replay_list(struct replay *replay); /* notices and letters, to stderr */
 void replay_expect(struct replay *replay, const struct words *words);
 /* What must hold after every line: nothing early, nothing twice. */
 void replay_watch(struct replay *replay);
