@@ -137,11 +137,18 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
     return message_batch_new(&spec, err);
 }
 
+/* What was named at the release; when all of that is gone, what stands at that moment now. */
 static struct message_batch *batch_of_named(struct launch *launch, struct error *err)
 {
     const struct definition *open[GATE_MEMBERS_MAX];
     size_t count = named_definitions(launch, open, GATE_MEMBERS_MAX);
 
+    if (count == 0)
+        count = launch_members(launch, open);
+    if (count == 0) {
+        error_set(err, ERROR_REFUSED, "none of its definitions is there any more");
+        return NULL;
+    }
     return make_batch(launch, open, count, launch->notice->released_at_ms, err);
 }
 
@@ -149,10 +156,11 @@ static struct message_batch *batch_of_named(struct launch *launch, struct error 
 int launch_rehearse(struct launch *launch, struct error *err)
 {
     const struct definition *open[GATE_MEMBERS_MAX];
-    size_t count =
-        plan_members(launch->notice, launch->rule->plan.rule, &launch->site->definitions, open, GATE_MEMBERS_MAX);
-    struct message_batch *batch =
-        make_batch(launch, open, count < GATE_MEMBERS_MAX ? count : GATE_MEMBERS_MAX, launch->notice->due_at_ms, err);
+    size_t count = launch_members(launch, open);
+
+    if (count == 0)
+        return 0; /* planning is about to end it */
+    struct message_batch *batch = make_batch(launch, open, count, launch->notice->due_at_ms, err);
     unsigned char nobody[PERSON_KEY_SIZE] = {0};
     struct message_person person = {
         .key = nobody, .source = text_of("seed"), .address = text_of("nobody@example.org"), .seed = true};

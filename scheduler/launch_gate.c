@@ -15,20 +15,30 @@ void launch_forget_gate(struct launch *launch)
     launch->ask_at_ms = 0;
 }
 
+size_t launch_members(const struct launch *launch, const struct definition *out[GATE_MEMBERS_MAX])
+{
+    size_t count =
+        plan_members(launch->notice, launch->rule->plan.rule, &launch->site->definitions, out, GATE_MEMBERS_MAX);
+
+    return count < GATE_MEMBERS_MAX ? count : GATE_MEMBERS_MAX;
+}
+
 void launch_ask(struct launch *launch)
 {
     struct notice *notice = launch->notice;
     const struct definition *behind[GATE_MEMBERS_MAX];
     struct source_ask asks[GATE_MEMBERS_MAX];
-    size_t count = plan_members(notice, launch->rule->plan.rule, &launch->site->definitions, behind, GATE_MEMBERS_MAX);
+    size_t count = launch_members(launch, behind);
 
-    if (count > GATE_MEMBERS_MAX)
-        count = GATE_MEMBERS_MAX;
     for (size_t i = 0; i < count; i++)
         asks[i] = (struct source_ask){behind[i]->id, behind[i]->revision};
     if (count == 0) /* the plan will withdraw it; a sending one asks about whom it named */
         for (; count < notice->member_count && count < GATE_MEMBERS_MAX; count++)
             asks[count] = (struct source_ask){notice->members[count], 0};
+    if (count == 0) {
+        launch_withdraw(launch, REASON_MOVED);
+        return;
+    }
     launch->asked_at_ms = launch_now_ms(launch);
     launch->question = gate_ask(launch->site->gate, asks, count, on_gate, launch);
 }

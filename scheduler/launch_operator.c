@@ -131,6 +131,9 @@ int launch_again(struct launches *launches, int64_t id, int64_t *out, struct err
     if (!notice_final(notice) && notice->state != NOTICE_WITHDRAWN)
         return error_set(err, ERROR_REFUSED, "notice %lld is %s: it has not ended yet", (long long)id,
                          notice_state_name(notice->state));
+    if (plan_members(notice, world_rule(world, notice->rule)->plan.rule, &world_site(world, notice->site)->definitions,
+                     NULL, 0) == 0)
+        return error_set(err, ERROR_REFUSED, "notice %lld: no ticket stands at that moment any more", (long long)id);
     struct notice *last =
         notices_match(&world->notices, notice->site, notice->subject, notice->rule, notice->kind, notice->at_ms);
     struct notice *fresh = notice_new(world->notices.next_id++, notice->site, notice->subject, notice->rule,

@@ -53,6 +53,7 @@ void launch_save(struct launch *launch);
 void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text);
 
 /* launch_gate.c */
+size_t launch_members(const struct launch *launch, const struct definition *out[GATE_MEMBERS_MAX]); /* behind it now */
 void launch_ask(struct launch *launch);
 /* Whatever was heard so far, it is asked anew before anything leaves. */
 void launch_forget_gate(struct launch *launch);
