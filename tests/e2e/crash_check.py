@@ -95,7 +95,7 @@ def judge(crash, doubt_most=None):
           _some(crash.eligible - settled))
     refused = ledger.addresses(REFUSED)
     check(not refused & got, "refused, and got one: %s", _some(refused & got))
-    check(all("7777@" in address for address in refused), "refused by nobody: %s", _some(refused))
+    check(all("77@" in address for address in refused), "refused by nobody: %s", _some(refused))
     reasons = {fates[-1][1] for fates in ledger.fates.values() if fates[-1][0] == WITHHELD}
     check(reasons <= {LEFT, OPTED_OUT}, "withheld for reasons %s", reasons)
     doubts = ledger.addresses(IN_DOUBT)

@@ -49,7 +49,7 @@ def _moment(at_s):
 
 class Crash:
     """One launch. `people`: how many may be told; beside each twentieth stands somebody who may not.
-    `round_trip_ms`: until each answer of the mail server. `nasty`: every so manieth recipient is told to come back."""
+    `round_trip_ms`: until each answer of the mail server. `nasty`: every so manieth recipient is told to come back, each hundredth never to."""
 
     def __init__(self, people, opens_in=3.0, connections=8, round_trip_ms=2, nasty=0, doubt_max=32, gather_ahead="1m",
                  program="onsale"):
@@ -120,7 +120,7 @@ class Crash:
         behaviour = {"coalesce": True, "delay": {"dot": round_trip_ms / 1000, "rcpt": round_trip_ms / 1000}}
         if nasty:
             behaviour.update(refuse_every=nasty, refuse_reply="450 4.2.1 mailbox busy, come back",
-                             refuse=[{"to": "person*7777@*", "reply": "550 5.1.1 no such user"}])
+                             refuse=[{"to": "person*77@*", "reply": "550 5.1.1 no such user"}])
         self.write("behaviour.json", json.dumps(behaviour))
         with open(self.path("sink.log"), "w", encoding="utf-8"):
             pass
