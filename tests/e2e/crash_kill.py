@@ -59,13 +59,14 @@ def stopped_while_sending(stops, people):
     return test
 
 
-def killed_at(words, times=1, people=400, after_s=0.0, **world):
-    """Killed the moment its log says so."""
+def killed_at(words, times=1, then=None, people=400, after_s=0.0, **world):
+    """Killed the moment its log says so; again when the next start says `then`."""
     def test(rng):
         with Crash(people, **world) as crash:
-            for _ in range(times):
+            for time_of_death in range(times):
                 crash.start()
-                check(crash.wait_line(words), "the daemon ended before %s", words)
+                said = then if then and time_of_death else words
+                check(crash.wait_line(said), "the daemon ended before %s", said)
                 time.sleep(rng.uniform(0, after_s))
                 crash.kill()
             go_on(crash)
@@ -123,7 +124,7 @@ def phases():
     """Where a launch may be when it is killed, twice where it can be."""
     slow = {"people": 8000, "connections": 16, "round_trip_ms": 0, "opens_in": 5.0}
     return [
-        ("killed while gathering", killed_at("event=gathering", after_s=0.06, **slow)),
+        ("killed while gathering", killed_at("event=gathering", times=3, then="event=started", after_s=0.05, **slow)),
         ("killed as it starts", killed_at("event=started", times=2, after_s=0.05)),
         ("killed when it has gathered", killed_at("event=gathered", after_s=0.005)),
         ("killed at the gate", killed_at("event=gate ", times=2)),
