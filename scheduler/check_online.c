@@ -55,7 +55,7 @@ static void say(struct online *online, const char *kind, const char *name, bool 
 
 static void say_error(struct online *online, const char *kind, const char *name, const struct error *err)
 {
-    auto_buf struct buf what;
+    auto_buf struct buf what = {0};
 
     buf_init(&what, 4096);
     buf_adds(&what, err->text);
@@ -120,7 +120,7 @@ struct site_step {
 static void on_walk(void *ctx, struct source_walk *walk)
 {
     struct site_step *step = ctx;
-    auto_buf struct buf what;
+    auto_buf struct buf what = {0};
 
     step->online->answered = true;
     if (walk->failure) {
@@ -189,7 +189,7 @@ static void on_page(void *ctx, const struct audience_page *page)
 {
     struct online *online = ctx;
     const char *name = online->settings->audiences[online->reading].name;
-    auto_buf struct buf what;
+    auto_buf struct buf what = {0};
 
     for (size_t i = 0; i < page->count; i++) {
         online->counts[page->records[i].consent]++;
@@ -290,7 +290,7 @@ static void check_rule(struct online *online, const struct rule *rule)
     auto_free bool *asked = must_calloc(settings->audience_count, sizeof *asked);
     bool everybody = !rule->only.events.count && !rule->only.titles.count && !rule->only.definitions.count;
     bool about_event = false;
-    auto_buf struct buf what;
+    auto_buf struct buf what = {0};
 
     buf_init(&what, 4096);
     for (size_t i = 0; i < rule->audiences.count; i++) {
@@ -323,7 +323,7 @@ struct probe_step {
 static void on_probed(void *ctx, bool fine, const char *text)
 {
     struct probe_step *step = ctx;
-    auto_buf struct buf what;
+    auto_buf struct buf what = {0};
 
     buf_init(&what, 4096);
     buf_adds(&what, text);
@@ -351,7 +351,7 @@ static void check_record(struct online *online, const char *kind, const char *pr
 {
     struct dns_texts texts;
     struct error err = {0};
-    auto_buf struct buf what;
+    auto_buf struct buf what = {0};
     char name[512];
 
     buf_init(&what, 4096);

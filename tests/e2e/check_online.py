@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """`onsale check --online` against a Wix site, a listmonk and a mail server: what it saw of each, or why not, and the exit
-code."""
+code; and a test message, which is answered for by who received it."""
 
 from launch import Launch, check, tell
 
@@ -57,5 +57,20 @@ def keys_are_wrong():
         check("another-key" not in text and "another-token" not in text, "a secret is shown: %s", text)
 
 
+def a_test_message_is_answered_for():
+    with Launch(opens_in=600, people=50) as launch:
+        launch.run()
+        done = launch.try_onsale("send-test", "on-sale", "--to", "me@arena.example")
+        check(done.returncode == 0 and "accepted by mail, 250" in done.stdout, "%s", done.stdout + done.stderr)
+        check([mail["to"] for mail in launch.mails()] == ["me@arena.example"], "%s", launch.mails())
+        launch.sink.behave(refuse=[{"to": "*", "at": "rcpt", "reply": "550 5.1.1 no such user"}])
+        done = launch.try_onsale("send-test", "on-sale", "--to", "you@arena.example")
+        check(done.returncode == 1 and "refused by mail, 550" in done.stderr, "%s", done.stdout + done.stderr)
+        launch.sink.stop()
+        done = launch.try_onsale("send-test", "on-sale", "--to", "me@arena.example")
+        check(done.returncode == 1 and "by mail" in done.stderr, "%s", done.stdout + done.stderr)
+        launch.audit()
+
+
 if __name__ == "__main__":
-    tell([everything_answers, nobody_answers, keys_are_wrong])
+    tell([everything_answers, nobody_answers, keys_are_wrong, a_test_message_is_answered_for])
