@@ -41,10 +41,15 @@ SITE_ID = "9d4e27c0-b6a1-4f83-95e2-1c7f08d3ab59"
 AT_A_TIME = int(os.environ.get("ONSALE_JOBS", "6"))  # stories mostly wait
 _children = set()
 _children_lock = threading.Lock()
+_alone = threading.Lock()
 
 
 class Failed(Exception):
     """What a story found wrong."""
+
+
+class TooSlow(Failed):
+    """The machine could not stage the story in time, so nothing is known. It is told once more, one such story at a time."""
 
 
 def check(good, text, *values):
@@ -196,12 +201,31 @@ class Launch:
         return self
 
     def __exit__(self, kind, error, trace):
-        if kind is not None:
-            error.launch = self.account()
+        try:
+            if kind is None:
+                self.goodbye()
+        except Failed as failed:
+            kind, error = Failed, failed
+            raise
+        finally:
+            if kind is not None:
+                error.launch = self.account()
+            self.clear(kind is not None)
+
+    def goodbye(self):
+        """Wherever a story leaves it, the daemon ends in order, and no sanitizer has a word to say."""
+        if self.daemon and self.daemon.poll() is None:
+            code = self.stop(timeout=30)
+            check(code == 0, "told to stop, the daemon ended with %d", code)
+        log = self.log_since() if self.daemon else ""
+        for word in ("Sanitizer", "runtime error:"):
+            check(word not in log, "%s", log[max(0, log.find(word) - 200):][:3000])
+
+    def clear(self, failed):
         for process in [self.daemon, self.wix.process, self.listmonk.process, self.sink.process]:
             if process:
                 end(process)
-        if kind is None or not os.environ.get("ONSALE_KEEP"):
+        if not failed or not os.environ.get("ONSALE_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def account(self):
@@ -303,7 +327,8 @@ class Launch:
 
     def sleep_until(self, from_opening_s):
         left = self.opens_at_ms / 1000 + from_opening_s - time.time()
-        check(left > -0.5, "the machine is too slow: %.1f s late for T%+g s", -left, from_opening_s)
+        if left < -0.5:
+            raise TooSlow("the machine is too slow: %.1f s late for T%+g s" % (-left, from_opening_s))
         time.sleep(max(left, 0))
 
     def notices(self, rule="on-sale", event=EVENT, at_ms=None):
@@ -321,9 +346,13 @@ class Launch:
         """Until the opening's notice has that state; what `show` says of it then."""
         def there():
             notice = self.notice(**which)
+            if state == "ready" and not which and now_ms() > self.opens_at_ms - 1000:
+                raise TooSlow("the machine is too slow: not seen ready in time")
             return notice and notice["state"] == state and (reason is None or notice["reason"] == reason)
         try:
             self.until(there, "notice to be %s%s" % (state, " (%s)" % reason if reason else ""), timeout)
+        except TooSlow:
+            raise
         except Failed as failed:
             notice = self.notice(**which)
             raise Failed("%s; it is %s" % (failed, notice and (notice["state"], notice["reason"], notice["counts"]))) from None
@@ -401,11 +430,16 @@ class Launch:
 
 # --- Telling stories
 
-def _tell(story):
+def _tell(story, again=True):
     started = time.monotonic()
     try:
         story()
         return None, time.monotonic() - started
+    except TooSlow as slow:
+        if again:
+            with _alone:
+                return _tell(story, again=False)
+        return "%s\n%s" % (slow, getattr(slow, "launch", "")), time.monotonic() - started
     except Exception as error:  # the reader gets all of it
         text = str(error) if isinstance(error, Failed) else traceback.format_exc()
         return "%s\n%s" % (text, getattr(error, "launch", "")), time.monotonic() - started
