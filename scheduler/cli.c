@@ -369,6 +369,15 @@ int cli_fail(const struct error *err)
     return err->kind == ERROR_CONFIG ? EXIT_CONFIG : EXIT_FAILED;
 }
 
+/* A list that was cut short by a full disk must not look whole. */
+static int check_written(int rc)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return rc;
+    fputs("onsale: standard output could not be written to\n", stderr);
+    return rc ? rc : EXIT_FAILED;
+}
+
 int cli_main(int argc, char **argv)
 {
     const char *from_environment = getenv("ONSALE_CONFIG");
@@ -396,5 +405,5 @@ int cli_main(int argc, char **argv)
         print_help(command);
         return EXIT_FINE;
     }
-    return rc ? rc : command->run(&cli);
+    return rc ? rc : check_written(command->run(&cli));
 }

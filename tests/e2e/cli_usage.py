@@ -195,6 +195,11 @@ def test(b):
     b.start()
     b.wait(lambda: len(b.json("notices")) == 2 and b.state(1) == "done")
     colours(b)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        for command in (["people", "1", "--csv"], ["notices"], ["why", "ada@fans.example", "--json"]):
+            done = subprocess.run([os.path.join(small.BUILD, "onsale"), *command], env=b.environment, stdout=full,
+                                  stderr=subprocess.PIPE, timeout=60)
+            assert done.returncode == 1 and b"could not be written" in done.stderr, (command, done)
     hostile_requests(b)
     try_all(b, RUNNING)
     sent = [open(path, "rb").read() for path in b.mails()]
