@@ -326,7 +326,7 @@ static void look_ready(struct launch *launch, int64_t now_ms)
         return;
     if (notice->told_before && !notice->approved && rule->if_told == THEN_HOLD) {
         launch_move(launch, NOTICE_HELD, REASON_ALREADY_TOLD,
-                    "the sale moved after these people had been told; onsale release sends it all the same");
+                    "the sale moved after these people had been told; onsale release --anyway sends it all the same");
         return;
     }
     if (notice->told_before && !notice->approved && rule->if_told == THEN_DROP) {
