@@ -168,7 +168,9 @@ static void change_daemon(struct history *history)
     struct stage *stage = &history->replay.stage;
     struct error err = {0};
 
-    if (chance(history, 20)) {
+    if (chance(history, 30)) {
+        script_rule(&stage->script, chance(history, 50) ? "reminder, when: 10m before sale_start"
+                                                        : "reminder, when: 20m before sale_start");
         check(history, stage_reload(stage, &err), &err);
         return;
     }
