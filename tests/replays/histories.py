@@ -85,7 +85,7 @@ def play(replay, folder, seed):
 def main():
     replay = sys.argv[1]
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 20
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 100
     failed = False
     print(f'1..{count}')
     with tempfile.TemporaryDirectory() as folder:
