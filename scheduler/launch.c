@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    LOOK_AHEAD_MS = 10 * SECOND_MS,   /* the gate's first question, and warm connections */
+    LOOK_AHEAD_MS = 10 * SECOND_MS, /* the gate's first question, and warm connections */
+    SWEEP_SPARE_MS = 3 * SECOND_MS,
     FEED_AHEAD_MS = 3 * SECOND_MS,    /* the change feed is read right before the gate ... */
     FEED_WAIT_MS = 2 * SECOND_MS,     /* ... and never holds a release longer than that behind T */
     BEGIN_AGAIN_MS = SECOND_MS,       /* a source that changed while it was read */
@@ -266,10 +267,16 @@ static bool consent_fresh(const struct launch *launch, int64_t at_ms)
            at_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
 }
 
-/* The second full read, timed to end before T: twice as long as the first one took, and some. */
+/* The second full read, timed to end before T even when it takes twice as long as the first: before the gate's first
+ * look, or where the lead is too short for that, as late as it fits. MOMENT_NONE: the first read ended too close to T.
+ */
 static int64_t sweep_at_ms(const struct launch *launch)
 {
-    return launch->notice->due_at_ms - LOOK_AHEAD_MS - 2 * launch->read_span_ms - 5 * SECOND_MS;
+    int64_t read_at_ms = launch->notice->gathered_at_ms + launch->read_span_ms;
+    int64_t late_ms = launch->notice->due_at_ms - 2 * launch->read_span_ms - SWEEP_SPARE_MS;
+    int64_t early_ms = late_ms - LOOK_AHEAD_MS;
+
+    return early_ms > read_at_ms ? early_ms : late_ms > read_at_ms ? late_ms : MOMENT_NONE;
 }
 
 /* What happens between a complete read and T. */
@@ -283,8 +290,7 @@ static void prepare(struct launch *launch, int64_t now_ms)
         launch->swept = launch->looked = launch->fed = false;
     }
     if (!launch->gather && !launch->swept) {
-        /* Too short a lead is no reason for a second read of what was read seconds ago. */
-        if (sweep_at_ms(launch) <= notice->gathered_at_ms + launch->read_span_ms)
+        if (sweep_at_ms(launch) == MOMENT_NONE)
             launch->swept = true;
         else
             gather_at(launch, sweep_at_ms(launch), now_ms);
