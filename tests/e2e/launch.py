@@ -39,7 +39,7 @@ import wix_world  # noqa: E402
 EVENT = "5f1c7a52-3a0e-4c07-9a9b-6d2b1a7c77e1"  # the one that people of the fake listmonk care for
 SITE_ID = "9d4e27c0-b6a1-4f83-95e2-1c7f08d3ab59"
 AT_A_TIME = int(os.environ.get("ONSALE_JOBS", "6"))  # stories mostly wait
-_children = set()
+_children, _folders = set(), set()
 _children_lock = threading.Lock()
 _alone = threading.Lock()
 
@@ -109,6 +109,14 @@ def free_port():
                 continue
 
 
+def _end_now(*_):
+    """Told to stop in the middle: nobody and nothing is left behind."""
+    _end_all()
+    for folder in list(_folders):
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
 class Fake:
     """One of tests/fakes, in a process of its own."""
 
@@ -167,6 +175,7 @@ class Launch:
 
     def __init__(self, opens_in=7, people=300, definitions=6, events=3, behaviour=None, tls=False):
         self.folder = tempfile.mkdtemp(prefix="onsale-e2e.")
+        _folders.add(self.folder)
         self.opens_in, self.definitions, self.events = opens_in, definitions, events
         self.daemon, self.opens_at_ms, self.at_the_gate = None, None, []
         self.sink_log = self.path("sink.jsonl")
@@ -451,7 +460,7 @@ def _name(story):
 
 def tell(stories, at_a_time=AT_A_TIME):
     """Runs stories as TAP: those named on the command line, or all. Does not return."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _end_now)
     names = sys.argv[1:]
     unknown = set(names) - set(map(_name, stories))
     if unknown:
