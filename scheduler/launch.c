@@ -276,7 +276,10 @@ static int64_t sweep_at_ms(const struct launch *launch)
     int64_t late_ms = launch->notice->due_at_ms - 2 * launch->read_span_ms - SWEEP_SPARE_MS;
     int64_t early_ms = late_ms - LOOK_AHEAD_MS;
 
-    return early_ms > read_at_ms ? early_ms : late_ms > read_at_ms ? late_ms : MOMENT_NONE;
+    if (early_ms > read_at_ms)
+        return early_ms;
+    /* So late it would stand in the way of a change feed, which says nearly as much and sooner. */
+    return late_ms > read_at_ms && !has_feed(launch) ? late_ms : MOMENT_NONE;
 }
 
 /* What happens between a complete read and T. */
