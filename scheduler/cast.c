@@ -176,13 +176,10 @@ static void store_first_loads(struct cast *cast)
 
     for (size_t i = 0; i < world->rule_count; i++)
         names[i] = world->rules[i].plan.rule->name;
-    store_apply(world->store,
-                &(struct store_change){.rules = names,
-                                       .rule_count = world->rule_count,
-                                       .first_walk_at_ms = MOMENT_NONE,
-                                       .watermark_ms = MOMENT_NONE,
-                                       .now_ms = clock_now_ms(world->clock)},
-                NULL, NULL);
+    store_apply(
+        world->store,
+        &(struct store_change){.rules = names, .rule_count = world->rule_count, .now_ms = clock_now_ms(world->clock)},
+        NULL, NULL);
     free(names);
 }
 

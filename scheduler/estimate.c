@@ -109,13 +109,9 @@ static void settle(struct estimates *estimates)
     }
     store_cancel(&estimates->saving);
     if (count > 0)
-        estimates->saving = store_apply(world->store,
-                                        &(struct store_change){.notices = changed,
-                                                               .notice_count = count,
-                                                               .first_walk_at_ms = MOMENT_NONE,
-                                                               .watermark_ms = MOMENT_NONE,
-                                                               .now_ms = now_ms},
-                                        on_saved, estimates);
+        estimates->saving = store_apply(
+            world->store, &(struct store_change){.notices = changed, .notice_count = count, .now_ms = now_ms}, on_saved,
+            estimates);
     free(changed);
     estimates->running = false;
 }

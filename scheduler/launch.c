@@ -73,13 +73,10 @@ static void request_save(struct launch *launch)
     const struct notice *notice = launch->notice;
 
     launch->dirty = false;
-    launch->saving = store_apply(launch->world->store,
-                                 &(struct store_change){.notices = &notice,
-                                                        .notice_count = 1,
-                                                        .first_walk_at_ms = MOMENT_NONE,
-                                                        .watermark_ms = MOMENT_NONE,
-                                                        .now_ms = launch_now_ms(launch)},
-                                 on_saved, launch);
+    launch->saving =
+        store_apply(launch->world->store,
+                    &(struct store_change){.notices = &notice, .notice_count = 1, .now_ms = launch_now_ms(launch)},
+                    on_saved, launch);
 }
 
 void launch_save(struct launch *launch)
@@ -507,12 +504,8 @@ static bool begin_pass(struct launch *launch)
     notice->begun++;
     notice->begun_at_ms = launch_now_ms(launch);
     store_apply(launch->world->store,
-                &(struct store_change){.notices = &row,
-                                       .notice_count = 1,
-                                       .first_walk_at_ms = MOMENT_NONE,
-                                       .watermark_ms = MOMENT_NONE,
-                                       .now_ms = launch_now_ms(launch)},
-                NULL, NULL);
+                &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = launch_now_ms(launch)}, NULL,
+                NULL);
     return false;
 }
 

@@ -238,12 +238,8 @@ void launch_free(struct launch *launch)
 
     if (launch->dirty)
         store_apply(launch->world->store,
-                    &(struct store_change){.notices = &row,
-                                           .notice_count = 1,
-                                           .first_walk_at_ms = MOMENT_NONE,
-                                           .watermark_ms = MOMENT_NONE,
-                                           .now_ms = launch_now_ms(launch)},
-                    NULL, NULL);
+                    &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = launch_now_ms(launch)}, NULL,
+                    NULL);
     alarm_off(&launch->alarm);
     gather_cancel(&launch->gather);
     gate_cancel(&launch->question);
@@ -345,12 +341,7 @@ static void end_orphan(struct world *world, struct notice *notice)
         notice->rest = withheld_by(REASON_RULE);
     notice_move(notice, NOTICE_WITHDRAWN, REASON_RULE, NULL);
     notice->ended_at_ms = clock_now_ms(world->clock);
-    store_apply(world->store,
-                &(struct store_change){.notices = &row,
-                                       .notice_count = 1,
-                                       .first_walk_at_ms = MOMENT_NONE,
-                                       .watermark_ms = MOMENT_NONE,
-                                       .now_ms = notice->ended_at_ms},
+    store_apply(world->store, &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = notice->ended_at_ms},
                 NULL, NULL);
     snprintf(subject, sizeof subject, "Withdrawn in the middle: %s (notice %lld)", notice->rule, (long long)notice->id);
     if (notice->claimed && world->tell_operators)

@@ -204,11 +204,7 @@ static void store_pause_change(struct launches *launches, const struct store_pau
     struct world *world = launches->world;
 
     store_apply(world->store,
-                &(struct store_change){.pause = pause,
-                                       .unpause = unpause,
-                                       .first_walk_at_ms = MOMENT_NONE,
-                                       .watermark_ms = MOMENT_NONE,
-                                       .now_ms = clock_now_ms(world->clock)},
+                &(struct store_change){.pause = pause, .unpause = unpause, .now_ms = clock_now_ms(world->clock)},
                 on_pause_stored, launches);
 }
 

@@ -82,7 +82,7 @@ struct store_change {
     const struct opening *const *openings;
     size_t opening_count;
     const char *site;                       /* whose walk this was; NULL: none */
-    int64_t first_walk_at_ms, watermark_ms; /* MOMENT_NONE: unchanged */
+    int64_t first_walk_at_ms, watermark_ms; /* of `site`; MOMENT_NONE: unchanged */
     const char *const *rules;               /* loaded now: first_load is set where it is not yet */
     size_t rule_count;
     int64_t now_ms;
