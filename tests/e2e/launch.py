@@ -97,16 +97,23 @@ def _end_all():
         end(process)
 
 
+_port_claims = []
+
+
 def free_port():
-    """Below the ports that the system gives out by itself, so that it stays free while a fake is stopped."""
+    """Below the ports that the system gives out by itself, so that it stays free while a fake is stopped. The claim, a name
+    that only one process on the machine can hold, keeps other stories off it before and between the fake's lives."""
     while True:
         port = random.randrange(10000, 32000)
-        with socket.socket() as probe:
-            try:
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind("\0onsale-test-port-%d" % port)
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+            _port_claims.append(claim)
+            return port
+        except OSError:
+            claim.close()
 
 
 def _end_now(*_):
