@@ -1,0 +1,87 @@
+/* What is known: reports of the store, and how the daemon stands. */
+#include "api_private.h"
+#include "build-config.h"
+#include "sync.h"
+
+#include <string.h>
+
+void api_status(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct world *world = api->world;
+    (void)asked;
+    json_t *sites = json_array(), *channels = json_array(), *pauses = json_array();
+
+    for (size_t i = 0; i < world->site_count; i++) {
+        auto_buf struct buf at;
+        int64_t walked_ms = sync_last_walk_at_ms(world->sites[i].sync);
+        buf_init(&at, 64);
+        if (walked_ms != MOMENT_NONE)
+            buf_add_moment(&at, walked_ms);
+        json_array_append_new(sites, json_pack("{s:s, s:I, s:s?, s:s?}", "name", world->sites[i].name, "definitions",
+                                               (json_int_t)world->sites[i].definitions.count, "walked_at",
+                                               walked_ms == MOMENT_NONE ? NULL : at.ptr, "failure",
+                                               sync_failure(world->sites[i].sync)));
+    }
+    for (size_t i = 0; i < world->channel_count; i++)
+        json_array_append_new(channels, json_pack("{s:s, s:I}", "name", channel_settings(world->channels[i])->name,
+                                                  "in_flight", (json_int_t)channel_in_flight(world->channels[i])));
+    for (size_t i = 0; i < world->pause_count; i++)
+        json_array_append_new(pauses,
+                              json_pack("{s:s, s:s}", "target", world->pauses[i].target, "who", world->pauses[i].who));
+    server_answer(request, 200,
+                  json_pack("{s:s, s:I, s:s?, s:b, s:o, s:o, s:o}", "version", ONSALE_VERSION, "generation",
+                            (json_int_t)store_generation(world->store), "copy", world->copy, "frozen", world->frozen,
+                            "sites", sites, "notifiers", channels, "pauses", pauses));
+}
+
+void api_people(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct store_report what = {.kind = REPORT_PEOPLE, .notice = asked->notice};
+    struct error err = {0};
+
+    what.state = server_query(request, "state");
+    int status = api_page_read(what.state, server_query(request, "after"), server_query(request, "limit"), &what.after,
+                               &what.limit, &err);
+    if (status)
+        server_refuse(request, status, err.text);
+    else
+        api_report(api, request, &what);
+}
+
+void api_why(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct store_report what = {
+        .kind = REPORT_WHY, .address = asked->shown, .event_id = *asked->event ? asked->event : NULL};
+
+    crypt_person_key(api->world->keys, asked->address.key, what.key);
+    api_report(api, request, &what);
+}
+
+void api_openings(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    (void)asked;
+    api_report(api, request, &(struct store_report){.kind = REPORT_OPENINGS});
+}
+
+void api_notices(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    (void)asked;
+    api_report(api, request, &(struct store_report){.kind = REPORT_NOTICES});
+}
+
+void api_show(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    api_report(api, request, &(struct store_report){.kind = REPORT_SHOW, .notice = asked->notice});
+}
+
+void api_audit(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    (void)asked;
+    api_report(api, request, &(struct store_report){.kind = REPORT_AUDIT});
+}
+
+void api_suppressions(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    (void)asked;
+    api_report(api, request, &(struct store_report){.kind = REPORT_SUPPRESSIONS});
+}

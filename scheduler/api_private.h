@@ -1,0 +1,47 @@
+/* api_private.h - inside the control API: a request that waits, and the functions that carry operations out. Loop
+ * thread. */
+#ifndef ONSALE_API_PRIVATE_H
+#define ONSALE_API_PRIVATE_H
+
+#include "api.h"
+#include "api_request.h"
+#include "outside.h"
+
+/* A request that waits for the store, or for a test message to be answered for. */
+struct call {
+    struct api *api;
+    struct server_request *request;
+    struct store_job *job;
+    struct letter *letter;
+    const char *notifier; /* of the letter */
+    int64_t notice;       /* of a retry */
+    struct call *next;
+};
+
+struct api {
+    struct world *world;
+    struct server *server;
+    struct call *calls;
+};
+
+/* --- api.c: answers --- */
+struct call *api_call_new(struct api *api, struct server_request *request);
+/* The call is gone; who asked is to be answered. */
+struct server_request *api_call_end(struct call *call);
+void api_answer_done(struct server_request *request, int rc, const struct error *err);
+void api_on_stored(void *ctx, const struct error *failure); /* a store_done_fn over a call */
+void api_report(struct api *api, struct server_request *request, const struct store_report *what);
+
+/* Carries one operation out: exactly one answer follows, now or later. */
+typedef void api_operation_fn(struct api *api, struct server_request *request, const struct api_request *asked);
+
+/* --- api_know.c: what is known --- */
+api_operation_fn api_status, api_openings, api_notices, api_show, api_people, api_audit, api_suppressions, api_why;
+/* --- api_consent.c --- */
+api_operation_fn api_suppress, api_unsuppress;
+/* --- api_steer.c --- */
+api_operation_fn api_hold, api_release, api_cancel, api_again, api_retry, api_pause, api_resume, api_sync;
+/* --- api_send.c: messages outside the ledger --- */
+api_operation_fn api_send_test;
+
+#endif

@@ -1,0 +1,170 @@
+/* What an operator does to notices, notifiers and the whole. */
+#include "api_private.h"
+#include "launch.h"
+#include "sync.h"
+
+#include <string.h>
+
+void api_sync(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    (void)asked;
+    for (size_t i = 0; i < api->world->site_count; i++)
+        sync_now(api->world->sites[i].sync);
+    api_answer_done(request, 0, NULL);
+}
+
+static bool notifier_known(const struct world *world, const char *name)
+{
+    for (size_t i = 0; i < world->channel_count; i++)
+        if (strcmp(channel_settings(world->channels[i])->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Answers the request itself when the target is none. What was paused once may always be resumed. */
+static bool target_known(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct world *world = api->world;
+    struct error err = {0};
+
+    if (asked->target_notice && !notices_find(&world->notices, asked->target_notice))
+        error_set(&err, ERROR_REFUSED, "there is no notice %lld; `onsale notices` lists them",
+                  (long long)asked->target_notice);
+    if (asked->target_notifier && !notifier_known(world, asked->target_notifier) && !world_paused(world, asked->target))
+        error_set(&err, ERROR_REFUSED, "there is no notifier \"%.100s\"", asked->target_notifier);
+    if (err.kind == ERROR_NONE)
+        return true;
+    server_refuse(request, 404, err.text);
+    return false;
+}
+
+void api_pause(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct error err = {0};
+
+    if (target_known(api, request, asked))
+        api_answer_done(request, launch_pause(api->world->launches, asked->target, server_who(request), &err), &err);
+}
+
+void api_resume(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct world *world = api->world;
+    struct error err = {0};
+
+    if (!asked->this_is_the_one) {
+        if (target_known(api, request, asked))
+            api_answer_done(request, launch_resume(world->launches, *asked->target ? asked->target : "*", &err), &err);
+        return;
+    }
+    if (world->copy && store_adopt(world->store, &err) < 0) {
+        api_answer_done(request, -1, &err);
+        return;
+    }
+    world->copy = NULL;
+    log_line(world->log, LOG_NOTICE, "event=adopted who=%s", LOG_QUOTED(text_of(server_who(request))));
+    launches_unhold_copy(world->launches);
+    api_answer_done(request, 0, NULL);
+}
+
+static void on_retried(void *ctx, int64_t count, const struct error *failure)
+{
+    struct call *call = ctx;
+    struct api *api = call->api;
+    int64_t notice = call->notice;
+    struct server_request *request = api_call_end(call);
+    struct error err = {0};
+
+    if (failure)
+        api_answer_done(request, -1, failure);
+    else if (count > 0 && launch_retried(api->world->launches, notice, &err) < 0)
+        api_answer_done(request, -1, &err);
+    else
+        server_answer(request, 200, json_pack("{s:I}", "people", (json_int_t)count));
+}
+
+/* What a notice has become of it: hold of one that is only planned pauses it. */
+static void answer_state(struct server_request *request, const struct notice *notice, int rc, const struct error *err)
+{
+    if (rc < 0)
+        api_answer_done(request, rc, err);
+    else
+        server_answer(request, 200,
+                      json_pack("{s:b, s:s, s:b}", "done", 1, "state", notice_state_name(notice->state), "paused",
+                                notice->paused));
+}
+
+/* The notice that is asked about; NULL, and the request is answered, when there is none. */
+static struct notice *notice_of(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct notice *notice = notices_find(&api->world->notices, asked->notice);
+    struct error err = {0};
+
+    if (notice)
+        return notice;
+    error_set(&err, ERROR_REFUSED, "there is no notice %lld; `onsale notices` lists them", (long long)asked->notice);
+    server_refuse(request, 404, err.text);
+    return NULL;
+}
+
+void api_hold(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct notice *notice = notice_of(api, request, asked);
+    struct error err = {0};
+
+    if (notice)
+        answer_state(request, notice, launch_hold(api->world->launches, asked->notice, &err), &err);
+}
+
+void api_release(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct notice *notice = notice_of(api, request, asked);
+    struct error err = {0};
+
+    if (notice)
+        answer_state(request, notice, launch_release(api->world->launches, asked->notice, asked->anyway, &err), &err);
+}
+
+void api_cancel(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct notice *notice = notice_of(api, request, asked);
+    struct error err = {0};
+
+    if (notice)
+        answer_state(request, notice, launch_cancel(api->world->launches, asked->notice, &err), &err);
+}
+
+void api_again(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct error err = {0};
+    int64_t fresh;
+
+    if (!notice_of(api, request, asked))
+        return;
+    if (launch_again(api->world->launches, asked->notice, &fresh, &err) < 0)
+        api_answer_done(request, -1, &err);
+    else
+        server_answer(request, 200, json_pack("{s:I}", "notice", (json_int_t)fresh));
+}
+
+void api_retry(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct notice *notice = notice_of(api, request, asked);
+    struct store_retry what = {.notice = asked->notice,
+                               .fate = asked->fate,
+                               .code = asked->code,
+                               .withheld = asked->withheld,
+                               .now_ms = clock_now_ms(api->world->clock)};
+    struct error err = {0};
+
+    if (!notice)
+        return;
+    if (launch_may_retry(api->world->launches, asked->notice, what.fate, what.withheld, &err) < 0) {
+        api_answer_done(request, -1, &err);
+        return;
+    }
+    struct world_rule *rule = world_rule(api->world, notice->rule);
+    what.channel = notice->channel ? notice->channel : channel_settings(rule->channel)->name;
+    struct call *call = api_call_new(api, request);
+    call->notice = asked->notice;
+    call->job = store_retry(api->world->store, &what, on_retried, call);
+}
