@@ -211,6 +211,11 @@ void crypt_message_token(const struct crypt_keys *keys, int64_t notice, const un
     out[26] = '\0';
 }
 
+bool crypt_equal(const void *a, const void *b, size_t size)
+{
+    return CRYPTO_memcmp(a, b, size) == 0;
+}
+
 int crypt_random(void *out, size_t size, struct error *err)
 {
     if (size > INT32_MAX || RAND_bytes(out, (int)size) != 1)

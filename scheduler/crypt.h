@@ -21,6 +21,8 @@ void crypt_person_key(const struct crypt_keys *keys, const char *address_key, un
  * ends. */
 void crypt_message_token(const struct crypt_keys *keys, int64_t notice, const unsigned char person[PERSON_KEY_SIZE],
                          const char *channel, char out[27]);
+/* Are they the same? Takes as long whatever they hold. */
+bool crypt_equal(const void *a, const void *b, size_t size);
 int crypt_random(void *out, size_t size, struct error *err);
 uint64_t crypt_random_u64(void); /* never fails: aborts when the system has no randomness */
 

@@ -13,7 +13,7 @@ struct file {
     struct config_items tokens, sites, audiences, notifiers, rules;
 };
 
-static const char *const token_scopes[] = {"read", "control", NULL};
+static const char *const token_scopes[] = {"read", "control", "hook", NULL};
 
 static const struct config_option token_options[] = {
     {"", CONFIG_PLACE, offsetof(struct http_token, place)},

@@ -9,7 +9,7 @@
 #include "rule.h"
 #include "source/source.h"
 
-enum token_scope { TOKEN_READ, TOKEN_CONTROL };
+enum token_scope { TOKEN_READ, TOKEN_CONTROL, TOKEN_HOOK }; /* in the order of the words in settings.c */
 struct http_token {
     struct config_place place;
     const char *name, *token;

@@ -10,6 +10,8 @@ enum {
     NAME_MAX_LEN = 64,
     RULE_AUDIENCES_MAX = 31, /* the ledger notes where a person came from in that many bits */
     SOCKET_PATH_MAX = 107,   /* sun_path of unix(7) */
+    TOKEN_LEN_MIN = 20,
+    TOKEN_LEN_MAX = 1000, /* a header is to hold it */
 };
 
 /* The names that rules may use, with the mappings they stand in. */
@@ -393,6 +395,29 @@ static void check_listen(struct settings *settings)
     }
 }
 
+/* A token must be hard to guess, possible to send (RFC 6750 section 2.1), and somebody's own. */
+static void check_token(struct settings *settings, size_t index)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
+    const struct http_token *token = &settings->http.tokens[index];
+    bool file = config_has(settings->doc, token->place, "token_file");
+    struct config_place place = config_place_of(settings->doc, token->place, file ? "token_file" : "token");
+
+    if (!given(token->token))
+        return;
+    if (strlen(token->token) < TOKEN_LEN_MIN || strlen(token->token) > TOKEN_LEN_MAX)
+        config_problem(settings->doc, place,
+                       "token: expected %d to %d characters; make one by: openssl rand -base64 32", TOKEN_LEN_MIN,
+                       TOKEN_LEN_MAX);
+    else if (token->token[strspn(token->token, letters)])
+        config_problem(settings->doc, place,
+                       "token: expected letters, digits and -._~+/= only; make one by: openssl rand -base64 32");
+    for (size_t i = 0; i < index; i++)
+        if (given(settings->http.tokens[i].token) && strcmp(settings->http.tokens[i].token, token->token) == 0)
+            config_problem(settings->doc, place, "the same token as that in line %u: nobody could tell who it was",
+                           settings->http.tokens[i].place.line);
+}
+
 static void check_top(struct settings *settings, const struct names *notifiers)
 {
     struct config_doc *doc = settings->doc;
@@ -436,7 +461,9 @@ void settings_check(struct settings *settings)
         add_name(settings, &rules, settings->rules[i].name, settings->rules[i].place);
         check_rule(settings, &settings->rules[i], &sites, &audiences, &notifiers);
     }
-    for (size_t i = 0; i < settings->http.token_count; i++)
+    for (size_t i = 0; i < settings->http.token_count; i++) {
         add_name(settings, &tokens, settings->http.tokens[i].name, settings->http.tokens[i].place);
+        check_token(settings, i);
+    }
     check_top(settings, &notifiers);
 }

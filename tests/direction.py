@@ -22,7 +22,7 @@ LADDER = [
     ('flow', True, [['world'], ['outside'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
                     ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['follow'], ['sync'], ['operators'],
                     ['send_test']]),
-    ('doors', True, [['settings', 'settings_check', 'settings_keys'], ['check', 'check_online', 'check_private'], ['cast'], ['api_request'], ['api', 'api_private', 'api_know', 'api_consent', 'api_steer', 'api_send'], ['daemon'], ['client'], ['cli_table'],
+    ('doors', True, [['settings', 'settings_check', 'settings_keys'], ['check', 'check_online', 'check_private'], ['cast'], ['api_request'], ['auth'], ['api', 'api_private', 'api_know', 'api_consent', 'api_steer', 'api_send'], ['daemon'], ['client'], ['cli_table'],
                      ['preview', 'cli', 'cli_report', 'cli_show', 'cli_people', 'cli_control'], ['main']]),
 ]
 

@@ -38,6 +38,8 @@ static const char base[] = "store: sqlite:state.db\n"                     /* 1 *
                            "  notify: [mail]\n"                           /* 30 */
                            "  template: on-sale\n";                       /* 31 */
 
+#define TOKEN "aHVudGVyMmh1bnRlcjI="
+
 static const struct bad {
     const char *find, *replace; /* in the base */
     const char *says;           /* every problem, a line each */
@@ -54,10 +56,18 @@ static const struct bad {
     {"http: {", "http: {public_url: onsale.example, ",
      "4:20: public_url: expected a URL that begins with https:// or http://, without name and password in it"},
     {"http: {", "http: {tokens: [{name: a, token_file: secret, scope: all}], ",
-     "4:54: scope: expected read or control, found \"all\""},
+     "4:54: scope: expected read, control or hook, found \"all\""},
     {"http: {", "http: {tokens: [{name: a}], ", "4:17: missing key \"token\" (or \"token_file\")"},
-    {"http: {", "http: {tokens: [{name: a, token: hunter2}, {name: a, token: hunter2}], ",
-     "4:51: the token \"a\" is configured twice (first in line 4)"},
+    {"http: {", "http: {tokens: [{name: a, token: " TOKEN "}, {name: a, token: " TOKEN "x}], ",
+     "4:64: the token \"a\" is configured twice (first in line 4)"},
+    {"http: {", "http: {tokens: [{name: a, token: " TOKEN "}, {name: b, token: " TOKEN "}], ",
+     "4:74: the same token as that in line 4: nobody could tell who it was"},
+    {"http: {", "http: {tokens: [{name: a, token: hunter2}], ",
+     "4:34: token: expected 20 to 1000 characters; make one by: openssl rand -base64 32"},
+    {"http: {", "http: {tokens: [{name: a, token_file: short}], ",
+     "4:39: token: expected 20 to 1000 characters; make one by: openssl rand -base64 32"},
+    {"http: {", "http: {tokens: [{name: a, token: \"hunter2 hunter2 hunter2\"}], ",
+     "4:34: token: expected letters, digits and -._~+/= only; make one by: openssl rand -base64 32"},
     {"ops@arena.example", "ops",
      "3:13: operators: expected an e-mail address, found \"ops\": expected an address with one '@'"},
     {"operators: ", "operators_by: mial\noperators: ",
@@ -207,7 +217,7 @@ static const struct bad {
      "32:10: the rule \"on-sale\" is configured twice (first in line 27)"},
 };
 
-static const char *const files[] = {"secret", "empty", "wix.key", "listmonk.token", "ops.token", "onsale.yaml"};
+static const char *const files[] = {"secret", "short", "empty", "wix.key", "listmonk.token", "ops.token", "onsale.yaml"};
 
 struct fixture {
     char folder[64], path[128];
@@ -231,7 +241,10 @@ static int make_folder(void **state)
     assert_non_null(mkdtemp(fixture->folder));
     snprintf(fixture->path, sizeof fixture->path, "%s/onsale.yaml", fixture->folder);
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
-        write_file(fixture, files[i], strcmp(files[i], "empty") == 0 ? TEXT("\n") : TEXT("hunter2\n"));
+        write_file(fixture, files[i],
+                   strcmp(files[i], "empty") == 0   ? TEXT("\n")
+                   : strcmp(files[i], "short") == 0 ? TEXT("hunter2\n")
+                                                    : TEXT("hunter2hunter2hunter2\n"));
     fixture->plugins[0] = getenv("ONSALE_BUILD");
     *state = fixture;
     return 0;
@@ -359,7 +372,7 @@ static void good_settings(void **state)
     assert_int_equal(settings->stop_grace_ms, 30 * SECOND_MS);
     assert_string_equal(settings->instance, "");
     assert_string_equal(settings->sender.contact, "");
-    assert_string_equal(settings->sites[0].api_key, "hunter2");
+    assert_string_equal(settings->sites[0].api_key, "hunter2hunter2hunter2");
     assert_true(settings->notifiers[0].local);
     assert_non_null(settings->notifiers[0].plugin_state);
     assert_ptr_equal(settings_rule(settings, "on-sale"), &settings->rules[0]);

@@ -1,0 +1,118 @@
+#include "auth.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum {
+    HASH_SIZE = 32,
+    COMPLAINT_MS = 10 * SECOND_MS, /* a guesser gets one line in the log in that time, with how many they stand for */
+};
+
+/* A token as a keyed hash: of one size whatever the token's, and of no use to who reads our memory tomorrow. */
+struct known {
+    unsigned char hash[HASH_SIZE];
+    char name[AUTH_WHO_SIZE - 8];
+    enum token_scope scope;
+};
+
+struct auth {
+    const struct clock *clock;
+    struct log *log;
+    unsigned char key[CRYPT_KEY_SIZE]; /* of this process */
+    struct known *tokens;
+    size_t count;
+    int64_t complained_ms; /* by the monotonic clock; MOMENT_NONE: not yet */
+    unsigned long swallowed;
+};
+
+struct auth *auth_new(const struct clock *clock, struct log *log, struct error *err)
+{
+    struct auth *auth = must_calloc(1, sizeof *auth);
+
+    *auth = (struct auth){.clock = clock, .log = log, .complained_ms = MOMENT_NONE};
+    if (crypt_random(auth->key, sizeof auth->key, err) == 0)
+        return auth;
+    free(auth);
+    return NULL;
+}
+
+void auth_free(struct auth *auth)
+{
+    if (!auth)
+        return;
+    free(auth->tokens);
+    free(auth);
+}
+
+void auth_set_tokens(struct auth *auth, const struct http_token *tokens, size_t count)
+{
+    free(auth->tokens);
+    auth->tokens = must_calloc(count ? count : 1, sizeof *auth->tokens);
+    auth->count = count;
+    for (size_t i = 0; i < count; i++) {
+        crypt_hmac(auth->key, text_of(tokens[i].token), auth->tokens[i].hash);
+        auth->tokens[i].scope = (enum token_scope)tokens[i].scope;
+        snprintf(auth->tokens[i].name, sizeof auth->tokens[i].name, "%s", tokens[i].name);
+    }
+}
+
+/* "Bearer TOKEN" (RFC 6750 section 2.1; the scheme in any case, RFC 9110 section 11.1). False: no token was sent. */
+static bool bearer_token(const char *authorization, struct text *token)
+{
+    static const char scheme[] = "Bearer ";
+
+    if (strncasecmp(authorization, scheme, strlen(scheme)) != 0)
+        return false;
+    *token = text_trim(text_of(authorization + strlen(scheme)));
+    return token->len > 0;
+}
+
+/* Every token is compared, and wholly: time tells neither which one was nearly right nor how much of it. */
+static const struct known *find_token(const struct auth *auth, struct text token)
+{
+    const struct known *found = NULL;
+    unsigned char hash[HASH_SIZE];
+
+    crypt_hmac(auth->key, token, hash);
+    for (size_t i = 0; i < auth->count; i++)
+        found = crypt_equal(hash, auth->tokens[i].hash, HASH_SIZE) ? &auth->tokens[i] : found;
+    return found;
+}
+
+static void complain(struct auth *auth, const char *from, const char *what)
+{
+    int64_t now_ms = clock_mono_ms(auth->clock);
+
+    if (auth->complained_ms != MOMENT_NONE && now_ms - auth->complained_ms < COMPLAINT_MS) {
+        auth->swallowed++;
+        return;
+    }
+    log_line(auth->log, LOG_WARNING, "event=not_let_in from=%s what=%s before=%lu", LOG_QUOTED(text_of(from)),
+             LOG_QUOTED(text_of(what)), auth->swallowed);
+    auth->complained_ms = now_ms;
+    auth->swallowed = 0;
+}
+
+enum auth_verdict auth_judge(struct auth *auth, const struct auth_caller *caller, enum token_scope wanted,
+                             char who[AUTH_WHO_SIZE])
+{
+    struct text token;
+
+    snprintf(who, AUTH_WHO_SIZE, "%s", caller->from);
+    if (caller->local)
+        return AUTH_FINE;
+    if (!bearer_token(caller->authorization, &token)) {
+        complain(auth, who, "no token");
+        return AUTH_MISSING;
+    }
+    const struct known *known = find_token(auth, token);
+    if (!known) {
+        complain(auth, who, "unknown token");
+        return AUTH_UNKNOWN;
+    }
+    snprintf(who, AUTH_WHO_SIZE, "token %s", known->name);
+    if (known->scope == TOKEN_CONTROL || known->scope == wanted)
+        return AUTH_FINE;
+    complain(auth, who, "scope too small");
+    return AUTH_TOO_LITTLE;
+}
