@@ -12,13 +12,19 @@ static bool audience_known(const struct world *world, const char *name)
     return false;
 }
 
+static void on_suppressed(void *ctx, int64_t count, const struct error *failure)
+{
+    api_on_stored(ctx, failure);
+}
+
 /* An audience that left the configuration may still be lifted. */
 static void suppress(struct api *api, struct server_request *request, const struct api_request *asked, bool lift)
 {
     struct store_suppression what = {.scope = asked->audience,
                                      .reason = *asked->reason ? asked->reason : "operator",
                                      .at_ms = clock_now_ms(api->world->clock),
-                                     .lift = lift};
+                                     .lift = lift,
+                                     .overwrite = true};
 
     if (!lift && *what.scope && !audience_known(api->world, what.scope)) {
         struct error err = {0};
@@ -28,7 +34,7 @@ static void suppress(struct api *api, struct server_request *request, const stru
     }
     crypt_person_key(api->world->keys, asked->address.key, what.key);
     struct call *call = api_call_new(api, request);
-    call->job = store_suppress(api->world->store, &what, api_on_stored, call);
+    call->job = store_suppress(api->world->store, &what, 1, on_suppressed, call);
 }
 
 void api_suppress(struct api *api, struct server_request *request, const struct api_request *asked)

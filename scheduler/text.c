@@ -152,6 +152,27 @@ bool text_matches(struct text t, const char *glob)
     return *glob == '\0';
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool text_unhex(struct text t, unsigned char *out, size_t size)
+{
+    if (t.len != 2 * size)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        int high = hex_digit(t.ptr[2 * i]), low = hex_digit(t.ptr[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        out[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
 unsigned text_distance(const char *a, const char *b)
 {
     enum { WORD_MAX_LEN = 63 };

@@ -36,6 +36,9 @@ bool text_is_utf8(struct text t);                              /* valid, shortes
 char *text_dup(struct text t);                                 /* terminated copy for free() */
 bool text_matches(struct text t, const char *glob);            /* '*' and '?' only; whole text, case counts */
 
+/* Hexadecimal digits, two a byte, either case; false unless there are exactly as many as fill `out`. */
+bool text_unhex(struct text t, unsigned char *out, size_t size);
+
 /* How far two words are apart, for "did you mean": insert, delete, replace, swap of neighbours count one each. */
 unsigned text_distance(const char *a, const char *b);
 

@@ -313,25 +313,6 @@ struct store_job *store_retry(struct store *store, const struct store_retry *wha
     return store_submit(store, job);
 }
 
-/* --- Consent of our own --- */
-
-static int run_suppress(struct sqlite *db, struct store_job *job, struct error *err)
-{
-    return sqlite_suppress(db, &job->in.suppression, err);
-}
-
-struct store_job *store_suppress(struct store *store, const struct store_suppression *what, store_done_fn *done,
-                                 void *ctx)
-{
-    struct store_job *job = job_new(LANE_WRITE, run_suppress, done ? answer_done : NULL, ctx);
-
-    job->in.suppression = *what;
-    job->in.suppression.scope = copy_string(&job->arena, what->scope);
-    job->in.suppression.reason = copy_string(&job->arena, what->reason);
-    job->tell.done = done;
-    return store_submit(store, job);
-}
-
 /* --- Reports --- */
 
 static int run_report(struct sqlite *db, struct store_job *job, struct error *err)
@@ -358,6 +339,7 @@ struct store_job *store_report(struct store *store, const struct store_report *w
     job->in.report.state = copy_string(&job->arena, what->state);
     job->in.report.address = copy_string(&job->arena, what->address);
     job->in.report.event_id = copy_string(&job->arena, what->event_id);
+    job->in.report.behind = copy_string(&job->arena, what->behind);
     job->clear = clear_report;
     job->tell.reported = done;
     return store_submit(store, job);

@@ -28,7 +28,18 @@ struct store_job {
         struct sqlite_launch launch;
         struct store_turn turn;
         struct store_retry retry;
-        struct store_suppression suppression;
+        struct {
+            struct store_suppression *list;
+            size_t count;
+        } suppress;
+        struct {
+            const char *audience;
+            int64_t now_ms, limit;
+        } writebacks;
+        struct {
+            int64_t id, next_at_ms;
+            int attempts;
+        } writeback;
         struct store_report report;
         struct {
             int64_t notice, at_ms;
@@ -43,6 +54,7 @@ struct store_job {
         struct store_gathered gathered;
         struct store_launch launched;
         struct store_turned turned;
+        struct store_writebacks writebacks;
         int64_t moved, generation;
         json_t *report;
     } out;
@@ -53,6 +65,7 @@ struct store_job {
         store_turn_fn *turned;
         store_count_fn *counted;
         store_report_fn *reported;
+        store_writebacks_fn *writebacks;
     } tell;
     uv_sem_t *waiter; /* of a blocking call: told instead of the loop, and the job is theirs again. Mostly NULL */
 };

@@ -92,7 +92,15 @@ struct sqlite_words { /* columns of told and word, as they stand */
 enum { SQLITE_NEVER = 32 }; /* the bit of word.no for "never mail", above those of 32 audiences */
 int sqlite_judge(struct sqlite *db, int64_t roll, int64_t pass, const unsigned char *key,
                  const struct sqlite_words *words, enum withheld *out, struct error *err);
-int sqlite_suppress(struct sqlite *db, const struct store_suppression *what, struct error *err);
+
+/* --- sqlite_suppression.c: our own list, and what is written back of it --- */
+int sqlite_suppress(struct sqlite *db, const struct store_suppression *list, size_t count, int64_t *changed,
+                    struct error *err);
+int sqlite_writebacks_due(struct sqlite *db, const char *audience, int64_t now_ms, int64_t limit, struct arena *arena,
+                          struct store_writebacks *out, struct error *err);
+int sqlite_writeback_done(struct sqlite *db, int64_t id, struct error *err);
+int sqlite_writeback_again(struct sqlite *db, int64_t id, int64_t next_at_ms, int attempts, struct error *err);
+json_t *sqlite_suppressions(struct sqlite *db, const char *behind, int64_t limit, struct error *err);
 
 /* --- sqlite_claim.c: who is handed over next --- */
 struct sqlite_deliveries { /* grows in its arena; texts go there too */

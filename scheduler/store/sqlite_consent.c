@@ -54,14 +54,3 @@ int sqlite_judge(struct sqlite *db, int64_t roll, int64_t pass, const unsigned c
         *out = willing & ~suppressed ? WITHHELD_NONE : WITHHELD_SUPPRESSED;
     return 0;
 }
-
-int sqlite_suppress(struct sqlite *db, const struct store_suppression *what, struct error *err)
-{
-    const char *scope = what->scope ? what->scope : "";
-
-    if (what->lift)
-        return sqlite_run(db, err, "DELETE FROM suppression WHERE key = ?1 AND scope = ?2", "ks", what->key, scope);
-    return sqlite_run(db, err,
-                      "INSERT INTO suppression VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET reason = ?3, at = ?4",
-                      "kssi", what->key, scope, what->reason ? what->reason : "operator", what->at_ms);
-}

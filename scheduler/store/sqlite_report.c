@@ -314,7 +314,7 @@ static json_t *show(struct sqlite *db, int64_t notice, struct error *err)
     return out;
 }
 
-/* --- Openings, suppressions --- */
+/* --- Openings --- */
 
 static json_t *opening_definitions(struct sqlite *db, int64_t opening, struct error *err)
 {
@@ -369,24 +369,6 @@ static json_t *openings(struct sqlite *db, struct error *err)
     return out;
 }
 
-/* The list itself holds keys only; an address is shown while some roll still has it. */
-static json_t *suppressions(struct sqlite *db, int64_t limit, struct error *err)
-{
-    json_t *out = json_array();
-    sqlite3_stmt *row = sqlite_query(db, err,
-                                     "SELECT lower(hex(s.key)), (SELECT p.address FROM roll r JOIN told t ON t.roll ="
-                                     " r.id AND t.key = s.key JOIN person p ON p.roll = t.roll AND p.seq = t.seq LIMIT"
-                                     " 1), s.scope, s.reason, s.at FROM suppression s ORDER BY s.at DESC, s.key"
-                                     " LIMIT ?1",
-                                     "i", limit > 0 ? limit : -1);
-
-    while (row && sqlite_step(db, row, err) == 1)
-        json_array_append_new(out, json_pack("{s:o, s:o, s:o, s:o, s:o}", "key", sqlite_json_text(row, 0), "address",
-                                             sqlite_json_text(row, 1), "scope", sqlite_json_text(row, 2), "reason",
-                                             sqlite_json_text(row, 3), "at", sqlite_json_moment(row, 4)));
-    return out;
-}
-
 static json_t *report(struct sqlite *db, const struct store_report *what, struct error *err)
 {
     switch (what->kind) {
@@ -401,7 +383,7 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
     case REPORT_OPENINGS:
         return openings(db, err);
     case REPORT_SUPPRESSIONS:
-        return suppressions(db, what->limit, err);
+        return sqlite_suppressions(db, what->behind, what->limit, err);
     case REPORT_AUDIT:
         return sqlite_audit(db, err);
     }

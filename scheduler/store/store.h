@@ -226,15 +226,43 @@ struct store_job *store_retry(struct store *store, const struct store_retry *wha
 
 /* --- Consent of our own ------------------------------------------------------------------------------------------- */
 
+/* Tells a marketing tool of an unsubscribe: the audience, and a sealed ticket that says who (crypt_token.h). */
+struct store_writeback {
+    const char *audience, *token;
+};
 struct store_suppression {
     unsigned char key[PERSON_KEY_SIZE];
     const char *scope;  /* "" all, or an audience's name */
-    const char *reason; /* "operator", "unsubscribe", "bounce", "complaint" */
+    const char *reason; /* "operator", "unsubscribe", "bounce", "complaint", "erased" */
     int64_t at_ms;
-    bool lift; /* take it back */
+    bool lift;      /* take it back, and what has not been written back for it yet */
+    bool overwrite; /* an operator's word; else an older one of that scope keeps its date and reason */
+    const struct store_writeback *writebacks; /* stored with it, when it is new */
+    size_t writeback_count;
 };
-struct store_job *store_suppress(struct store *store, const struct store_suppression *what, store_done_fn *done,
-                                 void *ctx);
+/* All of them or none, in one transaction. `count`: how many were new, or were there to be lifted. */
+struct store_job *store_suppress(struct store *store, const struct store_suppression *list, size_t count,
+                                 store_count_fn *done, void *ctx);
+
+/* What is to be written back to one audience's tool, the longest due first. */
+struct store_writeback_row {
+    int64_t id;
+    const char *token;
+    int64_t at_ms; /* of the unsubscribe */
+    int attempts;  /* so far */
+};
+struct store_writebacks {
+    const struct error *failure;
+    const struct store_writeback_row *rows; /* gone after the callback */
+    size_t count;
+    int64_t next_at_ms; /* of the first that is not due yet, or MOMENT_NONE */
+};
+typedef void store_writebacks_fn(void *ctx, const struct store_writebacks *result);
+struct store_job *store_writebacks_due(struct store *store, const char *audience, int64_t now_ms, int64_t limit,
+                                       store_writebacks_fn *done, void *ctx);
+struct store_job *store_writeback_done(struct store *store, int64_t id, store_done_fn *done, void *ctx);
+struct store_job *store_writeback_again(struct store *store, int64_t id, int64_t next_at_ms, int attempts,
+                                        store_done_fn *done, void *ctx);
 
 /* --- Reports: JSON as in design.md section 6, made on the reader thread ------------------------------------------- */
 
@@ -256,6 +284,7 @@ struct store_report {
     const char *event_id;               /* why, or NULL */
     int64_t after;                      /* people: seq to go on behind */
     int64_t limit;                      /* people, suppressions: rows at most; 0: all */
+    const char *behind; /* suppressions: go on behind this row, "AT KEY SCOPE" as the row says them; NULL: the newest */
 };
 typedef void store_report_fn(void *ctx, json_t *answer, const struct error *failure); /* answer is borrowed */
 struct store_job *store_report(struct store *store, const struct store_report *what, store_report_fn *done, void *ctx);

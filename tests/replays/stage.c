@@ -280,7 +280,7 @@ int stage_suppress(struct stage *stage, const char *address, bool lift, struct e
     if (address_parse(text_of(address), &parsed, err) < 0)
         return -1;
     crypt_person_key(&stage->keys, parsed.key, what.key);
-    store_suppress(stage->world.store, &what, NULL, NULL);
+    store_suppress(stage->world.store, &what, 1, NULL, NULL);
     stage_settle(stage);
     return 0;
 }

@@ -278,7 +278,7 @@ static void suppress(struct bench *b, unsigned who, const char *scope, bool lift
     struct store_suppression what = {.scope = scope, .reason = "operator", .at_ms = DUE_MS, .lift = lift};
 
     bench_key(what.key, who);
-    store_suppress(b->store, &what, bench_on_done, b);
+    store_suppress(b->store, &what, 1, bench_on_count, b);
     bench_wait(b);
     bench_fine(b);
 }

@@ -200,7 +200,7 @@ static void suppressions(void **state)
     struct store_suppression no = {.reason = "operator", .at_ms = DUE_MS};
 
     bench_key(no.key, 3);
-    store_suppress(b->store, &no, bench_on_done, b);
+    store_suppress(b->store, &no, 1, bench_on_count, b);
     bench_wait(b);
     json_t *list = bench_report(b, &(struct store_report){.kind = REPORT_SUPPRESSIONS});
     assert_int_equal(json_array_size(list), 1);
