@@ -78,31 +78,57 @@ static api_operation_fn *const operations[API_OPERATIONS] = {
     [API_SYNC] = api_sync,
 };
 
-static void on_request(void *ctx, struct server_request *request, const char *method, const char *path, json_t *body)
+static bool is_json(const char *type)
 {
-    struct api *api = ctx;
+    struct text rest = text_of(type);
+
+    return text_equal_nocase(text_trim(text_cut(&rest, ';')), TEXT("application/json"));
+}
+
+/* The body as JSON, NULL when there is none. 0, or the status to refuse with. */
+static int read_body(const struct server_call *call, json_t **body, struct error *err)
+{
+    *body = NULL;
+    if (call->body.len == 0)
+        return 0;
+    if (!call->local && !is_json(call->content_type)) {
+        error_set(err, ERROR_REFUSED, "a body must come as application/json");
+        return 415;
+    }
+    *body = json_loadb(call->body.ptr, call->body.len, JSON_REJECT_DUPLICATES, NULL);
+    if (*body)
+        return 0;
+    error_set(err, ERROR_REFUSED, "the body is not JSON, or a key stands in it twice");
+    return 400;
+}
+
+void api_handle(struct api *api, struct server_request *request, const struct server_call *call)
+{
     struct api_request asked;
     struct error err = {0};
-    int refused = api_request_read(method, path, body, &asked, &err);
+    json_t *body = NULL;
 
+    if (!call->local) {
+        server_refuse(request, 403, "only root, the daemon's user and its group may use the API, by its unix socket");
+        return;
+    }
+    int refused = read_body(call, &body, &err);
+    if (!refused)
+        refused = api_request_read(call->method, call->path, body, &asked, &err);
     if (refused)
         server_refuse(request, refused, err.text);
     else if (!api->world->launches || !api->world->dispatch)
         server_refuse(request, 503, "the daemon is starting or reloading");
     else
-        operations[asked.operation](api, request, &asked);
+        operations[asked.operation](api, request, &asked); /* they copy what they need later */
+    json_decref(body);
 }
 
-struct api *api_new(uv_loop_t *loop, const char *listen, struct world *world, struct error *err)
+struct api *api_new(struct world *world)
 {
     struct api *api = must_calloc(1, sizeof *api);
 
     api->world = world;
-    api->server = server_new(loop, listen, world->log, on_request, api, err);
-    if (!api->server) {
-        free(api);
-        return NULL;
-    }
     return api;
 }
 
@@ -116,6 +142,5 @@ void api_close(struct api *api)
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what is freed has left the list */
         api_call_end(api->calls); /* its request is answered by server_close() */
     }
-    server_close(api->server);
     free(api);
 }

@@ -16,7 +16,8 @@
 
 struct api;
 
-struct api *api_new(uv_loop_t *loop, const char *listen, struct world *world, struct error *err);
-void api_close(struct api *api);
+struct api *api_new(struct world *world);
+void api_handle(struct api *api, struct server_request *request, const struct server_call *call);
+void api_close(struct api *api); /* before the server: what waits is answered by server_close() */
 
 #endif

@@ -20,7 +20,6 @@ struct call {
 
 struct api {
     struct world *world;
-    struct server *server;
     struct call *calls;
 };
 

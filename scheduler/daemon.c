@@ -1,8 +1,8 @@
 #include "daemon.h"
 
-#include "api.h"
 #include "cast.h"
 #include "check.h"
+#include "doors.h"
 #include "launch.h"
 #include "notify.h"
 #include "sync.h"
@@ -29,7 +29,7 @@ struct daemon {
     struct store_image image;
     struct cast_parts parts;
     struct cast *cast;
-    struct api *api;
+    struct doors *doors;
     struct settings *next; /* a reload's settings, waiting for the old cast to be quiet */
     int64_t quiet_by_ms;   /* by the monotonic clock */
     bool leaving;
@@ -266,15 +266,6 @@ static void watch_signals(struct daemon *daemon)
     uv_timer_start(&daemon->doctor, on_doctor, 0, (uint64_t)(watchdog_ms ? watchdog_ms : DOCTOR_MS));
 }
 
-/* The command line's way in. Sockets for people come with the pages they would show. */
-static const char *control_socket(const struct settings *settings)
-{
-    for (size_t i = 0; i < settings->http.listen.count; i++)
-        if (text_starts(text_of(settings->http.listen.at[i]), "unix:"))
-            return settings->http.listen.at[i];
-    return NULL;
-}
-
 static int build(struct daemon *daemon, struct settings **settings, struct error *err)
 {
     struct world *world = &daemon->world;
@@ -292,8 +283,7 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     world->zones = zones_new();
     alarms_on_step(world->alarms, on_step, daemon);
     daemon->parts.loop = &daemon->loop;
-    const char *socket = control_socket(*settings);
-    if (socket && !(daemon->api = api_new(&daemon->loop, socket, world, err)))
+    if (!(daemon->doors = doors_open(&daemon->loop, &(*settings)->http, world, err)))
         return -1;
     daemon->cast = cast_new(*settings, world, &daemon->parts, err);
     *settings = NULL; /* the cast's, or freed by its failure */
@@ -305,7 +295,7 @@ static void teardown(struct daemon *daemon)
 {
     struct world *world = &daemon->world;
 
-    api_close(daemon->api);
+    doors_close(daemon->doors);
     if (daemon->cast)
         cast_free(daemon->cast);
     if (daemon->next)

@@ -1,59 +1,35 @@
-#include "server.h"
+#include "server_private.h"
 
-#include "text.h"
-
-#include <errno.h>
-#include <microhttpd.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
-enum { BODY_MAX = 64 * 1024, CONNECTIONS_MAX = 64, TIMEOUT_S = 60 };
-
-struct server_request {
-    struct server *server;
-    struct MHD_Connection *connection;
-    struct server_request *next; /* in server->requests, from its first byte to its end */
-    struct buf body;
-    json_t *json;
-    char who[32];
-    bool suspended;
-    bool handled; /* the handler has it, or had it */
-    int status;   /* of the answer; 0 while there is none */
-    json_t *answer;
+enum {
+    CONNECTIONS_MAX = 512,
+    TIMEOUT_S = 60,
+    /* a client whose machine is gone without a word */
+    KEEPALIVE_IDLE_S = 30,
+    KEEPALIVE_EVERY_S = 10,
+    KEEPALIVE_COUNT = 3,
+    UNANSWERED_MS = 60 * 1000,
 };
 
-struct server {
-    uv_loop_t *loop;
-    struct log *log;
-    server_handler_fn *handler;
-    void *ctx;
-    struct MHD_Daemon *daemon;
-    char path[sizeof((struct sockaddr_un *)NULL)->sun_path];
-    int fd;
-    uv_poll_t poll;
-    uv_timer_t timer;
-    unsigned handles; /* not yet closed */
-    bool closing;
-    struct server_request *requests;
-};
-
-/* --- The loop
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- The loop ----------------------------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
 
-/* After every run: the server says when it wants the next one. */
-static void run(struct server *server)
+/* After every run: libmicrohttpd says when it wants the next one. */
+static void run(struct listener *listener)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
-    MHD_run(server->daemon);
-    if (MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES)
-        uv_timer_start(&server->timer, on_timer, timeout_ms, 0);
+    MHD_run(listener->daemon);
+    if (MHD_get_timeout(listener->daemon, &timeout_ms) == MHD_YES)
+        uv_timer_start(&listener->timer, on_timer, timeout_ms, 0);
     else
-        uv_timer_stop(&server->timer);
+        uv_timer_stop(&listener->timer);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -68,63 +44,24 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     run(poll->data);
 }
 
-/* --- Requests
- * ------------------------------------------------------------------------------------------------------------ */
-
-const char *server_query(struct server_request *request, const char *name)
+void server_request_resume(struct server_request *request)
 {
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
-}
-
-const char *server_who(const struct server_request *request)
-{
-    return request->who;
-}
-
-void server_answer(struct server_request *request, int status, json_t *body)
-{
-    struct server *server = request->server;
-
-    request->status = status;
-    request->answer = body;
     if (!request->suspended)
-        return; /* still inside the handler: on_request() queues it */
+        return;
     request->suspended = false;
     MHD_resume_connection(request->connection);
-    if (!server->closing) /* resuming wakes nothing by itself */
-        uv_timer_start(&server->timer, on_timer, 0, 0);
+    if (!request->listener->server->closing) /* resuming wakes nothing by itself */
+        uv_timer_start(&request->listener->timer, on_timer, 0, 0);
 }
 
-void server_refuse(struct server_request *request, int status, const char *detail)
+/* --- Who asks ----------------------------------------------------------------------------------------------------- */
+
+int server_request_fd(const struct server_request *request)
 {
-    const char *title = status == 404   ? "Not found"
-                        : status == 403 ? "Forbidden"
-                        : status == 503 ? "Unavailable"
-                        : status >= 500 ? "Failed"
-                                        : "Refused";
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-    server_answer(request, status,
-                  json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title, "status", status, "detail",
-                            text_is_utf8(text_of(detail)) ? detail : title));
-}
-
-static enum MHD_Result queue_answer(struct server_request *request)
-{
-    char *text = request->answer ? json_dumps(request->answer, JSON_COMPACT) : NULL;
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        text ? strlen(text) : 0, text, text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-
-    if (!response) {
-        free(text);
-        return MHD_NO;
-    }
-    MHD_add_response_header(response, "Content-Type",
-                            request->status < 400 ? "application/json" : "application/problem+json");
-    MHD_add_response_header(response, "Cache-Control", "no-store");
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    enum MHD_Result result = MHD_queue_response(request->connection, (unsigned)request->status, response);
-    MHD_destroy_response(response);
-    return result;
+    return info ? info->connect_fd : -1;
 }
 
 /* Has who connected our group among theirs, beside the one they run with? */
@@ -141,30 +78,72 @@ static bool in_our_group(int fd)
     return false;
 }
 
-/* root, the daemon's own user, or its group. */
-static bool peer_allowed(struct server_request *request)
+/* What a proxy adds: it may run in our group to reach the socket, and then speaks for anybody. */
+static bool came_by_proxy(const struct server_request *request)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    static const char *const names[] = {"Forwarded",         "X-Forwarded-For", "X-Forwarded-Host",
+                                        "X-Forwarded-Proto", "X-Real-IP",       "Via"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (server_header(request, names[i]))
+            return true;
+    return false;
+}
+
+static void name_unix_peer(struct server_request *request, int fd)
+{
     struct ucred peer;
     socklen_t size = sizeof peer;
 
-    if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-        return false;
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return;
     if (peer.uid == 0)
         snprintf(request->who, sizeof request->who, "root");
     else
         snprintf(request->who, sizeof request->who, "uid %u", peer.uid);
-    return peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid() || in_our_group(info->connect_fd);
+    request->call.local = (peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid() || in_our_group(fd)) &&
+                          !came_by_proxy(request);
 }
 
-static struct server_request *request_new(struct server *server, struct MHD_Connection *connection)
+static void name_tcp_peer(struct server_request *request)
 {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info ? info->client_addr : NULL;
+
+    if (address && address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, request->who,
+                  sizeof request->who);
+    else if (address && address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, request->who,
+                  sizeof request->who);
+}
+
+/* --- Requests ----------------------------------------------------------------------------------------------------- */
+
+const char *server_query(const struct server_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *server_header(const struct server_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+const char *server_who(const struct server_request *request)
+{
+    return request->who;
+}
+
+static struct server_request *request_new(struct listener *listener, struct MHD_Connection *connection)
+{
+    struct server *server = listener->server;
     struct server_request *request = must_calloc(1, sizeof *request);
 
-    request->server = server;
+    request->listener = listener;
     request->connection = connection;
-    buf_init(&request->body, BODY_MAX);
+    buf_init(&request->body, SERVER_BODY_MAX);
     request->next = server->requests;
     server->requests = request;
     return request;
@@ -173,7 +152,7 @@ static struct server_request *request_new(struct server *server, struct MHD_Conn
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode why)
 {
-    struct server *server = cls;
+    struct server *server = ((struct listener *)cls)->server;
     struct server_request *request = *state;
 
     (void)connection;
@@ -186,44 +165,59 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
             *at = request->next;
             break;
         }
-    json_decref(request->json);
-    json_decref(request->answer);
+    if (request->stream)
+        server_stream_forget(request->stream);
+    if (request->response)
+        MHD_destroy_response(request->response);
     buf_clear(&request->body);
     free(request);
 }
 
-static void hand_to_handler(struct server *server, struct server_request *request, const char *method, const char *path)
+static void hand_over(struct server_request *request, const char *method, const char *path)
 {
-    json_error_t why;
+    struct server *server = request->listener->server;
+    const char *type = server_header(request, "Content-Type"), *word = server_header(request, "Authorization");
 
     request->handled = true;
-    if (!peer_allowed(request)) {
-        server_refuse(request, 403, "only root, the daemon's user and its group may use this socket");
-        return;
-    }
-    if (buf_failed(&request->body)) {
+    if (request->listener->is_unix)
+        name_unix_peer(request, server_request_fd(request));
+    else
+        name_tcp_peer(request);
+    request->call.method = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    request->call.path = path;
+    request->call.body = buf_text(&request->body);
+    request->call.content_type = type ? type : "";
+    request->call.authorization = word ? word : "";
+    request->call.who = request->who;
+    if (buf_failed(&request->body))
         server_refuse(request, 413, "the request is larger than 64 KiB");
-        return;
-    }
-    if (request->body.len > 0) {
-        request->json = json_loadb(request->body.ptr, request->body.len, JSON_REJECT_DUPLICATES, &why);
-        if (!request->json) {
-            server_refuse(request, 400, "the body is not JSON");
-            return;
-        }
-    }
-    server->handler(server->ctx, request, method, path, request->json);
+    else
+        server->handler(server->ctx, request, &request->call);
+}
+
+static enum MHD_Result queue_answer(struct server_request *request)
+{
+    struct MHD_Response *response = request->response;
+
+    if (!response)
+        return MHD_NO;
+    request->response = NULL;
+    if (request->stream) /* heartbeats and the buffer tell who is gone, not silence */
+        MHD_set_connection_option(request->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+    enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
+    MHD_destroy_response(response);
+    return result;
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *data, size_t *size, void **state)
 {
-    struct server *server = cls;
+    struct listener *listener = cls;
     struct server_request *request = *state;
 
     (void)version;
     if (!request) {
-        *state = request_new(server, connection);
+        *state = request_new(listener, connection);
         return MHD_YES;
     }
     if (*size > 0) {
@@ -232,119 +226,126 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         return MHD_YES;
     }
     if (!request->handled)
-        hand_to_handler(server, request, method, path);
-    if (request->status)
+        hand_over(request, method, path);
+    if (request->answered)
         return queue_answer(request);
     request->suspended = true; /* the answer comes later, from a store thread by way of the loop */
     MHD_suspend_connection(connection);
     return MHD_YES;
 }
 
-/* --- Listening
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- Connections -------------------------------------------------------------------------------------------------- */
 
-/* A file that nobody listens on is left from a crash; one that answers is another daemon's. */
-static int clear_way(const struct sockaddr_un *address, struct error *err)
+static void watch_client(int fd)
 {
-    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1, idle = KEEPALIVE_IDLE_S, every = KEEPALIVE_EVERY_S, count = KEEPALIVE_COUNT;
+    unsigned unanswered_ms = UNANSWERED_MS;
 
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
-        return error_set(err, ERROR_CONFIG, "%s: another program listens there", address->sun_path);
-    if (unlink(address->sun_path) < 0 && errno != ENOENT)
-        return error_set(err, ERROR_CONFIG, "%s: %s", address->sun_path, strerror(errno));
-    return 0;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
 }
 
-static void make_folder(const char *path)
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
 {
-    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
-    char *slash;
+    const struct listener *listener = cls;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-    snprintf(folder, sizeof folder, "%s", path);
-    slash = strrchr(folder, '/');
-    if (slash && slash != folder) {
-        *slash = '\0';
-        mkdir(folder, 0750); /* bind() tells when this did not help */
-    }
+    (void)context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED && info && !listener->is_unix)
+        watch_client(info->connect_fd);
 }
 
-static int listen_on(struct server *server, const char *listen_at, struct error *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    if (!text_starts(text_of(listen_at), "unix:") || strlen(listen_at + 5) >= sizeof address.sun_path)
-        return error_set(err, ERROR_CONFIG, "http.listen: expected unix:/path of at most %zu characters, found \"%s\"",
-                         sizeof address.sun_path - 1, listen_at);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", listen_at + 5);
-    snprintf(server->path, sizeof server->path, "%s", listen_at + 5);
-    make_folder(server->path);
-    if (clear_way(&address, err) < 0) {
-        server->path[0] = '\0';
-        return -1;
-    }
-    server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    mode_t old = umask(0117); /* 0660 from the first moment */
-    int rc = server->fd < 0 ? -1 : bind(server->fd, (struct sockaddr *)&address, sizeof address);
-    umask(old);
-    if (rc < 0 || listen(server->fd, CONNECTIONS_MAX) < 0) {
-        error_set(err, ERROR_CONFIG, "%s: %s", address.sun_path, strerror(errno));
-        server->path[0] = '\0';
-        return -1;
-    }
-    return 0;
-}
+/* --- Beginning and end -------------------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 0))) static void on_mhd_log(void *cls, const char *format, va_list args)
 {
-    struct server *server = cls;
+    struct listener *listener = cls;
     char line[512];
 
     vsnprintf(line, sizeof line, format, args);
-    log_line(server->log, LOG_DEBUG, "event=http text=%s", LOG_QUOTED(text_trim(text_of(line))));
+    log_line(listener->server->log, LOG_DEBUG, "event=http text=%s", LOG_QUOTED(text_trim(text_of(line))));
 }
 
-static int start(struct server *server, struct error *err)
+static int start(struct server *server, struct listener *listener, struct error *err)
 {
-    server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, server, MHD_OPTION_LISTEN_SOCKET, server->fd,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
-    if (!server->daemon)
-        return error_set(err, ERROR_CONFIG, "%s: the HTTP server did not start", server->path);
-    server->fd = -1; /* the server's now */
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    uv_poll_init(server->loop, &server->poll, info->epoll_fd);
-    uv_timer_init(server->loop, &server->timer);
-    server->poll.data = server->timer.data = server;
-    server->handles = 2;
-    uv_poll_start(&server->poll, UV_READABLE, on_readable);
+    listener->server = server;
+    listener->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, listener,
+        MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, listener, MHD_OPTION_LISTEN_SOCKET, listener->fd,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    if (!listener->daemon)
+        return error_set(err, ERROR_CONFIG, "%s: the HTTP server did not start",
+                         listener->path ? listener->path : "http.listen");
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    uv_poll_init(server->loop, &listener->poll, info->epoll_fd);
+    uv_timer_init(server->loop, &listener->timer);
+    listener->poll.data = listener->timer.data = listener;
+    server->handles += 2;
+    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
     return 0;
 }
 
-struct server *server_new(uv_loop_t *loop, const char *listen_at, struct log *log, server_handler_fn *handler,
-                          void *ctx, struct error *err)
+static int listen_all(struct server *server, const struct server_spec *spec, struct error *err)
+{
+    for (size_t i = 0; i < spec->listen_count; i++) {
+        struct listener *opened[2] = {0};
+        size_t count;
+        int rc = server_listen(spec->listen[i], opened, ARRAY_LEN(opened), &count, err);
+        server->listeners =
+            must_realloc(server->listeners, (server->listener_count + count) * sizeof(struct listener *));
+        for (size_t k = 0; k < count; k++)
+            server->listeners[server->listener_count++] = opened[k];
+        if (rc < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < server->listener_count; i++)
+        if (start(server, server->listeners[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+struct server *server_new(const struct server_spec *spec, struct error *err)
 {
     struct server *server = must_calloc(1, sizeof *server);
 
-    *server = (struct server){.loop = loop, .log = log, .handler = handler, .ctx = ctx, .fd = -1};
-    if (listen_on(server, listen_at, err) < 0 || start(server, err) < 0) {
-        if (server->fd >= 0)
-            close(server->fd);
-        if (server->path[0])
-            unlink(server->path);
-        free(server);
-        return NULL;
-    }
-    return server;
+    *server = (struct server){.loop = spec->loop, .log = spec->log, .handler = spec->handler, .ctx = spec->ctx};
+    server->handles = 1; /* ours, so that a server without listeners ends as well */
+    if (listen_all(server, spec, err) == 0)
+        return server;
+    server_close(server);
+    return NULL;
+}
+
+static void let_go(struct server *server)
+{
+    if (--server->handles > 0)
+        return;
+    for (size_t i = 0; i < server->listener_count; i++)
+        free(server->listeners[i]);
+    free(server->listeners);
+    free(server);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct server *server = handle->data;
+    let_go(((struct listener *)handle->data)->server);
+}
 
-    if (--server->handles == 0)
-        free(server);
+/* The poll goes before the descriptor it watches; the socket is taken back first, so that nobody new comes and a socket
+ * that the service manager shares with us is not shut down. */
+static void stop_listening(struct listener *listener)
+{
+    if (!listener->daemon)
+        return;
+    uv_close((uv_handle_t *)&listener->poll, on_closed);
+    uv_close((uv_handle_t *)&listener->timer, on_closed);
+    listener->fd = MHD_quiesce_daemon(listener->daemon);
 }
 
 void server_close(struct server *server)
@@ -352,13 +353,22 @@ void server_close(struct server *server)
     if (!server)
         return;
     server->closing = true;
-    /* The poll goes before the descriptor it watches; every suspended request is resumed before the end. */
-    uv_close((uv_handle_t *)&server->poll, on_closed);
-    uv_close((uv_handle_t *)&server->timer, on_closed);
-    for (struct server_request *request = server->requests; request; request = request->next)
-        if (request->suspended)
+    for (size_t i = 0; i < server->listener_count; i++)
+        stop_listening(server->listeners[i]);
+    for (struct server_request *request = server->requests; request; request = request->next) {
+        if (request->stream)
+            server_stream_drop(request->stream);
+        else if (request->suspended)
             server_refuse(request, 503, "the daemon is stopping");
-    MHD_run(server->daemon);
-    MHD_stop_daemon(server->daemon);
-    unlink(server->path);
+    }
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct listener *listener = server->listeners[i];
+        if (listener->daemon) {
+            MHD_run(listener->daemon);
+            MHD_stop_daemon(listener->daemon);
+            listener->daemon = NULL;
+        }
+        listener_close(listener);
+    }
+    let_go(server);
 }

@@ -1,5 +1,5 @@
-/* server.h - the HTTP server (libmicrohttpd in the loop). Today it listens on one unix socket, for the command line:
- * who connects must be root, the daemon's user or in its group (SO_PEERCRED). Loop thread. */
+/* server.h - the HTTP server (libmicrohttpd in the loop): listens, reads whole requests, hands each to one handler, and
+ * sends answers, files and streams. It knows no routes; doors.c does. Loop thread. */
 #ifndef ONSALE_SERVER_H
 #define ONSALE_SERVER_H
 
@@ -10,25 +10,77 @@
 
 struct server;
 struct server_request; /* one request waiting for its answer */
+struct server_stream;  /* an answer without an end */
 
-/* Called once per request, when its whole body is there. Exactly one server_answer() must follow, now or later. `body`
- * is NULL when none was sent; it is borrowed until the answer. */
-typedef void server_handler_fn(void *ctx, struct server_request *request, const char *method, const char *path,
-                               json_t *body);
+/* Borrowed until the answer. */
+struct server_call {
+    const char *method;        /* "GET" also for HEAD */
+    const char *path;          /* decoded; begins with '/', no control characters */
+    struct text body;          /* whole; at most 64 KiB */
+    const char *content_type;  /* "" none */
+    bool local;                /* by a unix socket, let in by its credentials: root, our user or our group */
+    const char *who;           /* "root", "uid 1000", or the client's address */
+    const char *authorization; /* the header, or "" */
+};
 
-/* A query parameter of the request, or NULL; borrowed until the answer. */
-const char *server_query(struct server_request *request, const char *name);
-/* Who asks: "root", "uid 1000"; borrowed until the answer. */
-const char *server_who(const struct server_request *request);
-/* Steals `body`. */
-void server_answer(struct server_request *request, int status, json_t *body);
-/* problem details (RFC 9457): {"type", "title", "status", "detail"} */
+/* Called once per request, when its whole body is there. Exactly one answer must follow, now or later: one of
+ * server_reply(), server_answer(), server_answer_page(), server_refuse(), server_send_file(), server_stream_open(). */
+typedef void server_handler_fn(void *ctx, struct server_request *request, const struct server_call *call);
+
+/* A query parameter or a header field of the request, or NULL; borrowed until the answer. */
+const char *server_query(const struct server_request *request, const char *name);
+const char *server_header(const struct server_request *request, const char *name);
+const char *server_who(const struct server_request *request); /* as in the call */
+
+/* --- Answers --- */
+
+struct server_field {
+    const char *name, *value;
+};
+/* Copied. A field replaces what every answer has: Cache-Control no-store, Content-Security-Policy default-src 'none',
+ * Referrer-Policy, X-Frame-Options, X-Content-Type-Options. */
+struct server_reply {
+    int status;
+    const char *type; /* NULL: no content */
+    struct text body;
+    struct server_field fields[8]; /* up to the first without a name */
+};
+void server_reply(struct server_request *request, const struct server_reply *reply);
+void server_answer(struct server_request *request, int status, json_t *body); /* application/json; steals `body` */
+/* ... with Link: <next>; rel="next" (RFC 8288); NULL: no further page. */
+void server_answer_page(struct server_request *request, int status, json_t *body, const char *next);
+/* Problem details (RFC 9457): {"type", "title", "status", "detail"}. */
 void server_refuse(struct server_request *request, int status, const char *detail);
+/* A download, called `name`; takes `fd`, a file open at its beginning. */
+void server_send_file(struct server_request *request, int fd, const char *type, const char *name);
 
-/* `listen`: "unix:/run/onsale/onsale.sock". A dead socket file in the way is replaced, a living one is an error. */
-struct server *server_new(uv_loop_t *loop, const char *listen, struct log *log, server_handler_fn *handler, void *ctx,
-                          struct error *err);
-/* Requests that wait are answered with 503 first. */
+/* --- Streams (server-sent events): what is written waits in a bounded buffer, and a client that does not read is
+ * dropped --- */
+
+/* The client is gone, or was dropped: the stream is no more. Not called after server_stream_end(). */
+typedef void server_closed_fn(void *ctx);
+
+struct server_stream *server_stream_open(struct server_request *request, const char *type, server_closed_fn *closed,
+                                         void *ctx);
+/* false: the client was too slow and is dropped; `closed` will be called, write no more. */
+bool server_stream_write(struct server_stream *stream, struct text bytes);
+/* What was written is still sent; the stream is the server's alone from here on. */
+void server_stream_end(struct server_stream *stream);
+
+/* --- The server --- */
+
+struct server_spec {
+    uv_loop_t *loop;
+    /* "unix:/run/onsale/onsale.sock", "127.0.0.1:8470", "[::1]:8470", "localhost:8470". A dead socket file in the way
+     * is replaced, a living one is an error. */
+    const char *const *listen;
+    size_t listen_count;
+    struct log *log;
+    server_handler_fn *handler;
+    void *ctx;
+};
+struct server *server_new(const struct server_spec *spec, struct error *err);
+/* Requests that wait are answered with 503 first, streams end. Handles are closed in the next turns of the loop. */
 void server_close(struct server *server);
 
 #endif

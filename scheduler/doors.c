@@ -1,0 +1,72 @@
+#include "doors.h"
+
+#include "api.h"
+
+struct doors {
+    struct server *server;
+    struct api *api;
+};
+
+/* --- One function a door ------------------------------------------------------------------------------------------ */
+
+static void at_api(struct doors *doors, struct server_request *request, const struct server_call *call)
+{
+    api_handle(doors->api, request, call);
+}
+
+/* By the beginning of the path where it ends in '/', else by the whole of it. */
+static const struct door {
+    const char *path;
+    void (*handle)(struct doors *doors, struct server_request *request, const struct server_call *call);
+} table[] = {
+    {"/api/", at_api},
+};
+
+static bool leads_to(const struct door *door, struct text path)
+{
+    struct text own = text_of(door->path);
+
+    return own.ptr[own.len - 1] == '/' ? text_starts(path, door->path) : text_equal(path, own);
+}
+
+static void on_request(void *ctx, struct server_request *request, const struct server_call *call)
+{
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        if (leads_to(&table[i], text_of(call->path))) {
+            table[i].handle(ctx, request, call);
+            return;
+        }
+    server_refuse(request, 404, "there is nothing here");
+}
+
+/* --- Beginning and end -------------------------------------------------------------------------------------------- */
+
+struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, struct world *world, struct error *err)
+{
+    struct doors *doors = must_calloc(1, sizeof *doors);
+    struct server_spec spec = {
+        .loop = loop,
+        .listen = http->listen.at,
+        .listen_count = http->listen.count,
+        .log = world->log,
+        .handler = on_request,
+        .ctx = doors,
+    };
+
+    doors->api = api_new(world);
+    doors->server = server_new(&spec, err);
+    if (doors->server)
+        return doors;
+    doors_close(doors);
+    return NULL;
+}
+
+/* The server goes last: it answers what still waits. */
+void doors_close(struct doors *doors)
+{
+    if (!doors)
+        return;
+    api_close(doors->api);
+    server_close(doors->server);
+    free(doors);
+}

@@ -1,0 +1,13 @@
+/* doors.h - where people and programs come in: the HTTP server and what stands behind each path. Loop thread. */
+#ifndef ONSALE_DOORS_H
+#define ONSALE_DOORS_H
+
+#include "settings.h"
+#include "world.h"
+
+struct doors;
+
+struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, struct world *world, struct error *err);
+void doors_close(struct doors *doors); /* NULL is fine */
+
+#endif

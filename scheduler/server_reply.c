@@ -1,0 +1,132 @@
+#include "server_private.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* What every answer has, unless it says otherwise itself. */
+static const struct server_field usual[] = {
+    {"Cache-Control", "no-store"},      {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+    {"Referrer-Policy", "no-referrer"}, {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+};
+
+static bool has_field(const struct server_field *fields, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcasecmp(fields[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+void server_respond(struct server_request *request, int status, struct MHD_Response *response,
+                    const struct server_field *fields, size_t count)
+{
+    request->answered = true;
+    request->status = (unsigned)status;
+    request->response = response;
+    for (size_t i = 0; response && i < count; i++)
+        MHD_add_response_header(response, fields[i].name, fields[i].value);
+    for (size_t i = 0; response && i < ARRAY_LEN(usual); i++)
+        if (!has_field(fields, count, usual[i].name))
+            MHD_add_response_header(response, usual[i].name, usual[i].value);
+    server_request_resume(request); /* inside the handler there is nothing to resume: it is queued after it */
+}
+
+void server_reply(struct server_request *request, const struct server_reply *reply)
+{
+    struct server_field fields[ARRAY_LEN(reply->fields) + 1];
+    size_t count = 0;
+
+    if (reply->type)
+        fields[count++] = (struct server_field){"Content-Type", reply->type};
+    for (size_t i = 0; i < ARRAY_LEN(reply->fields) && reply->fields[i].name; i++)
+        fields[count++] = reply->fields[i];
+    auto_free char *copy = text_dup(reply->body);
+    struct MHD_Response *response = MHD_create_response_from_buffer(reply->body.len, copy, MHD_RESPMEM_MUST_COPY);
+    server_respond(request, reply->status, response, fields, count);
+}
+
+void server_answer_page(struct server_request *request, int status, json_t *body, const char *next)
+{
+    auto_free char *text = json_dumps(body, JSON_COMPACT);
+    struct server_reply reply = {.status = status, .type = "application/json", .body = text_of(text)};
+    auto_buf struct buf link;
+
+    json_decref(body);
+    buf_init(&link, 4096);
+    if (next) {
+        buf_addf(&link, "<%s>; rel=\"next\"", next);
+        reply.fields[0] = (struct server_field){"Link", link.ptr};
+    }
+    if (text && !buf_failed(&link))
+        server_reply(request, &reply);
+    else
+        server_refuse(request, 500, "the answer could not be written");
+}
+
+void server_answer(struct server_request *request, int status, json_t *body)
+{
+    server_answer_page(request, status, body, NULL);
+}
+
+static const char *title_of(int status)
+{
+    static const struct {
+        int status;
+        const char *title;
+    } titles[] = {
+        {401, "Who are you?"},       {403, "Forbidden"},      {404, "Not found"},
+        {405, "Method not allowed"}, {413, "Too large"},      {415, "Unsupported type"},
+        {429, "Too many requests"},  {501, "Unknown method"}, {503, "Unavailable"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
+        if (titles[i].status == status)
+            return titles[i].title;
+    return status >= 500 ? "Failed" : "Refused";
+}
+
+void server_refuse(struct server_request *request, int status, const char *detail)
+{
+    const char *title = title_of(status);
+    json_t *problem = json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title, "status", status,
+                                "detail", text_is_utf8(text_of(detail)) ? detail : title);
+    auto_free char *text = json_dumps(problem, JSON_COMPACT);
+    struct server_reply reply = {.status = status, .type = "application/problem+json", .body = text_of(text)};
+
+    json_decref(problem);
+    server_reply(request, &reply);
+}
+
+/* Only what no client reads as anything but a name. */
+static void add_file_name(struct buf *out, const char *name)
+{
+    for (const char *c = name; *c; c++)
+        buf_addc(out,
+                 (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("-_.", *c)
+                     ? *c
+                     : '_');
+}
+
+void server_send_file(struct server_request *request, int fd, const char *type, const char *name)
+{
+    auto_buf struct buf disposition;
+    struct stat file;
+
+    buf_init(&disposition, 512);
+    buf_adds(&disposition, "attachment; filename=\"");
+    add_file_name(&disposition, name);
+    buf_adds(&disposition, "\"");
+    if (fstat(fd, &file) < 0 || !S_ISREG(file.st_mode) || buf_failed(&disposition)) {
+        close(fd);
+        server_refuse(request, 500, "the file cannot be sent");
+        return;
+    }
+    struct server_field fields[] = {{"Content-Type", type}, {"Content-Disposition", disposition.ptr}};
+    struct MHD_Response *response = MHD_create_response_from_fd64((uint64_t)file.st_size, fd);
+    if (!response)
+        close(fd);
+    server_respond(request, 200, response, fields, ARRAY_LEN(fields));
+}
