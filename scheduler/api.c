@@ -28,6 +28,7 @@ struct server_request *api_call_end(struct call *call)
             *at = call->next;
             break;
         }
+    json_decref(call->body);
     free(call);
     return request;
 }
@@ -75,6 +76,7 @@ static api_operation_fn *const operations[API_OPERATIONS] = {
     [API_SUPPRESS] = api_suppress,
     [API_UNSUPPRESS] = api_unsuppress,
     [API_SEND_TEST] = api_send_test,
+    [API_PREVIEW] = api_preview,
     [API_SYNC] = api_sync,
 };
 

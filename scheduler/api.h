@@ -4,7 +4,7 @@
  *   POST why {address, event}              notices/ID/hold  release {anyway}  cancel  again
  *   POST notices/ID/retry {refused: CODE | in_doubt: true | withheld: REASON}
  *   POST pause {target}  resume {target, this_is_the_one}  suppress {address, audience, reason}  unsuppress  sync
- *   POST send-test {rule, to}
+ *   POST send-test {rule, to}  preview {rule, notice, subscriber, language}
  *
  * A target is "" (everything), "notice:ID" or "notifier:NAME". Refusals are problem details (RFC 9457): 400 what was
  * asked is no request, 404 there is no such thing, 409 it cannot be done as things stand. */

@@ -13,8 +13,10 @@ struct call {
     struct server_request *request;
     struct store_job *job;
     struct letter *letter;
-    const char *notifier; /* of the letter */
-    int64_t notice;       /* of a retry */
+    const char *notifier;     /* of the letter */
+    int64_t notice;           /* of a retry */
+    struct api_request asked; /* of a preview; its texts are in the body */
+    json_t *body;
     struct call *next;
 };
 
@@ -41,6 +43,6 @@ api_operation_fn api_suppress, api_unsuppress;
 /* --- api_steer.c --- */
 api_operation_fn api_hold, api_release, api_cancel, api_again, api_retry, api_pause, api_resume, api_sync;
 /* --- api_send.c: messages outside the ledger --- */
-api_operation_fn api_send_test;
+api_operation_fn api_send_test, api_preview;
 
 #endif

@@ -27,6 +27,7 @@ static const struct route {
     [API_SUPPRESS] = {"POST", "suppress", "address:s audience:s reason:s"},
     [API_UNSUPPRESS] = {"POST", "unsuppress", "address:s audience:s"},
     [API_SEND_TEST] = {"POST", "send-test", "rule:s to:s"},
+    [API_PREVIEW] = {"POST", "preview", "rule:s notice:i subscriber:s language:s"},
     [API_SYNC] = {"POST", "sync", ""},
 };
 
@@ -160,6 +161,17 @@ static int read_retry(const json_t *body, struct api_request *out, struct error 
                      reason);
 }
 
+/* Of a notice, or of a sample; as one of its people, or as a sample. */
+static int read_preview(const json_t *body, struct api_request *out, struct error *err)
+{
+    const json_t *notice = json_object_get(body, "notice");
+
+    out->notice = json_integer_value(notice);
+    if (notice && out->notice < 1)
+        return error_set(err, ERROR_REFUSED, "notice: expected a number from 1");
+    return json_object_get(body, "subscriber") ? read_address(body, "subscriber", out, err) : 0;
+}
+
 static int read_target(const json_t *body, struct api_request *out, struct error *err)
 {
     static const char notice[] = "notice:", notifier[] = "notifier:";
@@ -185,6 +197,7 @@ static int read_arguments(const json_t *body, struct api_request *out, struct er
     out->audience = text_in(body, "audience");
     out->reason = text_in(body, "reason");
     out->rule = text_in(body, "rule");
+    out->language = text_in(body, "language");
     out->anyway = json_is_true(json_object_get(body, "anyway"));
     out->this_is_the_one = json_is_true(json_object_get(body, "this_is_the_one"));
     switch (out->operation) {
@@ -194,6 +207,8 @@ static int read_arguments(const json_t *body, struct api_request *out, struct er
         return read_address(body, "address", out, err);
     case API_SEND_TEST:
         return read_address(body, "to", out, err);
+    case API_PREVIEW:
+        return read_preview(body, out, err);
     case API_RETRY:
         return read_retry(body, out, err);
     case API_PAUSE:
@@ -210,7 +225,7 @@ int api_request_read(const char *method, const char *path, const json_t *body, s
     static const char root[] = "/api/v1/";
     struct text rest = text_of(path);
 
-    *out = (struct api_request){.shown = "", .target = ""};
+    *out = (struct api_request){.body = (json_t *)(uintptr_t)body, .shown = "", .target = ""};
     if (!text_starts(rest, root)) {
         error_set(err, ERROR_REFUSED, "the API is under /api/v1/");
         return 404;

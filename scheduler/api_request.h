@@ -27,6 +27,7 @@ enum api_operation {
     API_SUPPRESS,
     API_UNSUPPRESS,
     API_SEND_TEST,
+    API_PREVIEW,
     API_SYNC,
     API_OPERATIONS
 };
@@ -34,9 +35,10 @@ enum api_operation {
 struct api_request { /* texts are borrowed from path and body; "" where absent */
     enum api_operation operation;
     int64_t notice;         /* of those that are about one */
-    struct address address; /* why, suppress, unsuppress, send-test */
-    const char *shown;      /* ... as it was written */
-    const char *event, *audience, *reason, *rule;
+    struct address address; /* why, suppress, unsuppress, send-test, preview */
+    json_t *body;           /* whole, or NULL */
+    const char *shown;      /* ... as it was written; "": preview of a sample */
+    const char *event, *audience, *reason, *rule, *language;
     const char *target;          /* pause, resume: "", "notice:17", "notifier:mail" */
     int64_t target_notice;       /* 0: none */
     const char *target_notifier; /* NULL: none */

@@ -1,6 +1,9 @@
 /* Messages outside the ledger, on an operator's word. */
 #include "api_private.h"
+#include "preview.h"
 #include "send_test.h"
+
+#include <string.h>
 
 static void on_test_answered(void *ctx, const struct channel_result *result)
 {
@@ -23,19 +26,127 @@ static void on_test_answered(void *ctx, const struct channel_result *result)
                             at.len ? at.ptr : NULL));
 }
 
-void api_send_test(struct api *api, struct server_request *request, const struct api_request *asked)
+/* NULL, and the request is answered, when there is none of that name. */
+static struct world_rule *rule_of(struct api *api, struct server_request *request, const char *name)
 {
-    struct world_rule *rule = world_rule(api->world, asked->rule);
+    struct world_rule *rule = world_rule(api->world, name);
     struct error err = {0};
 
-    if (!rule) {
-        error_set(&err, ERROR_REFUSED, "there is no rule \"%.100s\"", asked->rule);
-        server_refuse(request, 404, err.text);
+    if (rule)
+        return rule;
+    const char **names = must_calloc(api->world->rule_count, sizeof *names);
+    for (size_t i = 0; i < api->world->rule_count; i++)
+        names[i] = api->world->rules[i].plan.rule->name;
+    preview_no_rule(name, names, api->world->rule_count, &err);
+    free(names);
+    server_refuse(request, 404, err.text);
+    return NULL;
+}
+
+void api_send_test(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct world_rule *rule = rule_of(api, request, asked->rule);
+    struct error err = {0};
+
+    if (!rule)
         return;
-    }
     struct call *call = api_call_new(api, request);
     call->notifier = channel_settings(rule->channel)->name;
     call->letter = send_test(api->world, rule, &asked->address, on_test_answered, call, &err);
     if (!call->letter)
         server_refuse(api_call_end(call), 409, err.text);
+}
+
+/* --- Preview ------------------------------------------------------------------------------------------------------ */
+
+static void answer_message(struct server_request *request, const struct message *message, const struct buf *note)
+{
+    json_t *raw = json_stringn(message->raw.ptr, message->raw.len), *notes = json_array();
+
+    if (note->len)
+        json_array_append_new(notes, json_string(note->ptr));
+    if (raw)
+        server_answer(request, 200, json_pack("{s:o, s:o}", "message", raw, "notes", notes));
+    else
+        server_refuse(request, 409, "the message is not UTF-8");
+    if (!raw)
+        json_decref(notes);
+}
+
+/* `person`: what the store knows of the subscriber in that notice; NULL where it was not asked. */
+static void preview(struct api *api, struct server_request *request, const struct api_request *asked,
+                    const json_t *person)
+{
+    struct world *world = api->world;
+    const struct world_rule *rule = rule_of(api, request, asked->rule);
+    const struct notice *notice = asked->notice ? notices_find(&world->notices, asked->notice) : NULL;
+    struct error err = {0};
+    struct message message;
+    auto_buf struct buf note;
+
+    if (!rule)
+        return;
+    const struct rule *settings = rule->plan.rule;
+    if (asked->notice && (!notice || strcmp(notice->rule, settings->name) != 0)) {
+        error_set(&err, ERROR_REFUSED, "there is no notice %lld of rule %s", (long long)asked->notice, settings->name);
+        server_refuse(request, 404, err.text);
+        return;
+    }
+    const struct world_site *site = notice                  ? world_site(world, notice->site)
+                                    : settings->sites.count ? world_site(world, settings->sites.at[0])
+                                                            : &world->sites[0];
+    if (!site || !site->settings) {
+        server_refuse(request, 409, "the notice's site has left the configuration");
+        return;
+    }
+    struct preview_spec spec = {.rule = settings,
+                                .templates = rule->templates,
+                                .mail = rule->mail,
+                                .sender = world->sender,
+                                .keys = world->keys,
+                                .locales = world->locales,
+                                .zones = world->zones,
+                                .site = site->settings,
+                                .notice = notice,
+                                .definitions = &site->definitions,
+                                .subscriber = *asked->shown ? &asked->address : NULL,
+                                .person = person,
+                                .language = asked->language};
+    message_init(&message);
+    buf_init(&note, 4096);
+    if (preview_make(&spec, &message, &note, &err) < 0)
+        server_refuse(request, 409, err.text);
+    else
+        answer_message(request, &message, &note);
+    message_clear(&message);
+}
+
+static void on_person(void *ctx, json_t *person, const struct error *failure)
+{
+    struct call *call = ctx;
+    struct api *api = call->api;
+    struct api_request asked = call->asked;
+    json_t *body = json_incref(call->body);
+    struct server_request *request = api_call_end(call);
+
+    if (failure)
+        api_answer_done(request, -1, failure);
+    else
+        preview(api, request, &asked, person);
+    json_decref(body);
+}
+
+void api_preview(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    struct store_report what = {.kind = REPORT_PERSON, .notice = asked->notice};
+
+    if (!asked->notice || !*asked->shown) {
+        preview(api, request, asked, NULL);
+        return;
+    }
+    struct call *call = api_call_new(api, request);
+    call->asked = *asked;
+    call->body = json_incref(asked->body);
+    crypt_person_key(api->world->keys, asked->address.key, what.key);
+    call->job = store_report(api->world->store, &what, on_person, call);
 }

@@ -53,7 +53,7 @@ int cli_suppress(const struct cli *cli);
 int cli_unsuppress(const struct cli *cli);
 int cli_sync(const struct cli *cli);
 int cli_send_test(const struct cli *cli);
-/* preview.c */
+/* cli_preview.c */
 int cli_preview(const struct cli *cli);
 
 #endif

@@ -165,6 +165,8 @@ static json_t *request_of(const struct store_report *report, char *path, size_t 
                  (long long)report->after, (long long)report->limit, report->state ? "&state=" : "",
                  report->state ? report->state : "");
         break;
+    case REPORT_PERSON: /* inside of a preview only */
+        break;
     case REPORT_WHY:
         snprintf(path, size, "why");
         body = json_pack("{s:s, s:s}", "address", report->address, "event", report->event_id ? report->event_id : "");

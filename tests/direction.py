@@ -22,7 +22,7 @@ LADDER = [
                ['server', 'server_private', 'server_listen', 'server_reply', 'server_stream']]),
     ('flow', True, [['world'], ['outside'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
                     ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['follow'], ['sync'], ['operators'],
-                    ['send_test']]),
+                    ['preview'], ['send_test']]),
     ('doors', True, [['settings', 'settings_check', 'settings_keys'],
                      ['check', 'check_online', 'check_private'],
                      ['cast'],
@@ -33,7 +33,7 @@ LADDER = [
                      ['daemon'],
                      ['client'],
                      ['cli_table'],
-                     ['preview', 'cli', 'cli_report', 'cli_show', 'cli_people', 'cli_control'],
+                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_control'],
                      ['main']]),
 ]
 

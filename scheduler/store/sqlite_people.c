@@ -249,27 +249,22 @@ json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, st
                      "notices", list);
 }
 
-int sqlite_person(struct sqlite *db, int64_t notice, const unsigned char *key, struct arena *arena,
-                  struct store_delivery *out, struct error *err)
+json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what, struct error *err)
 {
-    sqlite3_stmt *row = sqlite_query(
-        db, err,
-        "SELECT p.seq, p.source, p.source_id, p.address, p.name, p.locale, p.zone, p.attributes FROM notice n"
-        " JOIN told t ON t.roll = n.roll AND t.key = ?2 JOIN person p ON p.roll = t.roll AND p.seq = t.seq"
-        " WHERE n.id = ?1",
-        "ik", notice, key);
+    static const char *const names[] = {"source", "source_id", "address", "name", "locale", "zone", "attributes"};
+    sqlite3_stmt *row =
+        sqlite_query(db, err,
+                     "SELECT p.source, p.source_id, p.address, p.name, p.locale, p.zone, p.attributes FROM notice n"
+                     " JOIN told t ON t.roll = n.roll AND t.key = ?2 JOIN person p ON p.roll = t.roll AND p.seq = t.seq"
+                     " WHERE n.id = ?1",
+                     "ik", what->notice, what->key);
     int rc = row ? sqlite_step(db, row, err) : -1;
 
-    if (rc != 1)
-        return rc;
-    *out = (struct store_delivery){.notice = notice, .seq = (uint32_t)sqlite3_column_int64(row, 0), .attempt = 1};
-    memcpy(out->key, key, sizeof out->key);
-    struct text *const texts[] = {&out->source, &out->source_id, &out->address,   &out->name,
-                                  &out->locale, &out->zone,      &out->attributes};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        struct text t = sqlite_text(row, (int)i + 1);
-        *texts[i] = (struct text){arena_copy(arena, t), t.len};
-    }
+    if (rc < 1)
+        return rc < 0 ? NULL : json_null();
+    json_t *out = json_object();
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        json_object_set_new(out, names[i], sqlite_json_text(row, (int)i));
     sqlite_done(row);
-    return 1;
+    return out;
 }

@@ -384,6 +384,8 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
         return openings(db, err);
     case REPORT_SUPPRESSIONS:
         return sqlite_suppressions(db, what->behind, what->limit, err);
+    case REPORT_PERSON:
+        return sqlite_report_person(db, what, err);
     case REPORT_AUDIT:
         return sqlite_audit(db, err);
     }

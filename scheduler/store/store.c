@@ -519,9 +519,3 @@ json_t *store_report_now(struct store *store, const struct store_report *what, s
 {
     return sqlite_report(store->db, what, err);
 }
-
-int store_person_now(struct store *store, int64_t notice, const unsigned char *key, struct arena *arena,
-                     struct store_delivery *out, struct error *err)
-{
-    return sqlite_person(store->db, notice, key, arena, out, err);
-}

@@ -202,11 +202,6 @@ struct store_turned {
 typedef void store_turn_fn(void *ctx, const struct store_turned *result);
 struct store_job *store_turn(struct store *store, const struct store_turn *turn, store_turn_fn *done, void *ctx);
 
-/* What is stored of one person of a notice; blocking, for commands. 1: found, texts live in `arena`; 0: not among its
- * people, or forgotten by now; -1. */
-int store_person_now(struct store *store, int64_t notice, const unsigned char *key, struct arena *arena,
-                     struct store_delivery *out, struct error *err);
-
 /* Evidence of the gate, one JSON text per question asked. */
 struct store_job *store_evidence(struct store *store, int64_t notice, int64_t at_ms, const char *json,
                                  store_done_fn *done, void *ctx);
@@ -273,13 +268,14 @@ enum store_report_kind {
     REPORT_WHY,
     REPORT_OPENINGS,
     REPORT_SUPPRESSIONS,
-    REPORT_AUDIT
+    REPORT_AUDIT,
+    REPORT_PERSON /* who it is that a message would be made for; null: not among the people, or forgotten by now */
 };
 struct store_report {
     enum store_report_kind kind;
-    int64_t notice;                     /* show, people */
+    int64_t notice;                     /* show, people, person */
     const char *state;                  /* people: waiting, claimed, accepted, refused, in_doubt, withheld, or NULL */
-    unsigned char key[PERSON_KEY_SIZE]; /* why */
+    unsigned char key[PERSON_KEY_SIZE]; /* why, person */
     const char *address;                /* why: echoed */
     const char *event_id;               /* why, or NULL */
     int64_t after;                      /* people: seq to go on behind */

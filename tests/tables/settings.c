@@ -217,7 +217,8 @@ static const struct bad {
      "32:10: the rule \"on-sale\" is configured twice (first in line 27)"},
 };
 
-static const char *const files[] = {"secret", "short", "empty", "wix.key", "listmonk.token", "ops.token", "onsale.yaml"};
+static const char *const files[] = {"secret",         "short",     "empty",      "wix.key",
+                                    "listmonk.token", "ops.token", "onsale.yaml"};
 
 struct fixture {
     char folder[64], path[128];
