@@ -39,6 +39,21 @@ struct audience_question {
 
 struct audience;
 struct audience_read;
+struct audience_leave; /* one person being taken off */
+
+/* Who is taken off an audience in the tool itself; copied. */
+struct audience_person {
+    struct text address, source_id;
+};
+struct audience_left {
+    /* ERROR_TRY_LATER: the same again may help; ERROR_CONFIG: somebody has to change something in the tool. NULL: the
+     * tool will not write to this person any more as one of this audience; also when it does not know them (any more).
+     */
+    const struct error *failure;
+    int64_t retry_after_ms; /* what it asked for, or -1 */
+    bool unknown;           /* it does not know them */
+};
+typedef void audience_left_fn(void *ctx, const struct audience_left *result);
 
 struct audience_settings { /* read by audience_options */
     struct config_place place;
@@ -86,6 +101,12 @@ struct audience_ops {
      * them. */
     struct audience_read *(*changes)(struct audience *, const struct audience_question *, int64_t since_ms,
                                      audience_page_fn *, void *ctx, struct error *);
+    /* Takes a person off, and looks whether it helped; the same again changes nothing. `done` is called once, later
+     * from the loop, unless unsubscribe_cancel() comes first, which sets *leave to NULL. Both NULL where a source
+     * cannot be written to. */
+    struct audience_leave *(*unsubscribe)(struct audience *, const struct audience_person *, audience_left_fn *,
+                                          void *ctx);
+    void (*unsubscribe_cancel)(struct audience_leave **leave);
     void (*free)(struct audience *);
 };
 struct audience { /* first member of each implementation's struct */

@@ -4,6 +4,7 @@
  * Without, pages are windows by offset. When somebody leaves, all behind move up, and a plain next page would skip
  * one person for each who left. So our windows overlap by at least one row, and a window in which no row is known to
  * us is taken for what it is, a gap, and asked for again further up. */
+#include "audience/listmonk.h"
 #include "audience/cursor.h"
 #include "audience/listmonk_page.h"
 #include "audience/listmonk_request.h"
@@ -20,14 +21,6 @@ enum {
     BODY_MAX = 96 * 1024 * 1024, /* 10000 people with long attributes, on many lists */
     STEPS_BACK_MAX = 50,
     CLOCKS_DIFFER_MS = 60000, /* changes are asked for from this much earlier on */
-};
-
-struct listmonk {
-    struct audience audience; /* first */
-    struct audience_parts parts;
-    struct buf base, authorization;
-    int64_t *lists;
-    size_t list_count;
 };
 
 /* Where a read stands in the list that it is in. */
@@ -547,6 +540,8 @@ static const struct audience_ops plain_ops = {
     .read = listmonk_read,
     .next = listmonk_next,
     .cancel = listmonk_cancel,
+    .unsubscribe = listmonk_unsubscribe,
+    .unsubscribe_cancel = listmonk_unsubscribe_cancel,
     .free = listmonk_free,
 };
 static const struct audience_ops sql_ops = {
@@ -554,6 +549,8 @@ static const struct audience_ops sql_ops = {
     .next = listmonk_next,
     .cancel = listmonk_cancel,
     .changes = listmonk_changes,
+    .unsubscribe = listmonk_unsubscribe,
+    .unsubscribe_cancel = listmonk_unsubscribe_cancel,
     .free = listmonk_free,
 };
 

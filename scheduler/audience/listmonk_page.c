@@ -206,3 +206,61 @@ void listmonk_page_clear(struct listmonk_page *page)
     records_clear(&page->records);
     *page = (struct listmonk_page){0};
 }
+
+/* --- One person ----------------------------------------------------------------------------------------------------
+ */
+
+/* 1: *out is who is meant; 0: nobody in there is; -1: not what listmonk sends. */
+static int find_person(const json_t *results, struct text uuid, struct text address, const json_t **out,
+                       struct error *err)
+{
+    const json_t *person;
+    size_t i;
+
+    json_array_foreach(results, i, person)
+    {
+        struct text its_uuid = string_of(person, "uuid"), its_address = string_of(person, "email");
+        if (its_uuid.len == 0 || its_address.len == 0 || number_of(person, "id") < 1 ||
+            !json_is_array(json_object_get(person, "lists")))
+            return error_set(err, ERROR_TRY_LATER, "a subscriber without id, uuid, email or lists");
+        *out = person;
+        if (uuid.len ? text_equal_nocase(its_uuid, uuid) : text_equal_nocase(its_address, address))
+            return 1;
+    }
+    return 0;
+}
+
+static void take_memberships(const json_t *person, const int64_t *lists, size_t count, struct listmonk_person *out)
+{
+    out->id = number_of(person, "id");
+    for (size_t i = 0; i < count && !out->on_list; i++) {
+        const json_t *membership = membership_of(json_object_get(person, "lists"), lists[i]);
+        if (membership && !text_is(string_of(membership, "subscription_status"), "unsubscribed"))
+            out->on_list = lists[i];
+    }
+}
+
+int listmonk_person_parse(struct text body, struct text uuid, struct text address, const int64_t *lists, size_t count,
+                          struct listmonk_person *out, struct error *err)
+{
+    json_t *json = load(body, err);
+    const json_t *data = json_object_get(json, "data"), *results = json_object_get(data, "results"), *person = NULL;
+    int64_t total = number_of(data, "total");
+    int found = -1;
+
+    *out = (struct listmonk_person){0};
+    if (!json)
+        return -1;
+    if (!json_is_array(results) || total < 0)
+        error_set(err, ERROR_TRY_LATER, "the answer has no results or total");
+    else
+        found = find_person(results, uuid, address, &person, err);
+    if (found == 1)
+        take_memberships(person, lists, count, out);
+    if (found == 0 && total > (int64_t)json_array_size(results))
+        found = error_set(err, ERROR_CONFIG,
+                          "it did not search for one address, but sent %lld people: this listmonk is too old",
+                          (long long)total);
+    json_decref(json);
+    return found < 0 ? -1 : 0;
+}

@@ -23,6 +23,16 @@ int listmonk_page_parse(struct text body, const struct listmonk_list *list, cons
                         struct listmonk_page *out, struct error *err);
 void listmonk_page_clear(struct listmonk_page *page);
 
+/* One person in the answer to a search. */
+struct listmonk_person {
+    int64_t id;      /* 0: not there */
+    int64_t on_list; /* the first of our lists that they have not unsubscribed from; 0: none */
+};
+/* Whoever has exactly this uuid, or else this address (ASCII letters of either case): what a search found besides does
+ * not count. More matches than the answer holds, with none of them right, is a failure: ERROR_CONFIG. */
+int listmonk_person_parse(struct text body, struct text uuid, struct text address, const int64_t *lists, size_t count,
+                          struct listmonk_person *out, struct error *err);
+
 /* The "message" of an error answer as one short text without addresses; "" when there is none. */
 void listmonk_message(struct text body, char out[120]);
 

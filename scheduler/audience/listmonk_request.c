@@ -25,14 +25,18 @@ struct listmonk_window listmonk_window_behind(int64_t covered, int64_t most)
     return best;
 }
 
+static void add_encoded_char(struct buf *url, char c)
+{
+    if (c && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", c))
+        buf_addc(url, c);
+    else
+        buf_addf(url, "%%%02X", (unsigned char)c);
+}
+
 static void add_encoded(struct buf *url, const char *text)
 {
-    for (; *text; text++) {
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *text))
-            buf_addc(url, *text);
-        else
-            buf_addf(url, "%%%02X", (unsigned char)*text);
-    }
+    for (; *text; text++)
+        add_encoded_char(url, *text);
 }
 
 void listmonk_add_people(struct buf *url, int64_t list, struct listmonk_window window)
@@ -56,6 +60,46 @@ void listmonk_add_condition(struct buf *url, int64_t last_id, const char *since)
              "sl.subscriber_id = subscribers.id AND sl.updated_at > '%s'))",
              since, since);
     add_encoded(url, condition);
+}
+
+static void add_search_begin(struct buf *url)
+{
+    buf_addf(url, "/api/subscribers?order=asc&page=1&per_page=%d", LISTMONK_PERSON_ROWS);
+}
+
+/* PostgreSQL's regular expressions: a backslash before what is no letter, digit or part of UTF-8 takes its meaning
+ * away. */
+void listmonk_add_search(struct buf *url, struct text address)
+{
+    add_search_begin(url);
+    buf_adds(url, "&search=%5E");
+    for (size_t i = 0; i < address.len; i++) {
+        unsigned char c = (unsigned char)address.ptr[i];
+        bool plain = c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (!plain)
+            add_encoded_char(url, '\\');
+        add_encoded_char(url, (char)c);
+    }
+    buf_adds(url, "%24");
+}
+
+void listmonk_add_search_uuid(struct buf *url, struct text uuid)
+{
+    add_search_begin(url);
+    buf_addf(url, "&query=subscribers.uuid%%20%%3D%%20%%27%.*s%%27", TEXT_ARGS(uuid));
+}
+
+bool listmonk_is_uuid(struct text t)
+{
+    if (t.len != 36)
+        return false;
+    for (size_t i = 0; i < t.len; i++) {
+        char c = t.ptr[i];
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? c != '-' : !((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')))
+            return false;
+    }
+    return true;
 }
 
 int listmonk_check_answer(const struct fetch_result *result, bool sql, struct error *err)

@@ -17,6 +17,14 @@ void listmonk_add_people(struct buf *url, int64_t list, struct listmonk_window w
 /* ... of those only the ones behind this id, and of those, unless NULL, only who changed after `since` (RFC 3339). */
 void listmonk_add_condition(struct buf *url, int64_t last_id, const char *since);
 
+/* Path and query that find one person: by a regular expression that means this address and no other, or, with a
+ * condition, by uuid. listmonk tells about PERSON_ROWS people at most. */
+enum { LISTMONK_PERSON_ROWS = 100 };
+void listmonk_add_search(struct buf *url, struct text address);
+void listmonk_add_search_uuid(struct buf *url, struct text uuid);
+/* Is it one? Nothing else may stand in a condition. */
+bool listmonk_is_uuid(struct text t);
+
 /* 0 when there is a body to read. `sql`: the request had a condition. */
 int listmonk_check_answer(const struct fetch_result *result, bool sql, struct error *err);
 

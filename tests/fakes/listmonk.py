@@ -6,6 +6,8 @@
 Prints "listening PORT". Users (Authorization: token USER:secret):
     onsale      may do everything, SQL included
     plain       everything but the query parameter
+    reader      may read, not change: 403
+    guest       subscribers:manage, but of no list: what it asks to change is "true" and changes nothing
     restricted  subscribers:get_all without any list permission: the list filter is silently dropped
     nobody      no permission at all
 
@@ -20,6 +22,9 @@ For tests:
                                 ["delete", 9], ["blocklist", 10], ["rename", 11, "x@example.org"],
                                 ["add", "new@example.org", 7]]}]}   after: that many page requests from now; 0: at once
                             {"total_lie": 3}    what every total is off by
+                            {"write_faults": [{"on": 1, "kind": "403", "times": 2}]}   on: the how-many-th change from
+                                now; kinds: a status, slow, lost (it is made, then the connection is reset)
+                            {"blind": true}     search is ignored, as by versions that do not know it
                             {"reset": true}     the people as they were at the start, no faults, no log
 """
 import argparse
@@ -50,8 +55,10 @@ STATUSES = ["enabled"] * 16 + ["disabled", "blocklisted"]
 SUBSCRIPTIONS = ["confirmed"] * 5 + ["unconfirmed"] * 3 + ["unsubscribed"] * 2
 PLACES = [("it", "Europe/Rome"), ("pl", "Europe/Warsaw"), ("fr-CA", "America/Toronto"), ("lt", "Europe/Vilnius")]
 USERS = {
-    "onsale": {"get", "lists", "sql"},
-    "plain": {"get", "lists"},
+    "onsale": {"get", "lists", "sql", "manage", "manage_lists"},
+    "plain": {"get", "lists", "manage", "manage_lists"},
+    "reader": {"get", "lists"},
+    "guest": {"get", "lists", "manage"},
     "restricted": {"get"},
     "nobody": set(),
 }
@@ -77,8 +84,10 @@ class World:
         start = datetime.datetime(2026, 2, 1, 12, tzinfo=datetime.timezone.utc)
         self.people, self.next_id = {}, 1
         self.faults, self.changes, self.requests = [], [], []
-        self.pages = 0
+        self.pages = self.writes = 0
+        self.write_faults = []
         self.total_lie = 0
+        self.blind = False
         for _ in range(self.count):
             self.next_id += dice.choice([0, 0, 0, 1, 3])  # deleted ones leave holes
             person = self.add(f"p{self.next_id}@example.org", None, start, dice)
@@ -139,6 +148,14 @@ class World:
                 return fault
         return None
 
+    def write_begins(self):
+        """The fault of this change, or ""."""
+        self.writes += 1
+        for fault in self.write_faults:
+            if fault["at"] <= self.writes < fault["at"] + fault.get("times", 1):
+                return fault["kind"]
+        return ""
+
     def page_ends(self):
         for change in [c for c in self.changes if c["at"] <= self.pages]:
             self.changes.remove(change)
@@ -150,6 +167,9 @@ class World:
             self.reset()
         self.latency_ms = wish.get("latency_ms", self.latency_ms)
         self.total_lie = wish.get("total_lie", self.total_lie)
+        self.blind = wish.get("blind", self.blind)
+        for fault in wish.get("write_faults", []):
+            self.write_faults.append(dict(fault, at=self.writes + fault["on"]))
         for fault in wish.get("faults", []):
             self.faults.append(dict(fault, at=self.pages + fault["on"]))
         for change in wish.get("changes", []):
@@ -210,6 +230,9 @@ CONDITION = re.compile(
 
 def condition(query):
     """The few forms of SQL that are understood here; everything else is an error, as a typo would be."""
+    match = re.fullmatch(r"subscribers\.uuid = '([0-9a-f-]{36})'", query)
+    if match:
+        return lambda p: p["uuid"] == match[1]
     match = CONDITION.fullmatch(query)
     if not match:
         raise Refused(400, 'pq: syntax error at or near "query"')
@@ -321,6 +344,12 @@ class Handler(BaseHTTPRequestHandler):
         wanted = [int(n) for n in asked.get("list_id", [])] if "lists" in permissions else []
         if asked.get("query"):
             people = [p for p in people if condition(asked["query"][0])(p)]
+        search = asked.get("search", [""])[0]
+        if search and not self.world.blind:
+            try:
+                people = [p for p in people if re.search(search, p["name"], re.I) or re.search(search, p["email"], re.I)]
+            except re.error as error:
+                raise Refused(500, "error fetching subscribers: pq: invalid regular expression") from error
         if wanted:  # the join: twice, who is on two of them
             people = [p for p in people for n in wanted if n in p["subscriptions"]]
             status = asked.get("subscription_status", [None])[0]
@@ -334,17 +363,20 @@ class Handler(BaseHTTPRequestHandler):
         if fault and fault["kind"] == "capped":
             size = min(size, 50)
         rows = people if size == 0 else people[(number - 1) * size:number * size]
-        return {"results": [person_object(p, "lists" in permissions) for p in rows], "search": "",
+        return {"results": [person_object(p, "lists" in permissions) for p in rows], "search": search,
                 "query": asked.get("query", [""])[0], "total": total + self.world.total_lie, "per_page": size,
                 "page": number}
+
+    def reset(self):
+        self.note(0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
 
     def send_page(self, data, fault):
         kind = fault["kind"] if fault else ""
         if kind == "reset":
-            self.note(0)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            self.close_connection = True
+            self.reset()
         elif kind == "truncated":
             self.send(200, data[:len(data) // 2])
         elif kind == "slow":
@@ -364,18 +396,38 @@ class Handler(BaseHTTPRequestHandler):
             if url.path == "/_control":
                 self.world.control(body)
                 return self.send(200, {"data": True})
-            if "get" not in self.permissions():
+            permissions = self.permissions()
+            if "manage" not in permissions:
                 raise Refused(403, "permission denied: subscribers:manage")
-            match = re.fullmatch(r"/api/subscribers/(\d+)/blocklist", url.path)
-            if match:
-                self.world.change("blocklist", int(match[1]))
-                return self.send(200, {"data": True})
-            if url.path == "/api/subscribers/lists" and body.get("action") == "unsubscribe":
-                for person in body["ids"]:
-                    for number in body["target_list_ids"]:
-                        self.world.change("unsubscribe", person, number)
-                return self.send(200, {"data": True})
-        raise Refused(404, "404 unknown endpoint")
+            fault = self.world.write_begins()
+            if fault.isdigit():
+                raise Refused(int(fault), "something went wrong")
+            self.write(url.path, body, permissions)
+        if fault == "slow":
+            time.sleep(15)
+        if fault == "lost":
+            self.reset()
+        else:
+            self.send(200, {"data": True})
+
+    def write(self, path, body, permissions):
+        match = re.fullmatch(r"/api/subscribers/(\d+)/blocklist", path)
+        if match:
+            self.world.change("blocklist", int(match[1]))
+            return
+        if path != "/api/subscribers/lists":
+            raise Refused(404, "404 unknown endpoint")
+        ids, numbers = body.get("ids"), body.get("target_list_ids")
+        if not isinstance(ids, list) or not ids or not all(isinstance(i, int) for i in ids):
+            raise Refused(400, "Invalid ID(s)")
+        if not isinstance(numbers, list) or not numbers:
+            raise Refused(400, "No lists selected.")
+        if body.get("action") != "unsubscribe":
+            raise Refused(400, "Invalid action.")
+        for person in ids:
+            for number in numbers if "manage_lists" in permissions else []:  # lists that are not theirs: dropped silently
+                if number in self.world.people.get(person, {}).get("subscriptions", {}):
+                    self.world.change("unsubscribe", person, number)
 
 
 class Server(ThreadingHTTPServer):
