@@ -1,6 +1,7 @@
 #include "delivery.h"
 
 #include <assert.h>
+#include <string.h>
 
 static const char *const fate_names[FATES] = {
     [FATE_NONE] = "none",           [FATE_ACCEPTED] = "accepted", [FATE_TRY_LATER] = "try later",
@@ -34,6 +35,30 @@ const char *withheld_name(enum withheld reason)
 {
     assert(reason < WITHHELD_REASONS);
     return withheld_names[reason];
+}
+
+static const char *const feedback_names[FEEDBACKS] = {
+    [FEEDBACK_NONE] = "none",     [FEEDBACK_HARD] = "hard",           [FEEDBACK_SOFT] = "soft",
+    [FEEDBACK_POLICY] = "policy", [FEEDBACK_COMPLAINT] = "complaint",
+};
+
+const char *feedback_name(enum feedback kind)
+{
+    assert(kind < FEEDBACKS);
+    return feedback_names[kind];
+}
+
+enum feedback feedback_by_name(const char *name)
+{
+    for (enum feedback i = FEEDBACK_NONE + 1; i < FEEDBACKS; i++)
+        if (strcmp(feedback_names[i], name) == 0)
+            return i;
+    return FEEDBACK_NONE;
+}
+
+bool feedback_suppresses(enum feedback kind)
+{
+    return kind == FEEDBACK_HARD || kind == FEEDBACK_COMPLAINT;
 }
 
 struct tally tally_with_rest(struct tally tally, enum withheld rest)

@@ -45,6 +45,19 @@ enum withheld {
 };
 const char *withheld_name(enum withheld reason);
 
+/* What came back after a message had been accepted. The numbers are stored. */
+enum feedback {
+    FEEDBACK_NONE = 0,
+    FEEDBACK_HARD = 1,      /* there is no such mailbox: never again */
+    FEEDBACK_SOFT = 2,      /* full, or not now */
+    FEEDBACK_POLICY = 3,    /* about the sender or the message, never about the person */
+    FEEDBACK_COMPLAINT = 4, /* called spam: never again */
+    FEEDBACKS
+};
+const char *feedback_name(enum feedback kind);    /* "hard" */
+enum feedback feedback_by_name(const char *name); /* FEEDBACK_NONE for a word that is none */
+bool feedback_suppresses(enum feedback kind);
+
 /* Counts are of people: planned = waiting + accepted + refused + in_doubt + withheld. `claimed` of the waiting ones
  * are in somebody's hands right now. */
 struct tally {

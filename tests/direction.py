@@ -16,7 +16,7 @@ LADDER = [
                       ['config', 'config_yaml', 'config_problem', 'config_tree']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
-    ('words', True, [['address'], ['pace'], ['brake'], ['plan'], ['gate'], ['render'], ['mime'],
+    ('words', True, [['address'], ['pace'], ['brake'], ['plan'], ['gate'], ['render'], ['mime'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'],
                      ['templates'], ['values'], ['message']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_private'], ['store/'],
                ['server', 'server_private', 'server_listen', 'server_reply', 'server_stream']]),
