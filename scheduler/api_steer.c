@@ -1,6 +1,7 @@
 /* What an operator does to notices, notifiers and the whole. */
 #include "api_private.h"
 #include "launch.h"
+#include "news.h"
 #include "sync.h"
 
 #include <string.h>
@@ -61,6 +62,7 @@ void api_resume(struct api *api, struct server_request *request, const struct ap
         return;
     }
     world->copy = NULL;
+    news_adopted(world, server_who(request));
     log_line(world->log, LOG_NOTICE, "event=adopted who=%s", LOG_QUOTED(text_of(server_who(request))));
     launches_unhold_copy(world->launches);
     api_answer_done(request, 0, NULL);

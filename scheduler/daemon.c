@@ -3,8 +3,11 @@
 #include "cast.h"
 #include "check.h"
 #include "doors.h"
+#include "events.h"
 #include "launch.h"
+#include "news.h"
 #include "notify.h"
+#include "progress.h"
 #include "sync.h"
 #include "wire.h"
 
@@ -65,6 +68,7 @@ static void swap_cast(struct daemon *daemon)
         uv_stop(&daemon->loop);
         return;
     }
+    news_reload(&daemon->world, NULL);
     log_line(&daemon->log, LOG_NOTICE, "event=reloaded config=%s", LOG_QUOTED(text_of(daemon->options->config_path)));
     notify_send("READY=1");
 }
@@ -92,6 +96,7 @@ static void on_terminate(uv_signal_t *handle, int number)
 
     if (daemon->leaving)
         return;
+    news_stopping(&daemon->world);
     log_line(&daemon->log, LOG_NOTICE, "event=stopping signal=%d", number);
     notify_send("STOPPING=1");
     daemon->leaving = true;
@@ -148,6 +153,7 @@ static void refuse_reload(struct daemon *daemon, const char *why)
 {
     log_line(&daemon->log, LOG_ERROR, "event=reload_refused what=\"the old configuration stays\" error=%s",
              LOG_QUOTED(text_of(why)));
+    news_reload(&daemon->world, why);
     settings_free(daemon->next);
     daemon->next = NULL;
     notify_send("READY=1");
@@ -282,6 +288,12 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
         return -1;
     world->zones = zones_new();
     alarms_on_step(world->alarms, on_step, daemon);
+    /* A copy may not raise its generation: the moment of its start stands for it. */
+    world->events = events_new(world->clock, world->alarms,
+                               world->copy ? clock_now_ms(world->clock) : store_generation(world->store));
+    world->progress = progress_new(world);
+    if (world->copy)
+        news_copy(world);
     daemon->parts.loop = &daemon->loop;
     if (!(daemon->doors = doors_open(&daemon->loop, &(*settings)->http, world, err)))
         return -1;
@@ -307,6 +319,8 @@ static void teardown(struct daemon *daemon)
                               (uv_handle_t *)&daemon->doctor};
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
+    progress_free(world->progress);
+    events_free(world->events);
     if (world->store)
         store_close(world->store);
     if (world->alarms)

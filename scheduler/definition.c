@@ -163,6 +163,14 @@ const struct definition *definitions_find(const struct definitions *set, const c
     return stands_at(set, place, id) ? set->by_id[place] : NULL;
 }
 
+const struct definition *definitions_of_event(const struct definitions *set, const char *event_id)
+{
+    struct definition first = {.event_id = event_id, .id = ""};
+    size_t place = place_by_event(set, &first);
+
+    return place < set->count && strcmp(set->at[place]->event_id, event_id) == 0 ? set->at[place] : NULL;
+}
+
 void definitions_put(struct definitions *set, struct definition *definition)
 {
     definitions_remove(set, definition->id); /* its event may be another one now */

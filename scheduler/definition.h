@@ -51,6 +51,8 @@ struct definitions {
 void definitions_clear(struct definitions *set);
 /* NULL when there is none; borrowed until the next put or remove of that id. */
 const struct definition *definitions_find(const struct definitions *set, const char *id);
+/* The first of an event's, or NULL; borrowed as above. */
+const struct definition *definitions_of_event(const struct definitions *set, const char *event_id);
 /* Takes ownership of `definition`; an older one of the same id is freed. */
 void definitions_put(struct definitions *set, struct definition *definition);
 void definitions_remove(struct definitions *set, const char *id);

@@ -1,4 +1,6 @@
 #include "dispatch_private.h"
+#include "news.h"
+#include "progress.h"
 
 #include <assert.h>
 #include <string.h>
@@ -210,6 +212,7 @@ static void take_progress(struct line *line, const struct store_turned *result)
         if (!sending)
             continue;
         sending->spec.notice->tally = progress->tally;
+        progress_note(line->dispatch->world->progress, sending->spec.notice);
         if (progress->claimed_to > sending->claimed_to)
             sending->claimed_to = progress->claimed_to;
     }
@@ -522,6 +525,7 @@ static void on_trouble(void *ctx, struct channel *channel, const char *text, boo
         return;
     log_line(line->dispatch->world->log, LOG_ERROR, "event=channel_trouble notifier=%s needs_person=%s text=%s",
              channel_settings(channel)->name, needs_person ? "yes" : "no", LOG_QUOTED(text_of(text)));
+    news_notifier(line->dispatch->world, channel_settings(channel)->name, text, needs_person);
     for (struct sending *sending = line->sendings; sending && needs_person; sending = sending->next)
         sending_fault(sending, REASON_CHANNEL, text);
 }
@@ -538,6 +542,7 @@ static void on_well(void *ctx, struct channel *channel)
 {
     struct dispatch *dispatch = ctx;
 
+    news_notifier(dispatch->world, channel_settings(channel)->name, NULL, false);
     log_line(dispatch->world->log, LOG_NOTICE, "event=channel_well notifier=%s", channel_settings(channel)->name);
     on_room(ctx, channel);
 }

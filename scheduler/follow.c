@@ -1,5 +1,7 @@
 #include "follow.h"
 
+#include "news.h"
+
 #include <assert.h>
 
 /* Found too late already, as after an outage: no launch will look at it, so it is told here. */
@@ -37,6 +39,7 @@ static struct notice *add_notice(struct world *world, const char *site, const st
         tell_missed(world, notice);
     }
     notices_put(&world->notices, notice);
+    news_notice(world, notice, NULL);
     log_line(world->log, step->reason == REASON_LATE ? LOG_WARNING : LOG_INFO,
              "event=%s notice=%lld rule=%s site=%s subject=%s due_in_ms=%lld%s%s", notice_state_name(notice->state),
              (long long)notice->id, notice->rule, notice->site, notice->subject,
@@ -50,6 +53,8 @@ static void change_notice(struct world *world, const struct plan_step *step, str
     struct notice *notice = step->notice ? step->notice : last_added;
 
     assert(notice); /* a step without one follows the step that made it */
+    enum notice_state before = notice->state;
+    int64_t was_due_at_ms = notice->due_at_ms;
     notice->unsaved = true;
     switch (step->action) {
     case PLAN_WITHDRAW:
@@ -96,6 +101,8 @@ static void change_notice(struct world *world, const struct plan_step *step, str
     default:
         break;
     }
+    if (notice->state != before || notice->due_at_ms != was_due_at_ms)
+        news_notice(world, notice, &before);
     if (step->action != PLAN_TAKE_OVER)
         log_line(world->log, LOG_INFO, "event=replanned notice=%lld rule=%s state=%s%s%s", (long long)notice->id,
                  notice->rule, notice_state_name(notice->state), step->reason ? " reason=" : "",

@@ -186,6 +186,8 @@ static void on_stored(void *ctx, const struct store_gathered *result)
     }
     if (gather->jobs_left > 0)
         return;
+    if (gather->spec.page && gather->failure.kind == ERROR_NONE)
+        gather->spec.page(gather->ctx, gather->result.planned);
     if (gather->failure.kind != ERROR_NONE) {
         finish(gather);
     } else if (gather->read && !gather->page_last) {

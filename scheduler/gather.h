@@ -20,7 +20,8 @@ struct gather_spec { /* copied, but what it points to outlives the pass */
     const struct config_list *seed;
     const char *site, *event_id;
     int64_t notice, roll, pass;
-    bool resume;              /* go on where the stored cursors of this pass were left */
+    bool resume;                              /* go on where the stored cursors of this pass were left */
+    void (*page)(void *ctx, int64_t planned); /* one more is on disk: people of the roll so far; NULL fine */
     int64_t changes_since_ms; /* not MOMENT_NONE: only what changed since, where the tool has a change feed */
 };
 

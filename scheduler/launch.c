@@ -3,6 +3,8 @@
 #include "dispatch.h"
 #include "gatekeeper.h"
 #include "launch_private.h"
+#include "news.h"
+#include "progress.h"
 
 #include <assert.h>
 #include <string.h>
@@ -27,6 +29,7 @@ static void look_held(struct launch *launch, int64_t now_ms);
 static void look_sending(struct launch *launch, int64_t now_ms);
 static int64_t audiences_fingerprint(const struct world_rule *rule);
 static void request_gather(struct launch *launch, bool changes, int64_t now_ms);
+static void on_page(void *ctx, int64_t planned);
 static void on_gathered(void *ctx, const struct gather_result *result);
 
 int64_t launch_now_ms(const struct launch *launch)
@@ -114,16 +117,19 @@ static void tell(struct launch *launch, const char *what, const char *text)
 void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text)
 {
     struct notice *notice = launch->notice;
+    enum notice_state before = notice->state;
 
     log_line(launch->world->log, to == NOTICE_HELD || to == NOTICE_MISSED ? LOG_WARNING : LOG_NOTICE,
              "event=%s notice=%lld rule=%s site=%s subject=%s was=%s%s%s%s%s", notice_state_name(to),
              (long long)notice->id, notice->rule, notice->site, notice->subject, notice_state_name(notice->state),
              reason ? " reason=" : "", reason ? notice_reason_name(reason) : "", text ? " text=" : "",
              text ? LOG_QUOTED(text_of(text)) : "");
+    progress_say(launch->world->progress, notice); /* what has been done is told as done in the old state */
     notice_move(notice, to, reason, text);
     if (notice_final(notice) || to == NOTICE_WITHDRAWN)
         notice->ended_at_ms = launch_now_ms(launch);
     launch_save(launch);
+    news_notice(launch->world, notice, &before);
     if (to == NOTICE_HELD || (to == NOTICE_MISSED && reason != REASON_BEFORE_OUR_TIME))
         tell(launch, to == NOTICE_HELD ? "Held" : "Missed", text ? text : notice_reason_name(reason));
 }
@@ -529,6 +535,7 @@ static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
         .roll = notice->roll,
         .pass = changes ? notice->pass : notice->begun,
         .resume = goes_on,
+        .page = on_page,
         .changes_since_ms = changes ? notice->gathered_at_ms - MINUTE_MS : MOMENT_NONE,
     };
 
@@ -541,6 +548,23 @@ static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
     }
 }
 
+/* Whoever joined waits. */
+static void grow(struct notice *notice, int64_t planned)
+{
+    if (planned > notice->tally.planned) {
+        notice->tally.waiting += planned - notice->tally.planned;
+        notice->tally.planned = planned;
+    }
+}
+
+static void on_page(void *ctx, int64_t planned)
+{
+    struct launch *launch = ctx;
+
+    grow(launch->notice, planned);
+    progress_note(launch->world->progress, launch->notice);
+}
+
 static void on_gathered(void *ctx, const struct gather_result *result)
 {
     struct launch *launch = ctx;
@@ -548,10 +572,7 @@ static void on_gathered(void *ctx, const struct gather_result *result)
     int64_t now_ms = launch_now_ms(launch);
 
     launch->gather = NULL;
-    if (result->planned > notice->tally.planned) { /* whoever joined waits */
-        notice->tally.waiting += result->planned - notice->tally.planned;
-        notice->tally.planned = result->planned;
-    }
+    grow(notice, result->planned);
     log_line(launch->world->log, result->failure ? LOG_WARNING : LOG_NOTICE,
              "event=%s notice=%lld pass=%lld records=%lld people=%lld new=%lld bad=%lld ms=%lld%s%s",
              launch->feeding   ? "changes_read"

@@ -2,6 +2,7 @@
 #include "dispatch.h"
 #include "gatekeeper.h"
 #include "launch_private.h"
+#include "news.h"
 
 #include <string.h>
 
@@ -330,6 +331,7 @@ static bool at_rest(const struct notice *notice)
 static void end_orphan(struct world *world, struct notice *notice)
 {
     const struct notice *row = notice;
+    enum notice_state before = notice->state;
     char subject[256];
 
     if (world->stopping || notice_final(notice) || notice->state == NOTICE_WITHDRAWN)
@@ -341,6 +343,7 @@ static void end_orphan(struct world *world, struct notice *notice)
         notice->rest = withheld_by(REASON_RULE);
     notice_move(notice, NOTICE_WITHDRAWN, REASON_RULE, NULL);
     notice->ended_at_ms = clock_now_ms(world->clock);
+    news_notice(world, notice, &before);
     store_apply(world->store, &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = notice->ended_at_ms},
                 NULL, NULL);
     snprintf(subject, sizeof subject, "Withdrawn in the middle: %s (notice %lld)", notice->rule, (long long)notice->id);

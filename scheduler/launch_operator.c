@@ -1,6 +1,7 @@
 /* What people may do to a notice: hold, release, cancel, again, retry, pause, resume. */
 #include "dispatch.h"
 #include "launch_private.h"
+#include "news.h"
 
 #include <string.h>
 
@@ -143,6 +144,7 @@ int launch_again(struct launches *launches, int64_t id, int64_t *out, struct err
     fresh->approved = fresh->catch_up_waived = true;
     *out = fresh->id;
     notices_put(&world->notices, fresh);
+    news_notice(world, fresh, NULL);
     launches_update(launches);
     launch_save(launches_find(launches, *out));
     return 0;
@@ -177,6 +179,7 @@ int launch_retried(struct launches *launches, int64_t id, struct error *err)
         notice->ended_at_ms = MOMENT_NONE;
         notice->released_at_ms = clock_now_ms(launches->world->clock); /* the notifier's deadline counts from here */
         notice->catch_up_waived = true;
+        news_notice(launches->world, notice, &(enum notice_state){NOTICE_DONE});
     }
     launches_update(launches);
     struct launch *launch = launches_find(launches, id);
@@ -220,7 +223,10 @@ static int mark_notice(struct launches *launches, const char *target, bool pause
     struct notice *notice = notice_of(launches, id, err);
     if (!notice)
         return -1;
-    notice->paused = paused;
+    if (notice->paused != paused) {
+        notice->paused = paused;
+        news_notice(launches->world, notice, &notice->state);
+    }
     return 0;
 }
 
@@ -252,9 +258,18 @@ int launch_pause(struct launches *launches, const char *target, const char *who,
         launches,
         &(struct store_pause){.target = (char *)(uintptr_t)target, .who = (char *)(uintptr_t)who, .at_ms = now_ms},
         NULL);
+    news_pause(world, true, target, who);
     log_line(world->log, LOG_NOTICE, "event=paused target=%s who=%s", LOG_QUOTED(text_of(target)),
              LOG_QUOTED(text_of(who)));
     return 0;
+}
+
+static void thaw(struct world *world)
+{
+    if (world->frozen) {
+        world->frozen = false;
+        news_frozen(world);
+    }
 }
 
 int launch_resume(struct launches *launches, const char *target, struct error *err)
@@ -264,12 +279,16 @@ int launch_resume(struct launches *launches, const char *target, struct error *e
 
     if (mark_notice(launches, target, false, err) < 0)
         return -1;
-    for (size_t i = 0; all && i < world->notices.count; i++)
-        world->notices.at[i]->paused = false;
     world_unpause(world, target);
+    for (size_t i = 0; all && i < world->notices.count; i++)
+        if (world->notices.at[i]->paused) {
+            world->notices.at[i]->paused = false;
+            news_notice(world, world->notices.at[i], &world->notices.at[i]->state);
+        }
     if (all)
-        world->frozen = false; /* a person has looked at the clock; where no site gives a Date nobody else can */
+        thaw(world); /* a person has looked at the clock; where no site gives a Date nobody else can */
     store_pause_change(launches, NULL, target);
+    news_pause(world, false, target, NULL);
     log_line(world->log, LOG_NOTICE, "event=resumed target=%s", LOG_QUOTED(text_of(target)));
     for (size_t i = 0; i < launches->count; i++) { /* after a pause the gate is asked again */
         launches->at[i]->evidence_at_ms = MOMENT_NONE;

@@ -190,6 +190,8 @@ static bool settle(struct opening *opening, const struct group *group)
     if (opening->opens_at_ms == group->at_ms && opening->member_count == group->count &&
         shared_members(opening, group) == group->count)
         return false;
+    if (opening->news != OPENING_NEW)
+        opening->news = opening->opens_at_ms != group->at_ms ? OPENING_MOVED : OPENING_CHANGED;
     opening->opens_at_ms = group->at_ms;
     opening_set_members(opening, group->members, group->count);
     opening->dirty = true;
@@ -212,13 +214,16 @@ static size_t update_event(struct openings *set, struct opening **known, size_t 
         if (!is_placed(&groups, known[i])) {
             known[i]->state = OPENING_WITHDRAWN;
             known[i]->dirty = true;
+            known[i]->news = OPENING_GONE;
             changed++;
         }
     for (size_t i = 0; i < groups.count; i++) {
         struct group *group = &groups.at[i];
-        if (!group->opening)
+        if (!group->opening) {
             group->opening = openings_add(set, set->next_id ? set->next_id : 1, site, definitions[0]->event_id,
                                           group->at_ms, OPENING_SCHEDULED);
+            group->opening->news = OPENING_NEW;
+        }
         changed += settle(group->opening, group);
     }
     groups_clear(&groups);

@@ -6,6 +6,8 @@
 #include "definition.h"
 
 enum opening_state { OPENING_SCHEDULED, OPENING_WITHDRAWN };
+/* What openings_update() made of it. */
+enum opening_news { OPENING_SAME, OPENING_NEW, OPENING_MOVED, OPENING_CHANGED, OPENING_GONE };
 const char *opening_state_name(enum opening_state state);
 
 struct opening {
@@ -15,7 +17,8 @@ struct opening {
     enum opening_state state;
     char **members; /* definition ids, sorted */
     size_t member_count;
-    bool dirty; /* changed by openings_update(): to be stored */
+    bool dirty;             /* changed by openings_update(): to be stored */
+    enum opening_news news; /* ... and to be told; who tells resets it */
 };
 
 struct openings {

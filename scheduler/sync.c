@@ -4,6 +4,7 @@
 #include "follow.h"
 #include "gatekeeper.h"
 #include "launch.h"
+#include "news.h"
 
 #include <string.h>
 
@@ -242,6 +243,8 @@ static void note_failure(struct sync *sync, const struct source_walk *walk)
 
     sync->failures++;
     sync->failure = *walk->failure;
+    if (news)
+        news_site(sync->world, sync->site->settings->name, walk->failure->text);
     log_line(sync->world->log, news ? LOG_WARNING : LOG_INFO, "event=walk_failed site=%s times=%lld error=%s",
              sync->site->settings->name, (long long)sync->failures, LOG_QUOTED(text_of(walk->failure->text)));
 }
@@ -261,7 +264,10 @@ void sync_clock_stepped(struct world *world, int64_t step_ms)
 
     log_line(world->log, LOG_WARNING, "event=clock_stepped by_ms=%lld frozen=%s", (long long)step_ms,
              large ? "yes" : "no");
-    world->frozen |= large;
+    if (large && !world->frozen) {
+        world->frozen = true;
+        news_frozen(world);
+    }
     for (size_t i = 0; i < world->site_count; i++)
         if (world->sites[i].sync)
             sync_now(world->sites[i].sync); /* its Date is the judge */
@@ -280,6 +286,7 @@ static bool clock_agrees(struct sync *sync, const struct source_walk *walk)
     if (ahead_ms <= -STEP_MAX_MS || ahead_ms >= STEP_MAX_MS)
         return false;
     world->frozen = false;
+    news_frozen(world);
     log_line(world->log, LOG_NOTICE, "event=clock_agreed site=%s ahead_ms=%lld", sync->site->settings->name,
              (long long)ahead_ms);
     return true;
@@ -300,8 +307,10 @@ static void on_walk(void *ctx, struct source_walk *walk)
     for (size_t i = 0; i < walk->count; i++)
         changed |= merge(sync, &walk->definitions[i]);
     if (walk->complete) {
-        if (sync->failure.kind != ERROR_NONE)
+        if (sync->failure.kind != ERROR_NONE) {
+            news_site(sync->world, sync->site->settings->name, NULL);
             log_line(sync->world->log, LOG_NOTICE, "event=walk_well site=%s", sync->site->settings->name);
+        }
         sync->failure = (struct error){0};
         sync->failures = 0;
         if (walk->watermark_ms != MOMENT_NONE && walk->watermark_ms > sync->site->watermark_ms)
@@ -359,6 +368,7 @@ void sync_replan(struct sync *sync)
     for (size_t i = 0; i < world->rule_count; i++)
         rules[i] = world->rules[i].plan;
     openings_update(&world->openings, sync->site->settings->name, &sync->site->definitions);
+    news_openings(world);
     plan_make(&(struct plan_input){.site = sync->site->settings->name,
                                    .site_zone = sync->site->settings->time_zone,
                                    .first_walked_at_ms = sync->site->first_walked_at_ms,

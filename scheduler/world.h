@@ -17,6 +17,8 @@ struct launches;
 struct dispatch;
 struct outside;
 struct estimates;
+struct events;
+struct progress;
 
 struct world_site {
     char *name; /* ours: outlives a reload */
@@ -70,6 +72,8 @@ struct world {
     struct dispatch *dispatch;
     struct launches *launches;
     struct estimates *estimates;
+    struct events *events;     /* what happened, for who watches; NULL: nobody keeps it */
+    struct progress *progress; /* NULL with it */
 
     /* Tells the operators; `subject` is one line. May be NULL. */
     void (*tell_operators)(void *ctx, const char *subject, const char *body);

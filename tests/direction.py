@@ -20,7 +20,7 @@ LADDER = [
                      ['templates'], ['values'], ['message']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_private'], ['store/'],
                ['server', 'server_private', 'server_listen', 'server_reply', 'server_stream']]),
-    ('flow', True, [['world'], ['outside'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
+    ('flow', True, [['events'], ['world'], ['news'], ['progress'], ['outside'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
                     ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['follow'], ['sync'], ['operators'],
                     ['preview'], ['send_test']]),
     ('doors', True, [['settings', 'settings_check', 'settings_keys'],

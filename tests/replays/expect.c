@@ -329,6 +329,12 @@ void replay_watch(struct replay *replay)
         replay_list(replay);
         *stage->postman.complaint = '\0';
     }
+    if (stage->cast)
+        watcher_compare(&stage->watcher);
+    if (*stage->watcher.complaint) {
+        replay_fail(replay, "%s", stage->watcher.complaint);
+        *stage->watcher.complaint = '\0';
+    }
     if (stage->stuck)
         replay_fail(replay, "something rings for ever");
     for (size_t i = 0; stage->cast && i < all->count; i++) {

@@ -1,6 +1,7 @@
 #include "stage.h"
 
 #include "launch.h"
+#include "progress.h"
 #include "sync.h"
 #include "wire.h"
 
@@ -178,6 +179,9 @@ int stage_begin(struct stage *stage, struct error *err)
     world_take(world, &stage->image);
     world->alarms = stage->postman.alarms = alarms_new(&stage->loop, &stage->clock, err);
     alarms_on_step(world->alarms, on_step, world);
+    world->events = events_new(world->clock, world->alarms, store_generation(world->store));
+    world->progress = progress_new(world);
+    watcher_begin(&stage->watcher, world);
     world->zones = zones_new();
     world->locales = locales_new(err);
     stage->parts = (struct cast_parts){
@@ -215,6 +219,9 @@ void stage_end(struct stage *stage, int64_t grace_ms)
     if (!stage->cast)
         return;
     close_cast(stage, grace_ms);
+    watcher_end(&stage->watcher);
+    progress_free(world->progress);
+    events_free(world->events);
     wires_close(stage->parts.wires);
     fetcher_close(stage->parts.fetcher);
     store_close(world->store);

@@ -8,6 +8,7 @@
 #include "script.h"
 #include "shop.h"
 #include "shopfront.h"
+#include "watcher.h"
 
 struct stage {
     char folder[64];
@@ -21,6 +22,7 @@ struct stage {
     struct shopfront front;
     struct postman postman;
     struct script script;
+    struct watcher watcher; /* while `cast` */
     struct world world; /* while `cast` */
     struct crypt_keys keys;
     struct store_image image;

@@ -1,0 +1,172 @@
+#include "news.h"
+
+#include "events.h"
+
+#include <string.h>
+
+enum { TEXT_MAX = 1000 }; /* bytes of a text from outside */
+
+/* NULL is null; what came in damaged is a question mark. */
+static json_t *text(const char *string)
+{
+    struct text t = text_slice(text_of(string), 0, TEXT_MAX);
+
+    if (!string)
+        return json_null();
+    while (t.len > 0 && t.len == TEXT_MAX && ((unsigned char)string[t.len] & 0xC0) == 0x80)
+        t.len--; /* a cut is at a character's end */
+    json_t *json = json_stringn(t.ptr, t.len);
+    return json ? json : json_string("?");
+}
+
+static json_t *moment(int64_t at_ms)
+{
+    auto_buf struct buf line;
+
+    if (at_ms == MOMENT_NONE)
+        return json_null();
+    buf_init(&line, 64);
+    buf_add_moment(&line, at_ms);
+    return json_string(line.ptr);
+}
+
+/* As `onsale show` counts them. */
+static json_t *counts(const struct notice *notice)
+{
+    struct tally tally = tally_with_rest(notice->tally, notice->rest);
+
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)tally.planned, "waiting",
+                     (json_int_t)tally.waiting, "accepted", (json_int_t)tally.accepted, "refused",
+                     (json_int_t)tally.refused, "in_doubt", (json_int_t)tally.in_doubt, "withheld",
+                     (json_int_t)tally.withheld);
+}
+
+static const char *title_of(const struct world *world, const char *site, const char *event_id)
+{
+    for (size_t i = 0; i < world->site_count; i++)
+        if (strcmp(world->sites[i].name, site) == 0) {
+            const struct definition *first = definitions_of_event(&world->sites[i].definitions, event_id);
+            return first ? first->event_title : NULL;
+        }
+    return NULL;
+}
+
+/* --- Notices ------------------------------------------------------------------------------------------------------ */
+
+void news_notice(const struct world *world, const struct notice *notice, const enum notice_state *before)
+{
+    if (!world->events)
+        return;
+    const char *reason = notice->reason ? notice_reason_name(notice->reason) : NULL;
+    json_t *data =
+        json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:s?, s:s?, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)notice->id,
+                  "site", text(notice->site), "event_id", text(notice->subject), "event_title",
+                  text(title_of(world, notice->site, notice->subject)), "rule", text(notice->rule), "state",
+                  notice_state_name(notice->state), "before", before ? notice_state_name(*before) : NULL, "reason",
+                  reason, "reason_text", text(notice->reason_text), "paused", notice->paused || world_paused(world, ""),
+                  "opens_at", moment(notice->at_ms), "due_at", moment(notice->due_at_ms), "counts", counts(notice));
+    events_say(world->events, EVENT_NOTICE, notice->id, data);
+}
+
+void news_progress(const struct world *world, const struct notice *notice, int64_t per_second)
+{
+    if (world->events)
+        events_say(world->events, EVENT_PROGRESS, notice->id,
+                   json_pack("{s:I, s:s, s:o, s:I}", "id", (json_int_t)notice->id, "state",
+                             notice_state_name(notice->state), "counts", counts(notice), "per_second",
+                             (json_int_t)per_second));
+}
+
+/* --- Openings ----------------------------------------------------------------------------------------------------- */
+
+static void say_opening(const struct world *world, const struct opening *opening)
+{
+    static const char *const words[] = {
+        [OPENING_NEW] = "new",
+        [OPENING_MOVED] = "moved",
+        [OPENING_CHANGED] = "changed",
+        [OPENING_GONE] = "withdrawn",
+    };
+    events_say(world->events, EVENT_OPENING, 0,
+               json_pack("{s:I, s:s, s:o, s:o, s:o, s:s, s:o, s:I}", "id", (json_int_t)opening->id, "what",
+                         words[opening->news], "site", text(opening->site), "event_id", text(opening->event_id),
+                         "event_title", text(title_of(world, opening->site, opening->event_id)), "state",
+                         opening_state_name(opening->state), "opens_at", moment(opening->opens_at_ms), "definitions",
+                         (json_int_t)opening->member_count));
+}
+
+void news_openings(struct world *world)
+{
+    for (size_t i = 0; i < world->openings.count; i++) {
+        struct opening *opening = world->openings.at[i];
+        if (opening->news && world->events)
+            say_opening(world, opening);
+        opening->news = OPENING_SAME;
+    }
+}
+
+/* --- Pauses ------------------------------------------------------------------------------------------------------- */
+
+void news_pause(const struct world *world, bool paused, const char *target, const char *who)
+{
+    int64_t notice = 0;
+
+    if (!world->events)
+        return;
+    if (text_starts(text_of(target), "notice:"))
+        parse_i64(text_of(target + strlen("notice:")), 1, INT64_MAX, &notice, NULL);
+    json_t *data = json_pack("{s:o}", "target", text(target));
+    if (who)
+        json_object_set_new(data, "who", text(who));
+    events_say(world->events, paused ? EVENT_PAUSE : EVENT_RESUME, notice, data);
+}
+
+/* --- Neighbours --------------------------------------------------------------------------------------------------- */
+
+void news_notifier(const struct world *world, const char *name, const char *trouble, bool needs_person)
+{
+    if (world->events)
+        events_say(world->events, EVENT_NOTIFIER, 0,
+                   json_pack("{s:o, s:b, s:o, s:b}", "name", text(name), "well", trouble == NULL, "trouble",
+                             text(trouble), "needs_person", needs_person));
+}
+
+void news_site(const struct world *world, const char *name, const char *trouble)
+{
+    if (world->events)
+        events_say(world->events, EVENT_SITE, 0,
+                   json_pack("{s:o, s:b, s:o}", "name", text(name), "well", trouble == NULL, "trouble", text(trouble)));
+}
+
+/* --- The whole ---------------------------------------------------------------------------------------------------- */
+
+void news_copy(const struct world *world)
+{
+    if (world->events)
+        events_say(world->events, EVENT_COPY, 0, json_pack("{s:o}", "reason", text(world->copy)));
+}
+
+void news_adopted(const struct world *world, const char *who)
+{
+    if (world->events)
+        events_say(world->events, EVENT_ADOPTED, 0, json_pack("{s:o}", "who", text(who)));
+}
+
+void news_frozen(const struct world *world)
+{
+    if (world->events)
+        events_say(world->events, EVENT_FROZEN, 0, json_pack("{s:b}", "frozen", world->frozen));
+}
+
+void news_reload(const struct world *world, const char *refused)
+{
+    if (world->events)
+        events_say(world->events, EVENT_RELOAD, 0,
+                   json_pack("{s:b, s:o}", "done", refused == NULL, "refused", text(refused)));
+}
+
+void news_stopping(const struct world *world)
+{
+    if (world->events)
+        events_say(world->events, EVENT_STOPPING, 0, json_object());
+}
