@@ -407,6 +407,11 @@ const char *channel_needs_person(const struct channel *channel)
     return channel->needs_person ? channel->trouble_text : NULL;
 }
 
+const char *channel_trouble(const struct channel *channel)
+{
+    return channel->troubled ? channel->trouble_text : NULL;
+}
+
 void channel_try_again(struct channel *channel)
 {
     if (!channel->troubled || channel->stopping)

@@ -96,6 +96,8 @@ void channel_send(struct channel *channel, struct channel_delivery *delivery);
 void channel_warm(struct channel *channel); /* a release is near: open connections */
 /* What a person has to repair before anything can leave; NULL: nothing. */
 const char *channel_needs_person(const struct channel *channel);
+/* Why nothing leaves at the moment, also what it tries to get over by itself; NULL: nothing is wrong. */
+const char *channel_trouble(const struct channel *channel);
 /* An operator says the repair is done: trouble that needed a person is tried again now. Nothing without trouble. */
 void channel_try_again(struct channel *channel);
 void channel_rest(struct channel *channel); /* nothing to send for a while: close them */

@@ -32,6 +32,7 @@ struct sync {
     size_t removing_count; /* so many of them, the first, are in the change on its way */
     bool first_walk_now;
     int64_t last_full_at_ms, failures;
+    int64_t well_mono_ms; /* when a walk last succeeded; MOMENT_NONE before the first */
     struct error failure;
     struct error bad_why; /* last said of records that could not be read */
 };
@@ -208,6 +209,11 @@ static void walk_later(struct sync *sync, int64_t now_ms)
     alarm_set(sync->world->alarms, &sync->alarm, now_ms + wait_ms, on_alarm, sync);
 }
 
+static void note_well(struct sync *sync)
+{
+    sync->well_mono_ms = clock_mono_ms(sync->world->clock);
+}
+
 static void request_walk(struct sync *sync, int64_t now_ms)
 {
     struct source *source = sync->site->source;
@@ -219,6 +225,8 @@ static void request_walk(struct sync *sync, int64_t now_ms)
     bool full = sync->want_full || sync->last_full_at_ms == MOMENT_NONE ||
                 now_ms - sync->last_full_at_ms >= sync->site->settings->full_walk_every_ms || changed;
     if (source->ops->changed && !full) {
+        if (sync->failures == 0)
+            note_well(sync);
         walk_later(sync, now_ms);
         return;
     }
@@ -313,6 +321,7 @@ static void on_walk(void *ctx, struct source_walk *walk)
         }
         sync->failure = (struct error){0};
         sync->failures = 0;
+        note_well(sync);
         if (walk->watermark_ms != MOMENT_NONE && walk->watermark_ms > sync->site->watermark_ms)
             sync->site->watermark_ms = walk->watermark_ms;
         if (sync->walking_full) {
@@ -482,7 +491,7 @@ struct sync *sync_new(struct world *world, struct world_site *site)
 
     sync->world = world;
     sync->site = site;
-    sync->last_full_at_ms = MOMENT_NONE;
+    sync->last_full_at_ms = sync->well_mono_ms = MOMENT_NONE;
     site->gate = gatekeeper_new(site->source, world->alarms, world->clock, on_news, sync);
     alarm_set(world->alarms, &sync->alarm, now_of(sync), on_alarm, sync);
     return sync;
@@ -514,6 +523,11 @@ void sync_now(struct sync *sync)
 int64_t sync_last_walk_at_ms(const struct sync *sync)
 {
     return sync->last_full_at_ms;
+}
+
+int64_t sync_stale_ms(const struct sync *sync)
+{
+    return sync->well_mono_ms == MOMENT_NONE ? -1 : clock_mono_ms(sync->world->clock) - sync->well_mono_ms;
 }
 
 const char *sync_failure(const struct sync *sync)

@@ -17,7 +17,9 @@ void sync_replan(struct sync *sync);
 /* Somebody set the machine's clock. A large step freezes what cannot be taken back until a site's Date agrees. */
 void sync_clock_stepped(struct world *world, int64_t step_ms);
 int64_t sync_last_walk_at_ms(const struct sync *sync); /* last complete walk; MOMENT_NONE before the first */
-const char *sync_failure(const struct sync *sync);     /* why the last walk failed, or NULL */
-bool sync_busy(const struct sync *sync);               /* a walk is in flight */
+/* How long ago a walk last succeeded, full or not, or the source said that nothing changed; -1: never. */
+int64_t sync_stale_ms(const struct sync *sync);
+const char *sync_failure(const struct sync *sync); /* why the last walk failed, or NULL */
+bool sync_busy(const struct sync *sync);           /* a walk is in flight */
 
 #endif

@@ -26,6 +26,7 @@ LADDER = [
     ('doors', True, [['settings', 'settings_check', 'settings_keys'],
                      ['check', 'check_online', 'check_private'],
                      ['cast'],
+                     ['health'],
                      ['api_request'],
                      ['auth'],
                      ['api', 'api_private', 'api_know', 'api_consent', 'api_steer', 'api_send'],

@@ -20,6 +20,7 @@ struct store_job {
     void (*clear)(struct store_job *job);                                    /* what the arena does not hold; or NULL */
     void *ctx;
     bool cancelled; /* loop thread */
+    int64_t asked_mono_ms;
     struct error failure;
     struct arena arena; /* everything below points into it */
     union {
@@ -45,6 +46,7 @@ struct store_job {
             int64_t notice, at_ms;
             const char *json;
         } evidence;
+        const char *tried_at;
         struct {
             const struct sqlite_identity *identity;
             int64_t generation;
@@ -55,7 +57,7 @@ struct store_job {
         struct store_launch launched;
         struct store_turned turned;
         struct store_writebacks writebacks;
-        int64_t moved, generation;
+        int64_t moved, generation, room_bytes;
         json_t *report;
     } out;
     union {

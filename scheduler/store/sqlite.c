@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 int sqlite_failed(struct sqlite *db, struct error *err)
 {
@@ -353,4 +354,14 @@ int sqlite_lock(const char *path, struct error *err)
         return -1;
     }
     return fd;
+}
+
+int sqlite_room(const char *path, int64_t *out, struct error *err)
+{
+    struct statvfs room;
+
+    if (statvfs(path, &room) < 0)
+        return error_set(err, ERROR_TRY_LATER, "%s: %s", path, strerror(errno));
+    *out = (int64_t)room.f_bavail * (int64_t)room.f_frsize;
+    return 0;
 }

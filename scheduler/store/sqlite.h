@@ -32,6 +32,8 @@ struct sqlite *sqlite_open(const char *path, enum sqlite_mode mode, struct error
 void sqlite_close(struct sqlite *db);
 /* Keeps a second daemon out: an open, locked file that holds our pid, or -1. */
 int sqlite_lock(const char *path, struct error *err);
+/* Bytes that may still be written where a path lies, by others than root. */
+int sqlite_room(const char *path, int64_t *out, struct error *err);
 
 int sqlite_begin(struct sqlite *db, struct error *err);
 int sqlite_commit(struct sqlite *db, struct error *err); /* rolls back when it fails */

@@ -3,12 +3,14 @@
 #include "job.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
     SLICE_MS = 40,        /* a transaction takes no more jobs after so long */
     GATHER_PEOPLE = 1000, /* and no more people of gathering pages */
-    PASSED_OVER_MAX = 8   /* transactions that let a page of people wait */
+    PASSED_OVER_MAX = 8,  /* transactions that let a page of people wait */
+    BREATH_OPS = 100000   /* steps of SQLite's machine between two signs of life: some milliseconds */
 };
 
 struct queue {
@@ -26,10 +28,15 @@ struct worker {
     uv_cond_t work;
     struct queue lanes[LANES];
     bool stop;
+    bool at_work;                  /* with something taken from the lanes */
+    struct error failure;          /* the writer's: of the last write; ERROR_NONE when it went well */
+    _Atomic int64_t alive_mono_ms; /* the last sign of life; without the mutex */
 };
 
 struct store {
     char *path, *folder, *copy_reason;
+    struct store_job *looking, *trying; /* store_look(): on their way, or NULL */
+    int64_t room_bytes;
     int lock;
     int64_t generation;
     const struct clock *clock;
@@ -127,6 +134,35 @@ size_t store_pending(const struct store *store)
     return store->pending;
 }
 
+/* --- Signs of life --- */
+
+static int64_t mono_ms(void)
+{
+    return clock_mono_ms(&clock_machine);
+}
+
+static int breathe(void *ctx)
+{
+    atomic_store(&((struct worker *)ctx)->alive_mono_ms, mono_ms());
+    return 0; /* go on */
+}
+
+/* The worker's mutex is held. */
+static void go_to_work(struct worker *worker)
+{
+    worker->at_work = true;
+    breathe(worker);
+}
+
+static void rest(struct worker *worker, const struct error *failure)
+{
+    uv_mutex_lock(&worker->mutex);
+    worker->at_work = false;
+    worker->failure = failure ? *failure : (struct error){0};
+    breathe(worker);
+    uv_mutex_unlock(&worker->mutex);
+}
+
 /* --- The writer --- */
 
 static bool waits(const struct worker *worker)
@@ -156,6 +192,8 @@ static struct store_job *next_write(struct worker *worker, struct taken *taken)
         job = queue_pop(writes);
     if (!job && !taken->writes && taken->people < GATHER_PEOPLE)
         job = queue_pop(pages);
+    if (job)
+        go_to_work(worker);
     uv_mutex_unlock(&worker->mutex);
     if (!job)
         return NULL;
@@ -193,6 +231,15 @@ static void fail_all(struct queue *jobs, const struct error *err)
         error_set(&job->failure, err->kind, "%s", err->text);
 }
 
+/* What is wrong with the disk, of those that failed: a request that was refused says nothing of it. */
+static const struct error *disk_failure(const struct queue *jobs)
+{
+    for (const struct store_job *job = jobs->first; job; job = job->next)
+        if (job->failure.kind != ERROR_NONE && job->failure.kind != ERROR_REFUSED)
+            return &job->failure;
+    return NULL;
+}
+
 /* Runs what waits within one transaction, for SLICE_MS at most. */
 static void write_together(struct worker *worker)
 {
@@ -201,7 +248,7 @@ static void write_together(struct worker *worker)
     struct queue done;
     struct store_job *job;
     struct taken taken = {0};
-    int64_t until_ms = clock_mono_ms(&clock_machine) + SLICE_MS;
+    int64_t until_ms = mono_ms() + SLICE_MS;
     bool whole = sqlite_begin(db, &err) == 0;
 
     queue_init(&done);
@@ -214,7 +261,7 @@ static void write_together(struct worker *worker)
             err = job->failure;
         }
         queue_push(&done, job);
-    } while (whole && clock_mono_ms(&clock_machine) < until_ms);
+    } while (whole && mono_ms() < until_ms);
     count_passed_over(worker, &taken);
     if (whole)
         whole = sqlite_commit(db, &err) == 0;
@@ -222,6 +269,7 @@ static void write_together(struct worker *worker)
         sqlite_rollback(db);
     if (!whole)
         fail_all(&done, &err);
+    rest(worker, whole ? disk_failure(&done) : &err);
     post(worker->store, &done);
 }
 
@@ -253,8 +301,10 @@ static void reader_main(void *ctx)
         struct queue done;
         uv_mutex_lock(&worker->mutex);
         struct store_job *job = queue_pop(&worker->lanes[LANE_READ]);
+        go_to_work(worker);
         uv_mutex_unlock(&worker->mutex);
         job->run(worker->db, job, &job->failure);
+        rest(worker, NULL);
         queue_init(&done);
         queue_push(&done, job);
         post(worker->store, &done);
@@ -270,6 +320,7 @@ static int worker_start(struct worker *worker, struct store *store, void (*main)
         queue_init(&worker->lanes[i]);
     uv_mutex_init(&worker->mutex);
     uv_cond_init(&worker->work);
+    sqlite3_progress_handler(worker->db->handle, BREATH_OPS, breathe, worker);
     int rc = uv_thread_create(&worker->thread, main, worker);
     if (rc < 0) {
         uv_cond_destroy(&worker->work);
@@ -307,6 +358,7 @@ static struct store_job *worker_give(struct worker *worker, struct store_job *jo
 struct store_job *store_submit(struct store *store, struct store_job *job)
 {
     store->pending++;
+    job->asked_mono_ms = mono_ms();
     return worker_give(job->lane == LANE_READ ? &store->reader : &store->writer, job);
 }
 
@@ -387,6 +439,7 @@ static struct store *store_new(const struct store_spec *spec)
     struct store *store = must_calloc(1, sizeof *store);
 
     store->lock = -1;
+    store->room_bytes = -1;
     store->clock = spec->clock ? spec->clock : &clock_machine;
     uv_mutex_init(&store->mutex);
     queue_init(&store->answered);
@@ -451,6 +504,75 @@ const char *store_copy_reason(const struct store *store)
 const char *store_folder(const struct store *store)
 {
     return store->folder;
+}
+
+/* --- Health --- */
+
+/* How long it has something to do without a sign of life. */
+static int64_t stuck_ms(struct worker *worker, int64_t now_ms)
+{
+    int64_t since_ms = atomic_load(&worker->alive_mono_ms), oldest_ms = INT64_MAX;
+
+    uv_mutex_lock(&worker->mutex);
+    for (size_t i = 0; i < LANES; i++)
+        if (worker->lanes[i].first && worker->lanes[i].first->asked_mono_ms < oldest_ms)
+            oldest_ms = worker->lanes[i].first->asked_mono_ms;
+    bool busy = worker->at_work || oldest_ms != INT64_MAX;
+    if (!worker->at_work && oldest_ms > since_ms)
+        since_ms = oldest_ms;
+    uv_mutex_unlock(&worker->mutex);
+    return busy && now_ms > since_ms ? now_ms - since_ms : 0;
+}
+
+void store_health(struct store *store, struct store_health *out)
+{
+    int64_t now_ms = mono_ms(), writer_ms = stuck_ms(&store->writer, now_ms),
+            reader_ms = stuck_ms(&store->reader, now_ms);
+
+    out->room_bytes = store->room_bytes;
+    out->stuck_ms = writer_ms > reader_ms ? writer_ms : reader_ms;
+    uv_mutex_lock(&store->writer.mutex);
+    out->failure = store->writer.failure;
+    uv_mutex_unlock(&store->writer.mutex);
+}
+
+static int run_look(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    return sqlite_room(db->path, &job->out.room_bytes, err);
+}
+
+static void answer_look(struct store_job *job)
+{
+    struct store *store = job->ctx;
+
+    store->looking = NULL;
+    if (!job_failure(job))
+        store->room_bytes = job->out.room_bytes;
+}
+
+static int run_try(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    return sqlite_run(db, err, "INSERT INTO meta VALUES('tried', ?1) ON CONFLICT(key) DO UPDATE SET value = ?1", "s",
+                      job->in.tried_at);
+}
+
+static void answer_try(struct store_job *job)
+{
+    ((struct store *)job->ctx)->trying = NULL;
+}
+
+void store_look(struct store *store)
+{
+    struct store_health health;
+
+    if (!store->looking)
+        store->looking = store_submit(store, job_new(LANE_READ, run_look, answer_look, store));
+    store_health(store, &health);
+    if (health.failure.kind == ERROR_NONE || store->trying)
+        return;
+    struct store_job *try = job_new(LANE_WRITE, run_try, answer_try, store);
+    try->in.tried_at = arena_printf(&try->arena, "%lld", (long long)store_now_ms(store));
+    store->trying = store_submit(store, try);
 }
 
 /* --- Blocking calls --- */

@@ -44,6 +44,17 @@ int store_adopt(struct store *store, struct error *err); /* "resume --this-is-th
 /* Folder of the state, where key files and locks lie. */
 const char *store_folder(const struct store *store);
 
+/* How it stands, from memory: nobody waits for a disk here. */
+struct store_health {
+    struct error failure; /* why the last write failed, while none succeeded since; else ERROR_NONE */
+    int64_t room_bytes;   /* left on the disk of the state, as of the last store_look(); -1 before the first */
+    int64_t stuck_ms;     /* for how long a thread has something to do and shows no sign of life; 0: none does */
+};
+void store_health(struct store *store, struct store_health *out);
+/* Measures the room, and while writes fail tries one, so that a repair is heard of when nobody writes. Every few
+ * seconds, from the loop. */
+void store_look(struct store *store);
+
 /* --- Start: read whole, blocking. ------------------------------------------------------------------------------- */
 
 struct store_fact { /* first_walk of a site, first_load of a rule */
