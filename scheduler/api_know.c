@@ -1,9 +1,21 @@
 /* What is known: reports of the store, and how the daemon stands. */
 #include "api_private.h"
 #include "build-config.h"
+#include "health.h"
 #include "sync.h"
 
 #include <string.h>
+
+/* As /readyz judges, with /healthz's word beside. */
+static json_t *health_of(const struct world *world)
+{
+    struct health health;
+
+    health_look(world, &health);
+    json_t *out = health_json(&health, HEALTH_READY, true);
+    json_object_set_new(out, "alive", json_string(health_word_name(health_word(&health, HEALTH_ALIVE))));
+    return out;
+}
 
 void api_status(struct api *api, struct server_request *request, const struct api_request *asked)
 {
@@ -29,9 +41,10 @@ void api_status(struct api *api, struct server_request *request, const struct ap
         json_array_append_new(pauses,
                               json_pack("{s:s, s:s}", "target", world->pauses[i].target, "who", world->pauses[i].who));
     server_answer(request, 200,
-                  json_pack("{s:s, s:I, s:s?, s:b, s:o, s:o, s:o}", "version", ONSALE_VERSION, "generation",
-                            (json_int_t)store_generation(world->store), "copy", world->copy, "frozen", world->frozen,
-                            "sites", sites, "notifiers", channels, "pauses", pauses));
+                  json_pack("{s:s, s:o, s:I, s:s?, s:b, s:o, s:o, s:o}", "version", ONSALE_VERSION, "health",
+                            health_of(world), "generation", (json_int_t)store_generation(world->store), "copy",
+                            world->copy, "frozen", world->frozen, "sites", sites, "notifiers", channels, "pauses",
+                            pauses));
 }
 
 void api_people(struct api *api, struct server_request *request, const struct api_request *asked)

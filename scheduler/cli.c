@@ -23,6 +23,10 @@ const struct cli_command cli_commands[] = {
      "sentences to proof-read. With --online every service is reached: the sites, the audiences (how many people each "
      "rule reaches), the notifiers, and SPF and DMARC of the From domains.",
      cli_check},
+    {"status", "", "json", "is the daemon well? What is wrong, in sentences",
+     "Says how the running daemon stands: its sites, its notifiers, its store, what is held or paused. Exit 0 when a "
+     "launch would go well right now (what /readyz answers), 1 when not or when no daemon runs.",
+     cli_status},
     {"openings", "", "json", "the sale openings that are known", "Every opening with its tickets and notices.",
      cli_openings},
     {"notices", "", "json", "what is planned, under way and done",

@@ -53,6 +53,8 @@ int cli_suppress(const struct cli *cli);
 int cli_unsuppress(const struct cli *cli);
 int cli_sync(const struct cli *cli);
 int cli_send_test(const struct cli *cli);
+/* cli_status.c */
+int cli_status(const struct cli *cli);
 /* cli_preview.c */
 int cli_preview(const struct cli *cli);
 

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "doors.h"
 #include "events.h"
+#include "health.h"
 #include "launch.h"
 #include "news.h"
 #include "notify.h"
@@ -18,7 +19,7 @@
 enum {
     QUIET_CHECK_MS = 5,
     LAST_WORDS_MS = 2 * SECOND_MS, /* behind the grace: what was given up then is written down as in doubt */
-    DOCTOR_MS = 10 * SECOND_MS,    /* how often the service manager hears a status line */
+    DOCTOR_MS = 5 * SECOND_MS,     /* how often the store looks at itself and the service manager hears a status line */
 };
 
 struct daemon {
@@ -192,12 +193,22 @@ static void on_doctor(uv_timer_t *timer)
     struct daemon *daemon = timer->data;
     const struct notices *notices = &daemon->world.notices;
     size_t states[NOTICE_STATES] = {0};
+    struct health health;
+    auto_buf struct buf ill;
 
+    if (!daemon->world.store)
+        return; /* it is being opened */
+    store_look(daemon->world.store);
+    health_look(&daemon->world, &health);
+    buf_init(&ill, 1024);
+    for (size_t i = 0; i < HEALTH_CHECKS; i++)
+        if (health.checks[i].words[HEALTH_READY] == HEALTH_FAIL)
+            buf_addf(&ill, "%s%s", ill.len ? ", " : "; NOT WELL: ", health_check_name(i));
     for (size_t i = 0; i < notices->count; i++)
         states[notices->at[i]->state]++;
-    notify_send("STATUS=%zu planned, %zu sending, %zu held%s\nWATCHDOG=1",
+    notify_send("STATUS=%zu planned, %zu sending, %zu held%s%.*s\nWATCHDOG=1",
                 states[NOTICE_PLANNED] + states[NOTICE_GATHERING] + states[NOTICE_READY], states[NOTICE_SENDING],
-                states[NOTICE_HELD], daemon->world.copy ? "; HELD AS A COPY" : "");
+                states[NOTICE_HELD], daemon->world.copy ? "; HELD AS A COPY" : "", TEXT_ARGS(buf_text(&ill)));
 }
 
 /* --- Building
@@ -269,7 +280,8 @@ static void watch_signals(struct daemon *daemon)
     uv_timer_init(&daemon->loop, &daemon->doctor);
     daemon->quiet.data = daemon->doctor.data = daemon;
     int64_t watchdog_ms = notify_watchdog_ms();
-    uv_timer_start(&daemon->doctor, on_doctor, 0, (uint64_t)(watchdog_ms ? watchdog_ms : DOCTOR_MS));
+    uv_timer_start(&daemon->doctor, on_doctor, 0,
+                   (uint64_t)(watchdog_ms && watchdog_ms < DOCTOR_MS ? watchdog_ms : DOCTOR_MS));
 }
 
 static int build(struct daemon *daemon, struct settings **settings, struct error *err)

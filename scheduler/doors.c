@@ -1,8 +1,10 @@
 #include "doors.h"
 
 #include "api.h"
+#include "health.h"
 
 struct doors {
+    struct world *world;
     struct server *server;
     struct api *api;
 };
@@ -14,12 +16,19 @@ static void at_api(struct doors *doors, struct server_request *request, const st
     api_handle(doors->api, request, call);
 }
 
+static void at_health(struct doors *doors, struct server_request *request, const struct server_call *call)
+{
+    health_handle(doors->world, request, call, call->local);
+}
+
 /* By the beginning of the path where it ends in '/', else by the whole of it. */
 static const struct door {
     const char *path;
     void (*handle)(struct doors *doors, struct server_request *request, const struct server_call *call);
 } table[] = {
     {"/api/", at_api},
+    {"/healthz", at_health},
+    {"/readyz", at_health},
 };
 
 static bool leads_to(const struct door *door, struct text path)
@@ -53,6 +62,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, stru
         .ctx = doors,
     };
 
+    doors->world = world;
     doors->api = api_new(world);
     doors->server = server_new(&spec, err);
     if (doors->server)

@@ -184,3 +184,24 @@ json_t *health_json(const struct health *health, enum health_question question, 
     }
     return json_pack("{s:s, s:o}", "status", health_word_name(health_word(health, question)), "checks", all);
 }
+
+/* --- Answering ---------------------------------------------------------------------------------------------------- */
+
+void health_handle(const struct world *world, struct server_request *request, const struct server_call *call,
+                   bool texts)
+{
+    enum health_question question = strcmp(call->path, "/readyz") == 0 ? HEALTH_READY : HEALTH_ALIVE;
+    struct health health;
+
+    if (strcmp(call->method, "GET") != 0) {
+        server_refuse(request, 405, "health is asked by GET");
+        return;
+    }
+    health_look(world, &health);
+    json_t *json = health_json(&health, question, texts);
+    auto_free char *body = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    server_reply(request, &(struct server_reply){.status = health_word(&health, question) == HEALTH_FAIL ? 503 : 200,
+                                                 .type = "application/health+json",
+                                                 .body = text_of(body)});
+}

@@ -3,6 +3,7 @@
 #ifndef ONSALE_HEALTH_H
 #define ONSALE_HEALTH_H
 
+#include "server.h"
 #include "world.h"
 
 #include <jansson.h>
@@ -65,5 +66,8 @@ void health_look(const struct world *world, struct health *out);
 /* {"status", "checks": {NAME: [{"status", "output"}]}}; `texts`: with "output". As of
  * draft-inadarei-api-health-check-06 section 4. A new reference. */
 json_t *health_json(const struct health *health, enum health_question question, bool texts);
+/* /healthz and /readyz: 200, or 503 when the word is fail. `texts`: the caller may hear more than names and words. */
+void health_handle(const struct world *world, struct server_request *request, const struct server_call *call,
+                   bool texts);
 
 #endif

@@ -34,7 +34,7 @@ LADDER = [
                      ['daemon'],
                      ['client'],
                      ['cli_table'],
-                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_control'],
+                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_control', 'cli_status'],
                      ['main']]),
 ]
 

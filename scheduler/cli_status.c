@@ -1,0 +1,85 @@
+/* Is the daemon well? */
+#include "cli_report.h"
+
+#include <string.h>
+
+static const char *const headlines[] = {"well", "well, but see below", "NOT WELL"};
+
+static int rank(const char *word)
+{
+    return strcmp(word, "pass") == 0 ? 0 : strcmp(word, "warn") == 0 ? 1 : 2;
+}
+
+/* "[fail] notifiers: mail: 535 wrong password" for each check that has something to say. */
+static void print_checks(const json_t *checks)
+{
+    const char *name;
+    json_t *list;
+
+    json_object_foreach((json_t *)(uintptr_t)checks, name, list)
+    {
+        const json_t *one = json_array_get(list, 0);
+        if (json_object_get(one, "output"))
+            printf("[%s] %s: %s\n", cli_text(one, "status"), name, cli_text(one, "output"));
+    }
+}
+
+static void print_sites(const json_t *sites, const struct zone *zone)
+{
+    for (size_t i = 0; i < json_array_size(sites); i++) {
+        const json_t *site = json_array_get(sites, i);
+        const char *at = cli_text(site, "walked_at");
+        auto_buf struct buf local;
+        buf_init(&local, 256);
+        if (*at)
+            buf_add_local(&local, at, zone);
+        printf("site %s: %lld definitions, %s%s\n", cli_text(site, "name"), cli_number(site, "definitions"),
+               *at ? "walked completely at " : "not walked completely yet", *at ? local.ptr : "");
+    }
+}
+
+static void print_status(const json_t *answer)
+{
+    const json_t *health = json_object_get(answer, "health"), *notifiers = json_object_get(answer, "notifiers"),
+                 *pauses = json_object_get(answer, "pauses");
+    struct zone *zone = local_zone_load();
+
+    printf("onsale %s is %s\n", cli_text(answer, "version"), headlines[rank(cli_text(health, "status"))]);
+    print_checks(json_object_get(health, "checks"));
+    print_sites(json_object_get(answer, "sites"), zone);
+    for (size_t i = 0; i < json_array_size(notifiers); i++)
+        printf("notifier %s: %lld messages on their way\n", cli_text(json_array_get(notifiers, i), "name"),
+               cli_number(json_array_get(notifiers, i), "in_flight"));
+    for (size_t i = 0; i < json_array_size(pauses); i++) {
+        const char *target = cli_text(json_array_get(pauses, i), "target");
+        printf("paused: %s, by %s\n", *target ? target : "everything", cli_text(json_array_get(pauses, i), "who"));
+    }
+    zone_free(zone);
+}
+
+int cli_status(const struct cli *cli)
+{
+    struct client client;
+    struct error err = {0};
+    json_t *answer = NULL;
+
+    if (client_open(&client, cli->config, &err) < 0)
+        return EXIT_CONFIG;
+    int rc = client_ask(&client, "GET", "status", NULL, &answer, &err);
+    if (rc == 1)
+        error_set(&err, ERROR_REFUSED, "no daemon runs%s%s",
+                  client.socket ? " at " : ": http.listen names no unix socket", client.socket ? client.socket : "");
+    client_close(&client);
+    if (rc != 0)
+        return cli_fail(&err);
+    if (cli->json) {
+        json_print(answer, stdout);
+    } else {
+        json_t *shown = json_visible(answer);
+        print_status(shown);
+        json_decref(shown);
+    }
+    rc = rank(cli_text(json_object_get(answer, "health"), "status")) == 2 ? EXIT_FAILED : EXIT_FINE;
+    json_decref(answer);
+    return rc;
+}
