@@ -270,6 +270,7 @@ static void watch_signals(struct daemon *daemon)
     };
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file over a limit is a write that fails, not our end */
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
         uv_signal_init(&daemon->loop, signals[i].handle);
         signals[i].handle->data = daemon;
