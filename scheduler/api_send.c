@@ -103,7 +103,7 @@ static void preview(struct api *api, struct server_request *request, const struc
                                 .templates = rule->templates,
                                 .mail = rule->mail,
                                 .sender = world->sender,
-                                .keys = world->keys,
+                                .tokens = world->tokens,
                                 .locales = world->locales,
                                 .zones = world->zones,
                                 .site = site->settings,

@@ -160,7 +160,7 @@ static int make_operators(struct cast *cast, struct error *err)
     if (settings->operators.count == 0 || settings->notifier_count == 0 || !*settings->notifiers[by].channel.from)
         return 0;
     cast->operators = operators_new(&settings->operators, world->outside, world->channels[by],
-                                    settings->notifiers[by].channel.from, world->keys, world->clock, world->log, err);
+                                    settings->notifiers[by].channel.from, world->tokens, world->clock, world->log, err);
     if (!cast->operators)
         return error_at(err, "operators");
     world->tell_operators = operators_tell;

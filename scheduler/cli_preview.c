@@ -9,6 +9,7 @@ struct maker {
     struct client client;
     struct store *store; /* NULL: none yet, a sample will do */
     struct crypt_keys keys;
+    struct crypt_tokens *tokens;
     struct store_image image;
     struct message_mail mail;
     struct address subscriber;
@@ -90,19 +91,31 @@ static int load_templates(struct maker *maker, struct error *err)
     return maker->templates ? 0 : -1;
 }
 
+/* With the real ones where there are any; else with a key of zeros: a link that looks right and opens nothing. */
+static int load_keys(struct maker *maker, struct error *err)
+{
+    struct crypt_keys *keys = &maker->keys;
+
+    if (maker->store && client_keys(maker->store, keys, NULL) < 0)
+        *keys = (struct crypt_keys){0};
+    if (keys->unsubscribe_count == 0)
+        keys->unsubscribe[keys->unsubscribe_count++].id = 1;
+    maker->tokens = crypt_tokens_new(keys, err);
+    return maker->tokens ? 0 : -1;
+}
+
 static int make(struct maker *maker, const struct cli *cli, int64_t notice, struct message *out, struct buf *note,
                 struct error *err)
 {
     maker->store = client_store(&maker->client, NULL); /* a preview needs none */
-    if (maker->store)
-        client_keys(maker->store, &maker->keys, NULL);
-    if (choose_rule(maker, cli->argv[0], err) < 0 || (notice && choose_notice(maker, notice, err) < 0) ||
+    if (load_keys(maker, err) < 0 || choose_rule(maker, cli->argv[0], err) < 0 ||
+        (notice && choose_notice(maker, notice, err) < 0) ||
         (cli->subscriber && choose_person(maker, cli->subscriber, err) < 0) || load_templates(maker, err) < 0)
         return -1;
     maker->spec.templates = maker->templates;
     maker->spec.mail = &maker->mail;
     maker->spec.sender = &maker->client.settings->sender;
-    maker->spec.keys = &maker->keys;
+    maker->spec.tokens = maker->tokens;
     maker->spec.locales = maker->locales;
     maker->spec.zones = maker->zones;
     maker->spec.language = cli->language ? cli->language : "";
@@ -112,6 +125,7 @@ static int make(struct maker *maker, const struct cli *cli, int64_t notice, stru
 static void maker_clear(struct maker *maker)
 {
     message_templates_free(maker->templates);
+    crypt_tokens_free(maker->tokens);
     zones_free(maker->zones);
     locales_free(maker->locales);
     json_decref(maker->person);

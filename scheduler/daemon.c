@@ -30,6 +30,8 @@ struct daemon {
     uv_timer_t quiet, doctor;
     struct world world;
     struct crypt_keys keys;
+    struct crypt_keys next_keys; /* of a reload */
+    struct crypt_tokens *next_tokens;
     struct store_image image;
     struct cast_parts parts;
     struct cast *cast;
@@ -54,6 +56,15 @@ static void begin_quiet(struct daemon *daemon)
     uv_timer_start(&daemon->quiet, on_quiet_timer, 0, QUIET_CHECK_MS);
 }
 
+/* Whoever borrowed the old ones is gone. */
+static void take_keys(struct daemon *daemon)
+{
+    crypt_tokens_free(daemon->world.tokens);
+    daemon->world.tokens = daemon->next_tokens;
+    daemon->next_tokens = NULL;
+    daemon->keys = daemon->next_keys;
+}
+
 static void swap_cast(struct daemon *daemon)
 {
     struct error err = {0};
@@ -61,6 +72,7 @@ static void swap_cast(struct daemon *daemon)
 
     daemon->next = NULL;
     cast_free(daemon->cast);
+    take_keys(daemon);
     daemon->cast = cast_new(next, &daemon->world, &daemon->parts, &err);
     if (!daemon->cast) {
         log_line(&daemon->log, LOG_ERROR, "event=reload_failed error=%s", LOG_QUOTED(text_of(err.text)));
@@ -150,6 +162,30 @@ static int check_parts(const struct settings *next, struct error *err)
     return nobody ? check_print(next, nobody, err) : error_set(err, ERROR_TRY_LATER, "/dev/null: %s", strerror(errno));
 }
 
+static int load_keys(struct daemon *daemon, struct crypt_keys *keys, struct crypt_tokens **tokens, struct error *err)
+{
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/onsale.keys", store_folder(daemon->world.store));
+    if (crypt_keys_load(path, true, keys, err) < 0)
+        return -1;
+    *tokens = crypt_tokens_new(keys, err);
+    return *tokens ? 0 : -1;
+}
+
+/* Unsubscribe keys come and go. With another key for people nobody would be recognised. */
+static int reload_keys(struct daemon *daemon, struct error *err)
+{
+    if (load_keys(daemon, &daemon->next_keys, &daemon->next_tokens, err) < 0)
+        return -1;
+    if (memcmp(daemon->keys.person, daemon->next_keys.person, sizeof daemon->keys.person) == 0 &&
+        memcmp(daemon->keys.message_id, daemon->next_keys.message_id, sizeof daemon->keys.message_id) == 0)
+        return 0;
+    crypt_tokens_free(daemon->next_tokens);
+    daemon->next_tokens = NULL;
+    return error_set(err, ERROR_CONFIG, "onsale.keys: the person key or the message-id key is another one: restore it");
+}
+
 static void refuse_reload(struct daemon *daemon, const char *why)
 {
     log_line(&daemon->log, LOG_ERROR, "event=reload_refused what=\"the old configuration stays\" error=%s",
@@ -171,7 +207,8 @@ static void on_hangup(uv_signal_t *handle, int number)
         return;
     notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms(daemon->world.clock) * 1000);
     daemon->next = settings_load(daemon->options->config_path, folders, daemon->log.out, &err);
-    if (!daemon->next || check_begun(daemon, daemon->next, &err) < 0 || check_parts(daemon->next, &err) < 0) {
+    if (!daemon->next || check_begun(daemon, daemon->next, &err) < 0 || check_parts(daemon->next, &err) < 0 ||
+        reload_keys(daemon, &err) < 0) {
         refuse_reload(daemon, err.text);
         return;
     }
@@ -244,7 +281,6 @@ static int open_store(struct daemon *daemon, const struct settings *settings, st
         .loop = &daemon->loop,
         .log = &daemon->log,
     };
-    char path[4096];
 
     daemon->world.store = store_open(&spec, err);
     if (!daemon->world.store)
@@ -253,8 +289,7 @@ static int open_store(struct daemon *daemon, const struct settings *settings, st
     if (daemon->world.copy)
         log_line(&daemon->log, LOG_ERROR, "event=copy what=%s remedy=\"onsale resume --this-is-the-one\"",
                  LOG_QUOTED(text_of(daemon->world.copy)));
-    snprintf(path, sizeof path, "%s/onsale.keys", store_folder(daemon->world.store));
-    return crypt_keys_load(path, true, &daemon->keys, err);
+    return load_keys(daemon, &daemon->keys, &daemon->world.tokens, err);
 }
 
 static void watch_signals(struct daemon *daemon)
@@ -342,6 +377,8 @@ static void teardown(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
     zones_free(world->zones);
     locales_free(world->locales);
+    crypt_tokens_free(world->tokens);
+    crypt_tokens_free(daemon->next_tokens);
     world_forget(world);
     store_image_clear(&daemon->image);
 }

@@ -13,7 +13,7 @@ void dispatch_hand_over(struct sending *sending, const struct store_delivery *de
     struct message *message = &line->dispatch->message;
     struct error err = {0};
     struct message_person person = {
-        .key = delivery->key,
+        .seq = delivery->seq,
         .source = delivery->source,
         .source_id = delivery->source_id,
         .address = delivery->address,

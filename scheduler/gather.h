@@ -5,7 +5,7 @@
 #define ONSALE_GATHER_H
 
 #include "audience/audience.h"
-#include "crypt.h"
+#include "crypt_keys.h"
 #include "store/store.h"
 
 struct gather; /* one pass in flight; owned by who started it */

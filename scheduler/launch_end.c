@@ -124,11 +124,10 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
         .templates = launch->rule->templates,
         .sender = world->sender,
         .mail = launch->rule->mail,
-        .keys = world->keys,
+        .tokens = world->tokens,
         .locales = world->locales,
         .zones = world->zones,
         .notice = launch->notice,
-        .channel = channel_settings(launch->channel)->name,
         .open = open,
         .open_count = count,
         .site_zone = launch->site->settings->time_zone,
@@ -162,9 +161,7 @@ int launch_rehearse(struct launch *launch, struct error *err)
     if (count == 0)
         return 0; /* planning is about to end it */
     struct message_batch *batch = make_batch(launch, open, count, launch->notice->due_at_ms, err);
-    unsigned char nobody[PERSON_KEY_SIZE] = {0};
-    struct message_person person = {
-        .key = nobody, .source = text_of("seed"), .address = text_of("nobody@example.org"), .seed = true};
+    struct message_person person = {.source = TEXT("seed"), .address = TEXT("nobody@example.org"), .seed = true};
     struct message message;
 
     if (!batch)

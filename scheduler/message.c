@@ -329,7 +329,7 @@ int message_make(struct message_batch *batch, const struct message_person *perso
     if (address_parse(person->address, &out->to, err) < 0 || make_link(batch, person, out->to.text, err) < 0 ||
         render_parts(batch, person, choose_view(batch, person), err) < 0)
         return -1;
-    crypt_message_token(spec->keys, spec->notice->id, person->key, spec->channel, out->token);
+    crypt_message_token(spec->tokens, spec->test ? 0 : spec->notice->id, person->seq, out->token);
     snprintf(message_id, sizeof message_id, "%s@%s", out->token, address_domain(batch->from.text));
     if (batch->envelope.text[0]) /* VERP, as mime_verp() writes it; the length was checked */
         snprintf(out->from, sizeof out->from, "%.*s+%s@%s", (int)strcspn(batch->envelope.text, "@"),
@@ -439,6 +439,7 @@ const struct definition *const *message_sample_definitions(size_t *count)
 
 struct sampling {
     struct message_templates *templates;
+    struct crypt_tokens *tokens;
     struct locales *locales;
     struct zones *zones;
     struct notice *notice;
@@ -447,8 +448,6 @@ struct sampling {
 /* One message in every language; with everything there can be, or with the least. */
 static int try_sample(const struct sampling *sampling, bool full, struct error *err)
 {
-    static const struct crypt_keys no_keys;
-    static const unsigned char nobody[PERSON_KEY_SIZE];
     static const struct definition *const bare[] = {&sample_bare};
     const struct templates *read = sampling->templates->read;
     size_t count = 1;
@@ -458,11 +457,10 @@ static int try_sample(const struct sampling *sampling, bool full, struct error *
                        : &(struct message_sender){"Arena", "", ""},
         .mail = &(struct message_mail){.from = "Arena Tickets <tickets@arena.example>",
                                        .unsubscribe_url = full ? "https://arena.example/u/{{address}}" : ""},
-        .keys = &no_keys,
+        .tokens = sampling->tokens,
         .locales = sampling->locales,
         .zones = sampling->zones,
         .notice = sampling->notice,
-        .channel = "sample",
         .open = full ? message_sample_definitions(&count) : bare,
         .site_zone = "UTC",
         .date_ms = sampling->notice->at_ms,
@@ -476,7 +474,6 @@ static int try_sample(const struct sampling *sampling, bool full, struct error *
     message_init(&message);
     for (size_t i = 0; rc == 0 && i < templates_count(read); i++) {
         struct message_person person = {
-            .key = nobody,
             .address = TEXT("ana@fans.example"),
             .name = full ? TEXT("Ana Lima") : (struct text){0},
             .locale = text_of(templates_at(read, i)->tag),
@@ -490,9 +487,13 @@ static int try_sample(const struct sampling *sampling, bool full, struct error *
 
 static int try_samples(struct message_templates *templates, struct error *err)
 {
-    struct sampling sampling = {.templates = templates, .locales = locales_new(err), .zones = zones_new()};
+    static const struct crypt_keys no_keys;
+    struct sampling sampling = {.templates = templates,
+                                .tokens = crypt_tokens_new(&no_keys, err),
+                                .locales = locales_new(err),
+                                .zones = zones_new()};
     struct error why[MOMENT_KINDS] = {0};
-    int rc = sampling.locales ? 0 : -1;
+    int rc = sampling.tokens && sampling.locales ? 0 : -1;
 
     for (int kind = 0; rc == 0 && kind < MOMENT_KINDS; kind++) {
         sampling.notice = notice_new(1, "sample", "sample-event", "sample", (enum moment_kind)kind,
@@ -509,6 +510,7 @@ static int try_samples(struct message_templates *templates, struct error *err)
     }
     zones_free(sampling.zones);
     locales_free(sampling.locales);
+    crypt_tokens_free(sampling.tokens);
     return rc;
 }
 

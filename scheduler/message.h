@@ -4,7 +4,7 @@
 #ifndef ONSALE_MESSAGE_H
 #define ONSALE_MESSAGE_H
 
-#include "crypt.h"
+#include "crypt_token.h"
 #include "definition.h"
 #include "locale.h"
 #include "mime.h"
@@ -44,29 +44,28 @@ struct message_batch_spec { /* borrowed; outlives the batch */
     const struct message_templates *templates;
     const struct message_sender *sender;
     const struct message_mail *mail;
-    const struct crypt_keys *keys;
+    struct crypt_tokens *tokens;
     struct locales *locales;
     struct zones *zones;
     const struct notice *notice;
-    const char *channel;                  /* the notifier's name: part of the Message-ID's hash */
     const struct definition *const *open; /* what is named in the message; copied */
     size_t open_count;
     const char *site_zone, *site_language;
     int64_t date_ms; /* the Date header: release */
-    bool test;       /* "send-test": marked in the subject */
+    bool test;       /* "send-test": marked in the subject, of no notice in its Message-ID */
 };
 struct message_batch *message_batch_new(const struct message_batch_spec *spec, struct error *err);
 void message_batch_free(struct message_batch *batch);
 
 struct message_person {
-    const unsigned char *key; /* PERSON_KEY_SIZE */
+    int64_t seq; /* in the notice; with it makes the Message-ID */
     struct text source, source_id, address, name, locale, zone, attributes;
     bool seed; /* our own eyes: marked */
 };
 struct message {
     struct address to;
     char from[ADDRESS_MAX + 64]; /* envelope sender, VERP applied */
-    char token[27];
+    char token[MESSAGE_TOKEN_SIZE];
     struct buf raw; /* headers and body, CRLF; reused between calls */
 };
 void message_init(struct message *message);

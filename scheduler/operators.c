@@ -10,16 +10,15 @@ struct operators {
     const struct config_list *addresses;
     struct outside *outside;
     struct channel *channel;
-    const struct crypt_keys *keys;
+    struct crypt_tokens *tokens;
     const struct clock *clock;
     struct log *log;
     char *from_name;
     struct address from;
-    uint32_t sent; /* makes Message-IDs differ */
 };
 
 struct operators *operators_new(const struct config_list *addresses, struct outside *outside, struct channel *channel,
-                                const char *from, const struct crypt_keys *keys, const struct clock *clock,
+                                const char *from, struct crypt_tokens *tokens, const struct clock *clock,
                                 struct log *log, struct error *err)
 {
     struct operators *operators = must_calloc(1, sizeof *operators);
@@ -27,7 +26,7 @@ struct operators *operators_new(const struct config_list *addresses, struct outs
     operators->addresses = addresses;
     operators->outside = outside;
     operators->channel = channel;
-    operators->keys = keys;
+    operators->tokens = tokens;
     operators->clock = clock;
     operators->log = log;
     if (mailbox_parse(text_of(from), &operators->from_name, &operators->from, err) < 0) {
@@ -56,16 +55,13 @@ static void on_answer(void *log, const struct channel_result *result)
 static int tell_one(struct operators *operators, const char *to, const char *subject, const char *body,
                     struct error *err)
 {
-    unsigned char nobody[PERSON_KEY_SIZE] = {0};
     struct address address;
-    char token[27], message_id[ADDRESS_MAX + 32];
+    char token[MESSAGE_TOKEN_SIZE], message_id[ADDRESS_MAX + 32];
     struct buf raw;
 
     if (address_parse(text_of(to), &address, err) < 0)
         return -1;
-    memcpy(nobody, &operators->sent, sizeof operators->sent);
-    operators->sent++;
-    crypt_message_token(operators->keys, clock_now_ms(operators->clock), nobody, "operators", token);
+    crypt_message_token(operators->tokens, 0, crypt_random_seq(), token);
     snprintf(message_id, sizeof message_id, "%s@%s", token, strchr(operators->from.text, '@') + 1);
     struct mime_message message = {
         .from_name = operators->from_name,

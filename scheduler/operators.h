@@ -4,14 +4,14 @@
 #define ONSALE_OPERATORS_H
 
 #include "channel.h"
-#include "crypt.h"
+#include "crypt_token.h"
 #include "outside.h"
 
 struct operators;
 
 /* `from`: the notifier's own From. Borrows everything. */
 struct operators *operators_new(const struct config_list *addresses, struct outside *outside, struct channel *channel,
-                                const char *from, const struct crypt_keys *keys, const struct clock *clock,
+                                const char *from, struct crypt_tokens *tokens, const struct clock *clock,
                                 struct log *log, struct error *err);
 void operators_free(struct operators *operators);
 

@@ -67,11 +67,10 @@ static int make_message(const struct subject *subject, const struct preview_spec
         .templates = spec->templates,
         .sender = spec->sender,
         .mail = spec->mail,
-        .keys = spec->keys,
+        .tokens = spec->tokens,
         .locales = spec->locales,
         .zones = spec->zones,
         .notice = subject->notice,
-        .channel = spec->rule->notify.at[0],
         .open = subject->open,
         .open_count = subject->open_count,
         .site_zone = spec->site->time_zone,
@@ -92,22 +91,19 @@ int preview_make(const struct preview_spec *spec, struct message *out, struct bu
 {
     auto_free char *attributes = sample_attributes(spec->mail->unsubscribe_url);
     bool known = json_is_object(spec->person);
-    unsigned char key[PERSON_KEY_SIZE];
     struct subject subject = {0};
     struct address sample;
 
     if (address_parse(TEXT("subscriber@example.org"), &sample, err) < 0)
         return -1;
     const struct address *to = spec->subscriber ? spec->subscriber : &sample;
-    crypt_person_key(spec->keys, to->key, key);
-    struct message_person person = {.key = key,
-                                    .source = text_of(spec->rule->audiences.at[0]),
+    struct message_person person = {.source = text_of(spec->rule->audiences.at[0]),
                                     .source_id = TEXT("1"),
                                     .address = text_of(to->text),
                                     .name = TEXT("Ada Nowak"),
                                     .attributes = text_of(attributes)};
     if (known)
-        person = (struct message_person){.key = key,
+        person = (struct message_person){.seq = json_integer_value(json_object_get(spec->person, "seq")),
                                          .source = part(spec->person, "source"),
                                          .source_id = part(spec->person, "source_id"),
                                          .address = part(spec->person, "address"),

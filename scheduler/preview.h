@@ -15,7 +15,7 @@ struct preview_spec { /* borrowed */
     const struct message_templates *templates;
     const struct message_mail *mail;
     const struct message_sender *sender;
-    const struct crypt_keys *keys;
+    struct crypt_tokens *tokens;
     struct locales *locales;
     struct zones *zones;
     const struct site_settings *site;

@@ -51,11 +51,10 @@ static int make_message(const struct subject *subject, const struct world *world
         .templates = rule->templates,
         .sender = world->sender,
         .mail = rule->mail,
-        .keys = world->keys,
+        .tokens = world->tokens,
         .locales = world->locales,
         .zones = world->zones,
         .notice = subject->notice,
-        .channel = channel_settings(rule->channel)->name,
         .open = subject->open,
         .open_count = subject->open_count,
         .site_zone = subject->site->time_zone,
@@ -63,14 +62,8 @@ static int make_message(const struct subject *subject, const struct world *world
         .date_ms = clock_now_ms(world->clock),
         .test = true,
     };
-    unsigned char key[PERSON_KEY_SIZE]; /* nobody's: no test has the Message-ID of another, or of the real message */
-    struct message_person person = {.key = key, .source = TEXT("test"), .address = text_of(to->text)};
+    struct message_person person = {.seq = crypt_random_seq(), .source = TEXT("test"), .address = text_of(to->text)};
     struct message_batch *batch = message_batch_new(&spec, err);
-
-    for (size_t i = 0; i < sizeof key; i += sizeof(uint64_t)) {
-        uint64_t random = crypt_random_u64();
-        memcpy(key + i, &random, sizeof random);
-    }
     int rc = batch ? message_make(batch, &person, out, err) : -1;
     message_batch_free(batch);
     return rc;

@@ -48,6 +48,7 @@ struct world {
     struct zones *zones;
     struct locales *locales;
     const struct crypt_keys *keys;
+    struct crypt_tokens *tokens;
     const struct message_sender *sender;
 
     struct world_site *sites;

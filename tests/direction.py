@@ -12,7 +12,7 @@ ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname
 # From the ground up. Within a rung, a list of groups: files of one group may include each other, groups only earlier ones
 # where the rung is ordered.
 LADDER = [
-    ('ground', True, [['error'], ['text'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['crypt'], ['dns'],
+    ('ground', True, [['error'], ['text'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['dns'],
                       ['config', 'config_yaml', 'config_problem', 'config_tree']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
@@ -44,7 +44,7 @@ LIBRARIES = {
     r'libical/': {'calendar'},
     r'sqlite3': {'store/'},
     r'yaml': {'config', 'config_yaml'},
-    r'openssl/': {'crypt'},
+    r'openssl/': {'crypt', 'crypt_keys', 'crypt_siv', 'crypt_token'},
     r'unicode/': {'locale'},
     r'resolv': {'dns'},
     r'idn2': {'address', 'mime'},

@@ -252,12 +252,12 @@ json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, st
 json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what, struct error *err)
 {
     static const char *const names[] = {"source", "source_id", "address", "name", "locale", "zone", "attributes"};
-    sqlite3_stmt *row =
-        sqlite_query(db, err,
-                     "SELECT p.source, p.source_id, p.address, p.name, p.locale, p.zone, p.attributes FROM notice n"
-                     " JOIN told t ON t.roll = n.roll AND t.key = ?2 JOIN person p ON p.roll = t.roll AND p.seq = t.seq"
-                     " WHERE n.id = ?1",
-                     "ik", what->notice, what->key);
+    sqlite3_stmt *row = sqlite_query(
+        db, err,
+        "SELECT p.source, p.source_id, p.address, p.name, p.locale, p.zone, p.attributes, t.seq FROM notice n"
+        " JOIN told t ON t.roll = n.roll AND t.key = ?2 JOIN person p ON p.roll = t.roll AND p.seq = t.seq"
+        " WHERE n.id = ?1",
+        "ik", what->notice, what->key);
     int rc = row ? sqlite_step(db, row, err) : -1;
 
     if (rc < 1)
@@ -265,6 +265,7 @@ json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what,
     json_t *out = json_object();
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         json_object_set_new(out, names[i], sqlite_json_text(row, (int)i));
+    json_object_set_new(out, "seq", json_integer(sqlite3_column_int64(row, ARRAY_LEN(names))));
     sqlite_done(row);
     return out;
 }

@@ -9,7 +9,7 @@
 #define ONSALE_STORE_H
 
 #include "clock.h"
-#include "crypt.h"
+#include "crypt_keys.h"
 #include "definition.h"
 #include "log.h"
 #include "notice.h"

@@ -233,15 +233,10 @@ static void happen(struct history *history)
 
 static bool is_of(const struct history *history, const struct postman_letter *letter, const struct notice *notice)
 {
-    unsigned char key[PERSON_KEY_SIZE];
-    struct address address;
-    char token[sizeof letter->token];
+    int64_t id, seq;
 
-    if (address_parse(text_of(letter->address), &address, NULL) < 0)
-        return false;
-    crypt_person_key(&history->replay.stage.keys, address.key, key);
-    crypt_message_token(&history->replay.stage.keys, notice->id, key, "mail", token);
-    return strcmp(token, letter->token) == 0;
+    return crypt_message_untoken(history->replay.stage.tokens, text_of(letter->token), &id, &seq) == 0 &&
+           id == notice->id;
 }
 
 static const struct notice *notice_of(const struct history *history, const struct postman_letter *letter)

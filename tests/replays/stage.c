@@ -53,6 +53,7 @@ void stage_clear(struct stage *stage)
     postman_clear(&stage->postman);
     shop_clear(&stage->shop);
     script_clear(&stage->script);
+    crypt_tokens_free(stage->tokens);
     uv_loop_close(&stage->loop);
     nftw(stage->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -163,6 +164,10 @@ static int open_store(struct stage *stage, const struct settings *settings, stru
                                                    .log = &stage->log},
                               err);
     if (!world->store || crypt_keys_load(keys, true, &stage->keys, err) < 0)
+        return -1;
+    crypt_tokens_free(stage->tokens);
+    world->tokens = stage->tokens = crypt_tokens_new(&stage->keys, err);
+    if (!world->tokens)
         return -1;
     return store_load(world->store, &stage->image, err);
 }

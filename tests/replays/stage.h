@@ -25,6 +25,7 @@ struct stage {
     struct watcher watcher; /* while `cast` */
     struct world world; /* while `cast` */
     struct crypt_keys keys;
+    struct crypt_tokens *tokens; /* made from them; also while the daemon is down */
     struct store_image image;
     struct cast_parts parts;
     struct cast *cast; /* NULL while the daemon is down */

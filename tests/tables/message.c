@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const unsigned char somebody[PERSON_KEY_SIZE] = {1, 2, 3};
-static const struct crypt_keys keys = {.person = {1}, .message_id = {2}};
+static const struct crypt_keys keys = {
+    .message_id = {2}, .unsubscribe = {{.id = 1, .bytes = {3}}}, .unsubscribe_count = 1};
 
 struct desk { /* all that a batch borrows */
     char folder[400];
@@ -18,6 +18,7 @@ struct desk { /* all that a batch borrows */
     struct locales *locales;
     struct zones *zones;
     struct notice *notice;
+    struct crypt_tokens *tokens;
     struct message_batch_spec spec;
 };
 
@@ -39,6 +40,7 @@ static void desk_open(struct desk *desk, const char *template, enum moment_kind 
         .unsubscribe_url = "https://arena.example/u/{{audience}}/{{source_id}}?a={{address}}",
         .one_click = true,
     };
+    desk->tokens = crypt_tokens_new(&keys, &err);
     desk->locales = locales_new(&err);
     desk->zones = zones_new();
     desk->notice = notice_new(17, "arena", "e1", "on-sale", kind, 1806048000000, 1); /* 2027-03-26T08:00:00Z */
@@ -46,11 +48,10 @@ static void desk_open(struct desk *desk, const char *template, enum moment_kind 
         .templates = desk->templates,
         .sender = &desk->sender,
         .mail = &desk->mail,
-        .keys = &keys,
+        .tokens = desk->tokens,
         .locales = desk->locales,
         .zones = desk->zones,
         .notice = desk->notice,
-        .channel = "mail",
         .site_zone = "Europe/Lisbon",
         .site_language = "en",
         .date_ms = 1806048000000,
@@ -64,12 +65,13 @@ static void desk_close(struct desk *desk)
     zones_free(desk->zones);
     locales_free(desk->locales);
     message_templates_free(desk->templates);
+    crypt_tokens_free(desk->tokens);
 }
 
 static struct message_person person_of(const char *name, const char *locale, const char *zone)
 {
     return (struct message_person){
-        .key = somebody,
+        .seq = 4711,
         .source = TEXT("fans"),
         .source_id = TEXT("4711"),
         .address = TEXT("ana@fans.example"),
