@@ -23,6 +23,7 @@ static const char *const withheld_names[WITHHELD_REASONS] = {
     [WITHHELD_MOVED] = "moved",
     [WITHHELD_ADDRESS] = "address",
     [WITHHELD_ATTEMPTS] = "attempts",
+    [WITHHELD_ERASED] = "erased",
 };
 
 const char *fate_name(enum fate fate)

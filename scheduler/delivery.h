@@ -41,6 +41,7 @@ enum withheld {
     WITHHELD_MOVED = 10,
     WITHHELD_ADDRESS = 11,  /* the address cannot be written to (grammar) */
     WITHHELD_ATTEMPTS = 12, /* tried as often as allowed, never answered for good */
+    WITHHELD_ERASED = 13,   /* their address is no longer kept: `onsale erase`, or retention took it */
     WITHHELD_REASONS
 };
 const char *withheld_name(enum withheld reason);

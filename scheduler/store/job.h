@@ -41,6 +41,7 @@ struct store_job {
             int64_t id, next_at_ms;
             int attempts;
         } writeback;
+        struct sqlite_erase erase;
         struct store_report report;
         struct {
             int64_t notice, at_ms;
@@ -56,6 +57,7 @@ struct store_job {
         struct store_gathered gathered;
         struct store_launch launched;
         struct store_turned turned;
+        struct store_erased erased;
         struct store_writebacks writebacks;
         int64_t moved, generation, room_bytes;
         json_t *report;
@@ -66,6 +68,7 @@ struct store_job {
         store_launch_fn *launched;
         store_turn_fn *turned;
         store_count_fn *counted;
+        store_erased_fn *erased;
         store_report_fn *reported;
         store_writebacks_fn *writebacks;
     } tell;

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+enum { BUSY_MS = 5000 }; /* for another program that reads the file */
+
 int sqlite_failed(struct sqlite *db, struct error *err)
 {
     int code = sqlite3_errcode(db->handle) & 0xFF;
@@ -237,6 +239,14 @@ void sqlite_rollback(struct sqlite *db)
         sqlite_run(db, NULL, "ROLLBACK", "");
 }
 
+void sqlite_wipe_log(struct sqlite *db)
+{
+    sqlite3_busy_timeout(db->handle, 0); /* a long report may read: then later */
+    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK)
+        db->wipe = false;
+    sqlite3_busy_timeout(db->handle, BUSY_MS);
+}
+
 /* --- Opening --- */
 
 static int expect_wal(struct sqlite *db, struct error *err)
@@ -254,7 +264,7 @@ static int expect_wal(struct sqlite *db, struct error *err)
 static int set_up(struct sqlite *db, enum sqlite_mode mode, struct error *err)
 {
     sqlite3_extended_result_codes(db->handle, 1);
-    sqlite3_busy_timeout(db->handle, 5000);
+    sqlite3_busy_timeout(db->handle, BUSY_MS);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
@@ -264,11 +274,13 @@ static int set_up(struct sqlite *db, enum sqlite_mode mode, struct error *err)
         return sqlite_exec(db, "PRAGMA query_only=ON; SELECT count(*) FROM sqlite_schema", err);
     if (expect_wal(db, err) < 0)
         return -1;
-    /* FULL: what we acknowledge survives a power cut. 32 MiB of cache hold the key index of a million people. */
-    return sqlite_exec(db,
-                       "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;"
-                       "PRAGMA cache_size=-32768",
-                       err);
+    /* FULL: what we acknowledge survives a power cut. What is deleted is overwritten: its pages are written anyway. 32
+     * MiB of cache hold the key index of a million people. */
+    return sqlite_exec(
+        db,
+        "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;"
+        "PRAGMA cache_size=-32768",
+        err);
 }
 
 static int connect_file(struct sqlite *db, enum sqlite_mode mode, int flags, struct error *err)

@@ -18,6 +18,7 @@ struct sqlite {
     bool fresh;         /* this start made the file */
     int64_t generation; /* of the daemon; claims carry it */
     bool copy;          /* looks like a copy of another's state: no claim is made */
+    bool wipe;          /* the write-ahead log holds what was to be forgotten */
 #ifdef ONSALE_FAILPOINTS
     long commits;
 #endif
@@ -38,6 +39,9 @@ int sqlite_room(const char *path, int64_t *out, struct error *err);
 int sqlite_begin(struct sqlite *db, struct error *err);
 int sqlite_commit(struct sqlite *db, struct error *err); /* rolls back when it fails */
 void sqlite_rollback(struct sqlite *db);
+/* Folds the write-ahead log into the file and empties it, so that it keeps nothing that was deleted. Outside of a
+ * transaction; waits for nobody: `wipe` stays set while a reader is in the way. */
+void sqlite_wipe_log(struct sqlite *db);
 int sqlite_exec(struct sqlite *db, const char *sql, struct error *err);
 
 /* What SQLite last complained about, with the file and a way out; -1. */
@@ -103,6 +107,18 @@ int sqlite_writebacks_due(struct sqlite *db, const char *audience, int64_t now_m
 int sqlite_writeback_done(struct sqlite *db, int64_t id, struct error *err);
 int sqlite_writeback_again(struct sqlite *db, int64_t id, int64_t next_at_ms, int attempts, struct error *err);
 json_t *sqlite_suppressions(struct sqlite *db, const char *behind, int64_t limit, struct error *err);
+
+/* --- sqlite_erase.c: the right to be forgotten --- */
+struct sqlite_erase {
+    unsigned char key[PERSON_KEY_SIZE];
+    int64_t now_ms;
+};
+int sqlite_erase(struct sqlite *db, const struct sqlite_erase *what, struct arena *arena, struct store_erased *out,
+                 struct error *err);
+/* 1: their address may never be on disk again; 0; -1. */
+int sqlite_is_erased(struct sqlite *db, const unsigned char *key, struct error *err);
+/* A notice took over the people of another, or came back with none: those among them who are erased are withheld. */
+int sqlite_erase_again(struct sqlite *db, int64_t notice, int64_t roll, int64_t now_ms, struct error *err);
 
 /* --- sqlite_claim.c: who is handed over next --- */
 struct sqlite_deliveries { /* grows in its arena; texts go there too */

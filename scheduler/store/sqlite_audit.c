@@ -70,6 +70,8 @@ static const struct {
     {"in_hand", /* claimed, and no fate answers it */
      "WITH made AS (SELECT c.notice, c.channel, c.no, t.seq FROM claim c JOIN notice n ON n.id = c.notice JOIN told t"
      "   ON t.roll = n.roll AND t.seq BETWEEN c.first AND c.last"
+     "   WHERE NOT EXISTS (SELECT 1 FROM fate e WHERE e.notice = c.notice AND e.seq = t.seq AND e.step = 1 AND"
+     "    e.withheld = 13 AND e.claim IS NULL)" /* erased before: the range passed them over */
      "  UNION ALL SELECT c.notice, c.channel, c.no, m.seq FROM claim c JOIN claim_member m ON m.notice = c.notice AND"
      "   m.no = c.no),"
      " open AS (SELECT notice, channel, no, seq FROM made a WHERE NOT EXISTS (SELECT 1 FROM fate f WHERE f.notice ="
@@ -101,12 +103,19 @@ static const struct {
      "  (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation')"},
     {"reasons",
      "SELECT 'notice ' || notice || ': person ' || seq || ': withheld for unknown reason ' || withheld FROM fate"
-     " WHERE fate = 7 AND withheld NOT BETWEEN 1 AND 12"
+     " WHERE fate = 7 AND withheld NOT BETWEEN 1 AND 13"
      " UNION ALL SELECT 'notice ' || notice || ': person ' || seq || ': unknown fate ' || fate || ', reason ' || "
      "withheld"
      " FROM fate WHERE fate NOT BETWEEN 1 AND 7 OR (fate <> 7 AND withheld <> 0)"
      " UNION ALL SELECT 'notice ' || id || ': the rest is withheld for unknown reason ' || rest FROM notice"
      " WHERE rest NOT BETWEEN 0 AND 12"},
+    {"erased",
+     "SELECT 'roll ' || t.roll || ': person ' || t.seq || ' was erased, and their address is there' FROM suppression s"
+     "  JOIN roll r JOIN told t ON t.roll = r.id AND t.key = s.key JOIN person p ON p.roll = t.roll AND p.seq = t.seq"
+     "  WHERE s.reason = 'erased'"
+     " UNION ALL SELECT 'notice ' || f.notice || ': person ' || f.seq || ' was handed over after having been erased'"
+     "  FROM fate f JOIN fate g ON g.notice = f.notice AND g.seq = f.seq AND g.step > f.step AND g.fate IN (1, 3, 4)"
+     "  WHERE f.withheld = 13"},
     {"notices",
      "SELECT 'notice ' || n.id || ': has claims, but is not marked as claimed' FROM notice n WHERE n.claimed = 0 AND"
      " EXISTS (SELECT 1 FROM claim c WHERE c.notice = n.id)"

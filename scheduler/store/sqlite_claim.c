@@ -91,6 +91,16 @@ static void hand_out(struct claiming *c, sqlite3_stmt *row, const struct standin
     memcpy(d->key, who->key, PERSON_KEY_SIZE);
 }
 
+static int has_fate(struct claiming *c, uint32_t seq, struct error *err)
+{
+    int64_t count;
+
+    if (sqlite_number(c->db, 0, &count, err, "SELECT count(*) FROM fate WHERE notice = ?1 AND seq = ?2", "ii",
+                      c->claim->notice, (int64_t)seq) < 0)
+        return -1;
+    return count > 0;
+}
+
 /* Judges one person: into somebody's hands, or withheld. `step` is what their next fate will be numbered. */
 static int take(struct claiming *c, sqlite3_stmt *row, int attempt, int64_t step, struct error *err)
 {
@@ -100,8 +110,12 @@ static int take(struct claiming *c, sqlite3_stmt *row, int attempt, int64_t step
     if (read_standing(c, row, &who, err) < 0 ||
         sqlite_judge(c->db, c->roll, c->claim->pass, who.key, &who.words, &reason, err) < 0)
         return -1;
-    if (reason == WITHHELD_NONE && sqlite3_column_type(row, PERSON_AT) == SQLITE_NULL)
-        reason = WITHHELD_LEFT; /* erased: there is nobody to write to */
+    if (sqlite3_column_type(row, PERSON_AT) == SQLITE_NULL) {
+        int had = step == 1 ? has_fate(c, who.seq, err) : 0;
+        if (had != 0)
+            return had < 0 ? -1 : 0; /* erased before their number came up: that is their fate */
+        reason = WITHHELD_ERASED;
+    }
     if (reason != WITHHELD_NONE) {
         struct store_fate fate = {.notice = c->claim->notice,
                                   .seq = who.seq,

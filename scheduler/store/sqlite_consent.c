@@ -4,22 +4,29 @@
 #define SEED_BIT ((int64_t)1 << STORE_SEED)
 #define NEVER_BIT ((int64_t)1 << SQLITE_NEVER)
 
-/* The audiences of a roll that our own list says no to for this person; all bits when it says no to everything. */
-static int suppressed_mask(struct sqlite *db, int64_t roll, int64_t pass, const unsigned char *key, int64_t *out,
-                           struct error *err)
+/* What our own list says of a person. */
+struct own_word {
+    int64_t no; /* a bit for each audience of the roll; all of them when it says no to everything */
+    bool erased;
+};
+
+static int ask_own_list(struct sqlite *db, int64_t roll, int64_t pass, const unsigned char *key, struct own_word *out,
+                        struct error *err)
 {
-    sqlite3_stmt *row = sqlite_query(db, err,
-                                     "SELECT s.scope, r.audience FROM suppression s LEFT JOIN reading r ON r.roll = ?2"
-                                     " AND r.pass >= ?3 AND r.source = s.scope WHERE s.key = ?1",
-                                     "kii", key, roll, pass);
+    sqlite3_stmt *row =
+        sqlite_query(db, err,
+                     "SELECT s.scope, r.audience, s.reason FROM suppression s LEFT JOIN reading r ON r.roll = ?2"
+                     " AND r.pass >= ?3 AND r.source = s.scope WHERE s.key = ?1",
+                     "kii", key, roll, pass);
     int rc = -1;
 
-    *out = 0;
+    *out = (struct own_word){0};
     while (row && (rc = sqlite_step(db, row, err)) == 1) {
         if (sqlite_text(row, 0).len == 0)
-            *out = -1;
+            out->no = -1;
         else if (sqlite3_column_type(row, 1) != SQLITE_NULL)
-            *out |= (int64_t)1 << sqlite3_column_int(row, 1);
+            out->no |= (int64_t)1 << sqlite3_column_int(row, 1);
+        out->erased |= text_is(sqlite_text(row, 2), "erased");
     }
     return rc;
 }
@@ -28,7 +35,8 @@ static int suppressed_mask(struct sqlite *db, int64_t roll, int64_t pass, const 
 int sqlite_judge(struct sqlite *db, int64_t roll, int64_t pass, const unsigned char *key,
                  const struct sqlite_words *words, enum withheld *out, struct error *err)
 {
-    int64_t seen = words->pass >= pass ? words->yes : 0, no = 0, suppressed;
+    int64_t seen = words->pass >= pass ? words->yes : 0, no = 0;
+    struct own_word own;
 
     if (words->before_pass >= pass)
         seen |= words->before_yes;
@@ -36,14 +44,16 @@ int sqlite_judge(struct sqlite *db, int64_t roll, int64_t pass, const unsigned c
         no |= words->no;
     if (words->before_word_pass >= pass)
         no |= words->before_no;
-    if (suppressed_mask(db, roll, pass, key, &suppressed, err) < 0)
+    if (ask_own_list(db, roll, pass, key, &own, err) < 0)
         return -1;
 
     int64_t willing = seen & ~no;
-    if (suppressed == -1)
+    if (own.erased)
+        *out = WITHHELD_ERASED;
+    else if (own.no == -1)
         *out = WITHHELD_SUPPRESSED;
     else if (words->yes & SEED_BIT)
-        *out = suppressed & SEED_BIT ? WITHHELD_SUPPRESSED : WITHHELD_NONE;
+        *out = own.no & SEED_BIT ? WITHHELD_SUPPRESSED : WITHHELD_NONE;
     else if (no & NEVER_BIT)
         *out = WITHHELD_NEVER;
     else if (!seen)
@@ -51,6 +61,6 @@ int sqlite_judge(struct sqlite *db, int64_t roll, int64_t pass, const unsigned c
     else if (!willing)
         *out = WITHHELD_OPTED_OUT;
     else
-        *out = willing & ~suppressed ? WITHHELD_NONE : WITHHELD_SUPPRESSED;
+        *out = willing & ~own.no ? WITHHELD_NONE : WITHHELD_SUPPRESSED;
     return 0;
 }

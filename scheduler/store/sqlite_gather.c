@@ -66,29 +66,42 @@ static int is_listed(struct sqlite *db, int64_t roll, const unsigned char *key, 
     return listed > 0;
 }
 
-/* One word of one person: 1 when it put them on the list. */
+/* How a page is taken. */
+struct hearing {
+    bool closed;     /* somebody was claimed: nobody joins any more */
+    bool any_erased; /* is anybody? Mostly not, and then nobody is looked up */
+};
+
+/* One word of one person: 1 when it put them on the list. Who is erased is passed over, whatever was on its way: their
+ * address never comes to the disk again, and no list that is made from now on knows them. */
 static int hear_person(struct sqlite *db, const struct store_gather *page, const struct store_person *who, int64_t seq,
-                       bool closed, struct error *err)
+                       const struct hearing *hearing, struct error *err)
 {
+    int erased = hearing->any_erased ? sqlite_is_erased(db, who->key, err) : 0;
+
+    if (erased != 0)
+        return erased < 0 ? -1 : 0;
     if (who->consent != CONSENT_YES)
         return add_word(db, page, who, err);
-    int known = closed ? is_listed(db, page->roll, who->key, err) : 1;
+    int known = hearing->closed ? is_listed(db, page->roll, who->key, err) : 1;
     return known == 1 ? add_told(db, page, who, seq, err) : known;
 }
 
 int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct store_gathered *out, struct error *err)
 {
-    int64_t last, claimed;
+    int64_t last, claimed, erased;
 
     out->added = 0;
     if (page->audience > STORE_SEED || page->roll <= 0)
         return error_set(err, ERROR_REFUSED, "roll %lld, audience %u: no such list of people", (long long)page->roll,
                          page->audience);
     if (sqlite_number(db, 0, &last, err, "SELECT last_seq FROM roll WHERE id = ?1", "i", page->roll) < 0 ||
-        sqlite_number(db, 0, &claimed, err, "SELECT max(claimed) FROM notice WHERE roll = ?1", "i", page->roll) < 0)
+        sqlite_number(db, 0, &claimed, err, "SELECT max(claimed) FROM notice WHERE roll = ?1", "i", page->roll) < 0 ||
+        sqlite_number(db, 0, &erased, err, "SELECT 1 FROM suppression WHERE reason = 'erased' LIMIT 1", "") < 0)
         return -1;
+    struct hearing hearing = {.closed = claimed > 0, .any_erased = erased > 0};
     for (size_t i = 0; i < page->count; i++) {
-        int rc = hear_person(db, page, &page->people[i], last + out->added + 1, claimed, err);
+        int rc = hear_person(db, page, &page->people[i], last + out->added + 1, &hearing, err);
         if (rc < 0)
             return -1;
         out->added += rc;

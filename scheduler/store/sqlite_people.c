@@ -135,7 +135,9 @@ static const char steps_sql[] =
     " SELECT c.at, c.channel, coalesce(m.attempt, 1) AS attempt, 0 AS fate, 0 AS withheld, 0 AS code, NULL AS text,"
     "  c.no AS no, 0 AS step FROM claim c LEFT JOIN claim_member m ON m.notice = c.notice AND m.no = c.no AND m.seq = "
     "?2"
-    "  WHERE c.notice = ?1 AND (?2 BETWEEN c.first AND c.last OR m.seq IS NOT NULL)"
+    "  WHERE c.notice = ?1 AND (m.seq IS NOT NULL OR (?2 BETWEEN c.first AND c.last AND NOT EXISTS (SELECT 1 FROM fate "
+    "e"
+    "   WHERE e.notice = ?1 AND e.seq = ?2 AND e.step = 1 AND e.claim IS NULL)))" /* erased: it passed them over */
     " UNION ALL SELECT f.at, f.channel, f.attempt, f.fate, f.withheld, f.code, x.text,"
     "  coalesce(f.claim, (SELECT max(g.claim) FROM fate g WHERE g.notice = ?1 AND g.seq = ?2 AND g.step < f.step)) AS "
     "no,"
@@ -150,7 +152,7 @@ static json_t *steps_of(struct sqlite *db, int64_t notice, int64_t seq, int64_t 
     sqlite3_stmt *row = sqlite_query(db, err, steps_sql, "ii", notice, seq);
 
     buf_init(&gathered, 1024);
-    buf_addf(&gathered, "gathered from %s", source);
+    buf_addf(&gathered, "gathered%s%s", *source ? " from " : "", source);
     add_step(steps, json_moment(gathered_at_ms), json_null(), 0, gathered.ptr);
     while (row && sqlite_step(db, row, err) == 1) {
         if (sqlite3_column_int(row, 3) == FATE_NONE)
@@ -177,7 +179,9 @@ enum {
     W_TITLE
 };
 static const char why_sql[] =
-    "SELECT n.id, t.seq, n.gathered_at, coalesce(p.source, '?'), n.rest, l.seq IS NOT NULL, a.seq IS NOT NULL, f.fate,"
+    "SELECT n.id, t.seq, n.gathered_at, coalesce(p.source, (SELECT r.source FROM reading r WHERE r.roll = t.roll AND"
+    "  (t.yes | t.before_yes) & (1 << r.audience) ORDER BY r.audience <> 31, r.audience LIMIT 1)), n.rest, l.seq IS "
+    "NOT NULL, a.seq IS NOT NULL, f.fate,"
     " f.withheld, n.rule, n.subject, e.title FROM notice n JOIN told t ON t.roll = n.roll AND t.key = ?1"
     " LEFT JOIN event e ON e.site = n.site AND e.id = n.subject"
     " LEFT JOIN person p ON p.roll = t.roll AND p.seq = t.seq"

@@ -53,12 +53,15 @@ static int is_known_already(struct sqlite *db, const struct notice *n, struct er
 }
 
 /* `claimed` is the ledger's to set: what it has set is never taken back. */
-static int put_notice(struct sqlite *db, const struct notice *n, struct error *err)
+static int put_notice(struct sqlite *db, const struct notice *n, int64_t now_ms, struct error *err)
 {
     int known = is_known_already(db, n, err);
+    int64_t had_roll;
 
     if (known != 0)
         return known < 0 ? -1 : 0;
+    if (sqlite_number(db, n->id, &had_roll, err, "SELECT roll FROM notice WHERE id = ?1", "i", n->id) < 0)
+        return -1;
     if (sqlite_run(db, err,
                    "INSERT INTO notice VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
                    " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28) ON CONFLICT(id) DO UPDATE SET"
@@ -72,6 +75,8 @@ static int put_notice(struct sqlite *db, const struct notice *n, struct error *e
                    n->first_handover_at_ms, n->last_handover_at_ms, n->ended_at_ms, n->estimate, n->made_of, n->channel,
                    n->begun, n->begun_at_ms) < 0)
         return error_at(err, "notice %lld", (long long)n->id);
+    if (n->roll != had_roll && sqlite_erase_again(db, n->id, n->roll, now_ms, err) < 0)
+        return -1;
     return put_notice_members(db, n, err);
 }
 
@@ -127,7 +132,7 @@ int sqlite_apply(struct sqlite *db, const struct store_change *change, struct er
                        change->removed[i]) < 0)
             return -1;
     for (size_t i = 0; i < change->notice_count; i++)
-        if (put_notice(db, change->notices[i], err) < 0)
+        if (put_notice(db, change->notices[i], change->now_ms, err) < 0)
             return -1;
     for (size_t i = 0; i < change->opening_count; i++)
         if (put_opening(db, change->openings[i], err) < 0)

@@ -82,7 +82,7 @@ static json_t *by_channel(struct sqlite *db, int64_t notice, struct error *err)
     json_t *out = json_object();
     sqlite3_stmt *row = sqlite_query(db, err,
                                      "SELECT channel, live, accepted, refused, in_doubt, withheld FROM counter"
-                                     " WHERE notice = ?1",
+                                     " WHERE notice = ?1 AND channel <> ''", /* erased before any channel had them */
                                      "i", notice);
     while (row && sqlite_step(db, row, err) == 1)
         json_object_set_new(out, sqlite_string(row, 0),

@@ -44,8 +44,9 @@ static int suppress(struct sqlite *db, const struct store_suppression *what, int
     }
     if (!what->overwrite)
         return 0;
-    return sqlite_run(db, err, "UPDATE suppression SET reason = ?3, at = ?4 WHERE key = ?1 AND scope = ?2", "kssi",
-                      what->key, scope, reason, what->at_ms);
+    return sqlite_run(
+        db, err, "UPDATE suppression SET reason = ?3, at = ?4 WHERE key = ?1 AND scope = ?2 AND reason <> 'erased'",
+        "kssi", what->key, scope, reason, what->at_ms);
 }
 
 int sqlite_suppress(struct sqlite *db, const struct store_suppression *list, size_t count, int64_t *changed,

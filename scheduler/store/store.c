@@ -10,7 +10,8 @@ enum {
     SLICE_MS = 40,        /* a transaction takes no more jobs after so long */
     GATHER_PEOPLE = 1000, /* and no more people of gathering pages */
     PASSED_OVER_MAX = 8,  /* transactions that let a page of people wait */
-    BREATH_OPS = 100000   /* steps of SQLite's machine between two signs of life: some milliseconds */
+    BREATH_OPS = 100000,  /* steps of SQLite's machine between two signs of life: some milliseconds */
+    WIPE_AGAIN_MS = 200
 };
 
 struct queue {
@@ -265,6 +266,8 @@ static void write_together(struct worker *worker)
     count_passed_over(worker, &taken);
     if (whole)
         whole = sqlite_commit(db, &err) == 0;
+    if (whole && db->wipe)
+        sqlite_wipe_log(db);
     else
         sqlite_rollback(db);
     if (!whole)
@@ -273,11 +276,15 @@ static void write_together(struct worker *worker)
     post(worker->store, &done);
 }
 
+/* While a reader kept the write-ahead log from being wiped it is tried again from time to time. */
 static bool wait_for_work(struct worker *worker)
 {
     uv_mutex_lock(&worker->mutex);
     while (!waits(worker) && !worker->stop)
-        uv_cond_wait(&worker->work, &worker->mutex);
+        if (!worker->db->wipe)
+            uv_cond_wait(&worker->work, &worker->mutex);
+        else if (uv_cond_timedwait(&worker->work, &worker->mutex, WIPE_AGAIN_MS * UINT64_C(1000000)) == UV_ETIMEDOUT)
+            sqlite_wipe_log(worker->db);
     bool more = waits(worker);
     uv_mutex_unlock(&worker->mutex);
     return more;
@@ -395,6 +402,7 @@ static int open_daemon(struct store *store, const struct store_spec *spec, struc
         sqlite_identify(store->writer.db, &store->identity, &store->copy_reason, err) < 0)
         return -1;
     store->generation = store->writer.db->generation;
+    store->writer.db->wipe = true; /* the last process may have been killed before it came to it */
     store->reader.db = sqlite_open(store->path, SQLITE_READER, err);
     if (!store->reader.db || worker_start(&store->writer, store, writer_main, err) < 0 ||
         worker_start(&store->reader, store, reader_main, err) < 0)

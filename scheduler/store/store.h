@@ -270,6 +270,24 @@ struct store_job *store_writeback_done(struct store *store, int64_t id, store_do
 struct store_job *store_writeback_again(struct store *store, int64_t id, int64_t next_at_ms, int attempts,
                                         store_done_fn *done, void *ctx);
 
+/* --- Privacy --------------------------------------------------------------------------------------------------------
+ */
+
+/* Forgets somebody: who they are, in every notice; whoever of them was open there is withheld at once, and counted.
+ * What stays is the key, with what became of it, and a suppression "erased", so that no reading brings them back. */
+struct store_erased {
+    const struct error *failure;
+    bool known;                             /* something of them was here */
+    int64_t notices;                        /* ... list them */
+    int64_t withheld;                       /* ... they were open in these many */
+    int64_t in_flight;                      /* in somebody's hands: those claims keep their fates */
+    int64_t people_rows, words, writebacks; /* deleted */
+    const struct store_progress *progress;  /* of the notices where they were open; gone after the callback */
+    size_t progress_count;
+};
+typedef void store_erased_fn(void *ctx, const struct store_erased *result);
+struct store_job *store_erase(struct store *store, const unsigned char *key, store_erased_fn *done, void *ctx);
+
 /* --- Reports: JSON as in design.md section 6, made on the reader thread ------------------------------------------- */
 
 enum store_report_kind {

@@ -165,6 +165,11 @@ static inline void bench_on_report(void *ctx, json_t *answer, const struct error
     bench_note(b, failure);
 }
 
+static inline void bench_on_erased(void *ctx, const struct store_erased *result)
+{
+    bench_note(ctx, result->failure);
+}
+
 static inline void bench_fine(const struct bench *b)
 {
     if (b->failure.kind != ERROR_NONE)
@@ -350,6 +355,21 @@ static inline void bench_sql(const struct bench *b, const char *sql)
     if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
         fail_msg("%s: %s", sql, why);
     sqlite3_close(db);
+}
+
+/* What one number of the file is, read behind the store's back. */
+static inline int64_t bench_number(const struct bench *b, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *row;
+
+    assert_int_equal(sqlite3_open(b->db, &db), SQLITE_OK);
+    if (sqlite3_prepare_v2(db, sql, -1, &row, NULL) != SQLITE_OK || sqlite3_step(row) != SQLITE_ROW)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    int64_t number = sqlite3_column_int64(row, 0);
+    sqlite3_finalize(row);
+    sqlite3_close(db);
+    return number;
 }
 
 #endif

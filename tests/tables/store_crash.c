@@ -197,14 +197,62 @@ static void every_durable_write(void **state)
     }
 }
 
+static void erase_two_of(struct bench *b)
+{
+    unsigned char key[PERSON_KEY_SIZE];
+
+    for (int64_t notice = 1; notice <= 3; notice++) {
+        bench_add_notice(b, notice);
+        bench_gather(b, notice, 1, 1, 3);
+    }
+    bench_claim(b, 1, 2, 1);
+    bench_fate(b, 1, 2, 1, FATE_TRY_LATER, 0);
+    bench_key(key, 2);
+    store_erase(b->store, key, bench_on_erased, b);
+    bench_wait(b);
+}
+
+/* Whatever instant it ends at: they are erased from every notice, or from none. */
+static void an_erasure_is_all_or_nothing(void **state)
+{
+    static const char *const variables[] = {"ONSALE_FAILPOINT", "ONSALE_FAILPOINT_AFTER"};
+    enum { BEFORE = 10 }; /* durable writes ahead of the erasure's: the schema, the start, and what is arranged */
+    (void)state;
+
+    for (size_t v = 0; v < 2; v++) {
+        bool nothing = false, all = false;
+        for (int at = 2; at <= BEFORE + 2; at++) {
+            struct bench b;
+            char number[16];
+            bench_init(&b);
+            snprintf(number, sizeof number, "%d", at);
+            setenv(variables[v], number, 1);
+            in_a_killed_child(&b, erase_two_of);
+            unsetenv(variables[v]);
+            bench_open(&b);
+            bench_audit(&b);
+            int64_t people = bench_number(&b, "SELECT count(*) FROM person p JOIN told t ON t.roll = p.roll AND"
+                                              " t.seq = p.seq WHERE hex(t.key) LIKE '%0200000000000000'");
+            int64_t rolls = bench_number(&b, "SELECT count(*) FROM roll");
+            int64_t withheld = bench_number(&b, "SELECT count(*) FROM fate WHERE withheld = 13");
+            int64_t kept_out = bench_number(&b, "SELECT count(*) FROM suppression WHERE reason = 'erased'");
+            if (kept_out ? people != 0 || withheld != 3 : people != rolls || withheld != 0)
+                fail_msg("%s at %d: %lld of %lld lists have them, withheld in %lld", variables[v], at,
+                         (long long)people, (long long)rolls, (long long)withheld);
+            nothing |= kept_out == 0 && rolls == 3;
+            all |= kept_out == 1;
+            bench_clear(&b);
+        }
+        assert_true(nothing && all);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
-        TEST(what_was_in_hand_is_in_doubt),
-        TEST(what_was_in_hand_may_be_repeated),
-        TEST(nobody_twice_nobody_lost),
-        TEST(every_durable_write),
+        TEST(what_was_in_hand_is_in_doubt), TEST(what_was_in_hand_may_be_repeated), TEST(nobody_twice_nobody_lost),
+        TEST(every_durable_write),          TEST(an_erasure_is_all_or_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
