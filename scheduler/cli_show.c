@@ -123,6 +123,27 @@ static void print_late(const json_t *answer)
     puts("");
 }
 
+/* "hard 3, policy 1": what came back after it was accepted. */
+static void print_feedback(const json_t *feedback)
+{
+    const char *kind, *separator = "";
+    json_t *count, *kinds = (json_t *)(uintptr_t)feedback;
+    json_int_t all = 0;
+
+    json_object_foreach(kinds, kind, count) all += json_integer_value(count);
+    if (all == 0)
+        return;
+    print_label("came back");
+    json_object_foreach(kinds, kind, count)
+    {
+        if (json_integer_value(count) == 0)
+            continue;
+        printf("%s%s %lld", separator, kind, (long long)json_integer_value(count));
+        separator = ", ";
+    }
+    puts("");
+}
+
 /* "2 of 3 accepted, the last at 2027-03-26 10:00:00 EET" */
 static void print_seeds(const json_t *seeds, const struct zone *zone)
 {
@@ -231,6 +252,7 @@ static int print_show(const struct cli *cli, const json_t *answer, const struct 
     for (size_t i = 0; i < ARRAY_LEN(moments); i++)
         print_moment(moments[i].label, answer, moments[i].key, zone);
     print_late(answer);
+    print_feedback(json_object_get(answer, "feedback"));
     print_seeds(json_object_get(answer, "seeds"), zone);
     print_counts(answer, zone);
     print_reasons(json_object_get(answer, "reasons"));

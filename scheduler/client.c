@@ -165,7 +165,8 @@ static json_t *request_of(const struct store_report *report, char *path, size_t 
                  (long long)report->after, (long long)report->limit, report->state ? "&state=" : "",
                  report->state ? report->state : "");
         break;
-    case REPORT_PERSON: /* inside of a preview only */
+    case REPORT_PERSON: /* inside of a preview, and of a hook, only */
+    case REPORT_SOURCE_IDS:
         break;
     case REPORT_WHY:
         snprintf(path, size, "why");

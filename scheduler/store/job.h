@@ -34,6 +34,10 @@ struct store_job {
             size_t count;
         } suppress;
         struct {
+            struct store_feedback *list;
+            size_t count;
+        } feedback;
+        struct {
             const char *audience;
             int64_t now_ms, limit;
         } writebacks;
@@ -60,6 +64,7 @@ struct store_job {
         struct store_erased erased;
         struct store_writebacks writebacks;
         int64_t moved, generation, room_bytes;
+        struct store_fed_back *fed_back;
         json_t *report;
     } out;
     union {
@@ -71,6 +76,7 @@ struct store_job {
         store_erased_fn *erased;
         store_report_fn *reported;
         store_writebacks_fn *writebacks;
+        store_feedback_fn *fed_back;
     } tell;
     uv_sem_t *waiter; /* of a blocking call: told instead of the loop, and the job is theirs again. Mostly NULL */
 };

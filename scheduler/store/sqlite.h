@@ -143,6 +143,8 @@ int sqlite_turn(struct sqlite *db, const struct store_turn *turn, struct arena *
                 struct error *err);
 int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err);
 int sqlite_evidence(struct sqlite *db, int64_t notice, int64_t at_ms, const char *json, struct error *err);
+/* The number of a text, which is stored once. */
+int sqlite_text_id(struct sqlite *db, const char *text, int64_t *out, struct error *err);
 /* Appends one fate; `step` counts the fates of a person in a notice from 1; `claim` 0: it answers none. */
 int sqlite_append_fate(struct sqlite *db, const char *channel, const struct store_fate *fate, int64_t step,
                        int64_t claim, struct error *err);
@@ -158,6 +160,14 @@ int sqlite_count(struct sqlite *db, int64_t notice, const char *channel, const s
 /* Of people, over all channels; a notice that has ended counts everybody left as withheld. */
 int sqlite_tally(struct sqlite *db, int64_t notice, struct tally *out, uint32_t *claimed_to, uint32_t *last_seq,
                  struct error *err);
+
+/* --- sqlite_feedback.c: what came back --- */
+int sqlite_feedback(struct sqlite *db, const struct store_feedback *list, size_t count, struct store_fed_back *out,
+                    struct error *err);
+json_t *sqlite_feedback_counts(struct sqlite *db, int64_t notice, struct error *err); /* {hard, soft, ...} */
+/* Appends what came back from one person as steps of `why`. */
+void sqlite_feedback_steps(struct sqlite *db, int64_t notice, int64_t seq, json_t *steps, struct error *err);
+json_t *sqlite_source_ids(struct sqlite *db, const char *source_ids, struct error *err);
 
 /* --- sqlite_report.c, sqlite_people.c, sqlite_audit.c: NULL and `err` on failure --- */
 json_t *sqlite_report(struct sqlite *db, const struct store_report *what, struct error *err);

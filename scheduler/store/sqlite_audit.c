@@ -121,6 +121,14 @@ static const struct {
      " EXISTS (SELECT 1 FROM claim c WHERE c.notice = n.id)"
      " UNION ALL SELECT 'claims of notice ' || notice || ', which does not exist' FROM claim WHERE notice NOT IN"
      "  (SELECT id FROM notice) GROUP BY notice"},
+    {"feedback",
+     "SELECT 'notice ' || b.notice || ': person ' || b.seq || ': feedback of unknown kind ' || b.kind FROM feedback b"
+     " WHERE b.kind NOT BETWEEN 1 AND 4"
+     " UNION ALL SELECT 'notice ' || b.notice || ': feedback from person ' || b.seq || ', who is not in its list'"
+     " FROM feedback b LEFT JOIN notice n ON n.id = b.notice WHERE NOT EXISTS (SELECT 1 FROM told t"
+     "  WHERE t.roll = n.roll AND t.seq = b.seq)"
+     " UNION ALL SELECT 'notice ' || b.notice || ': feedback from person ' || b.seq || ': its text is lost'"
+     " FROM feedback b WHERE b.text IS NOT NULL AND b.text NOT IN (SELECT id FROM text)"},
     {"file", "SELECT 'the file: ' || quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'"},
 };
 

@@ -5,7 +5,7 @@
 
 /* --- Fates --- */
 
-static int text_id(struct sqlite *db, const char *text, int64_t *out, struct error *err)
+int sqlite_text_id(struct sqlite *db, const char *text, int64_t *out, struct error *err)
 {
     if (sqlite_number(db, MOMENT_NONE, out, err, "SELECT id FROM text WHERE text = ?1", "s", text) < 0)
         return -1;
@@ -22,7 +22,7 @@ int sqlite_append_fate(struct sqlite *db, const char *channel, const struct stor
 {
     int64_t text = MOMENT_NONE;
 
-    if (fate->text && fate->text[0] && text_id(db, fate->text, &text, err) < 0)
+    if (fate->text && fate->text[0] && sqlite_text_id(db, fate->text, &text, err) < 0)
         return -1;
     return sqlite_run(db, err, "INSERT INTO fate VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                       "iiisddddmimm", fate->notice, (int64_t)fate->seq, step, channel, fate->attempt, fate->fate,

@@ -161,6 +161,7 @@ static json_t *steps_of(struct sqlite *db, int64_t notice, int64_t seq, int64_t 
         else
             add_fate_step(steps, row);
     }
+    sqlite_feedback_steps(db, notice, seq, steps, err);
     return steps;
 }
 

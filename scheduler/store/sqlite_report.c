@@ -308,6 +308,7 @@ static json_t *show(struct sqlite *db, int64_t notice, struct error *err)
     json_object_set_new(out, "gate", gate(db, notice, err));
     json_object_set_new(out, "percentiles_ms", percentiles(db, notice, NULL, err));
     add_channel_percentiles(db, notice, out, err);
+    json_object_set_new(out, "feedback", sqlite_feedback_counts(db, notice, err));
     json_object_set_new(out, "seeds", seeds(db, notice, err));
     json_object_set_new(out, "pauses", pauses(db, notice, err));
     json_object_set_new(out, "again", again(db, notice, err));
@@ -384,6 +385,8 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
         return openings(db, err);
     case REPORT_SUPPRESSIONS:
         return sqlite_suppressions(db, what->behind, what->limit, err);
+    case REPORT_SOURCE_IDS:
+        return sqlite_source_ids(db, what->source_ids, err);
     case REPORT_PERSON:
         return sqlite_report_person(db, what, err);
     case REPORT_AUDIT:

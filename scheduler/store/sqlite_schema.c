@@ -92,7 +92,8 @@ static const char *const version_2[] = {
     "CREATE INDEX writeback_next ON writeback(audience, next_at);"
     "CREATE INDEX suppression_at ON suppression(at);"
     "CREATE TABLE feedback(notice INTEGER NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL, at INTEGER NOT NULL,"
-    "  status TEXT NOT NULL, text INTEGER, PRIMARY KEY(notice, seq, kind)) STRICT, WITHOUT ROWID;",
+    "  status TEXT NOT NULL, text INTEGER, PRIMARY KEY(notice, seq, kind)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX feedback_kind ON feedback(notice, kind);",
     /* Who is erased is asked for at each page that is gathered; texts that no fate names any more are looked for. */
     "CREATE INDEX suppression_erased ON suppression(key) WHERE reason = 'erased';"
     "CREATE INDEX fate_text ON fate(text) WHERE text IS NOT NULL;"

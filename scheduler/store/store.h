@@ -288,6 +288,30 @@ struct store_erased {
 typedef void store_erased_fn(void *ctx, const struct store_erased *result);
 struct store_job *store_erase(struct store *store, const unsigned char *key, store_erased_fn *done, void *ctx);
 
+/* --- What came back after it was accepted ------------------------------------------------------------------------- */
+
+struct store_feedback {
+    int64_t notice;                     /* whom: a person of a notice; or 0 and ... */
+    int64_t seq;                        /* ... */
+    unsigned char key[PERSON_KEY_SIZE]; /* ... a key: then it is about the last notice that was accepted for them */
+    enum feedback kind;
+    const char *status, *text; /* "5.1.1"; what was said, without addresses; "" or NULL none */
+    int64_t at_ms;
+};
+struct store_fed_back {      /* of each, in their order */
+    int64_t notice, seq;     /* 0: it is about no notice of ours */
+    bool known;              /* somebody was found, or a key was given */
+    bool stored, suppressed; /* now, for the first time */
+    int64_t policy;          /* how many of that notice came back for policy by now */
+    int64_t accepted;        /* of that notice */
+};
+typedef void store_feedback_fn(void *ctx, const struct store_fed_back *results, size_t count,
+                               const struct error *failure);
+/* Each is stored once per person of a notice and kind. A hard bounce and a complaint suppress everywhere, in the same
+ * transaction; an older suppression keeps its date and reason. All of them or none. */
+struct store_job *store_feedback(struct store *store, const struct store_feedback *list, size_t count,
+                                 store_feedback_fn *done, void *ctx);
+
 /* --- Reports: JSON as in design.md section 6, made on the reader thread ------------------------------------------- */
 
 enum store_report_kind {
@@ -298,7 +322,8 @@ enum store_report_kind {
     REPORT_OPENINGS,
     REPORT_SUPPRESSIONS,
     REPORT_AUDIT,
-    REPORT_PERSON /* who it is that a message would be made for; null: not among the people, or forgotten by now */
+    REPORT_SOURCE_IDS, /* {id: key in hex} of those among the stored people that their sources call so */
+    REPORT_PERSON      /* who it is that a message would be made for; null: not among the people, or forgotten by now */
 };
 struct store_report {
     enum store_report_kind kind;
@@ -309,6 +334,7 @@ struct store_report {
     const char *event_id;               /* why, or NULL */
     int64_t after;                      /* people: seq to go on behind */
     int64_t limit;                      /* people, suppressions: rows at most; 0: all */
+    const char *source_ids;             /* source ids: a JSON array of texts */
     const char *behind; /* suppressions: go on behind this row, "AT KEY SCOPE" as the row says them; NULL: the newest */
 };
 typedef void store_report_fn(void *ctx, json_t *answer, const struct error *failure); /* answer is borrowed */
