@@ -1,19 +1,15 @@
 #include "server_private.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <assert.h>
 #include <string.h>
-#include <sys/socket.h>
 
 enum {
-    CONNECTIONS_MAX = 512,
-    TIMEOUT_S = 60,
-    /* a client whose machine is gone without a word */
-    KEEPALIVE_IDLE_S = 30,
-    KEEPALIVE_EVERY_S = 10,
-    KEEPALIVE_COUNT = 3,
-    UNANSWERED_MS = 60 * 1000,
+    TCP_CONNECTIONS = 512,
+    UNIX_CONNECTIONS = 128,
+    ASK_MS = 10 * 1000,
+    TIMEOUT_S = 60, /* without a byte */
+    HEADER_MAX = 32 * 1024,
+    RECEIVED_MAX = 1024 * 1024, /* of a body in chunks: read until here to be able to say that it is too large */
 };
 
 /* --- The loop ----------------------------------------------------------------------------------------------------- */
@@ -54,76 +50,16 @@ void server_request_resume(struct server_request *request)
         uv_timer_start(&request->listener->timer, on_timer, 0, 0);
 }
 
-/* --- Who asks ----------------------------------------------------------------------------------------------------- */
+/* --- Requests ----------------------------------------------------------------------------------------------------- */
 
 int server_request_fd(const struct server_request *request)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-    return info ? info->connect_fd : -1;
+    return request->client ? request->client->fd : -1;
 }
-
-/* Has who connected our group among theirs, beside the one they run with? */
-static bool in_our_group(int fd)
-{
-    gid_t groups[256]; /* more is no member: the kernel says ERANGE */
-    socklen_t size = sizeof groups;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
-        return false;
-    for (size_t i = 0; i < size / sizeof *groups; i++)
-        if (groups[i] == getegid())
-            return true;
-    return false;
-}
-
-/* What a proxy adds: it may run in our group to reach the socket, and then speaks for anybody. */
-static bool came_by_proxy(const struct server_request *request)
-{
-    static const char *const names[] = {"Forwarded",         "X-Forwarded-For", "X-Forwarded-Host",
-                                        "X-Forwarded-Proto", "X-Real-IP",       "Via"};
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (server_header(request, names[i]))
-            return true;
-    return false;
-}
-
-static void name_unix_peer(struct server_request *request, int fd)
-{
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-
-    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-        return;
-    if (peer.uid == 0)
-        snprintf(request->who, sizeof request->who, "root");
-    else
-        snprintf(request->who, sizeof request->who, "uid %u", peer.uid);
-    request->call.local = (peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid() || in_our_group(fd)) &&
-                          !came_by_proxy(request);
-}
-
-static void name_tcp_peer(struct server_request *request)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info ? info->client_addr : NULL;
-
-    if (address && address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, request->who,
-                  sizeof request->who);
-    else if (address && address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, request->who,
-                  sizeof request->who);
-}
-
-/* --- Requests ----------------------------------------------------------------------------------------------------- */
 
 const char *server_query(const struct server_request *request, const char *name)
 {
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+    return target_field(&request->target, name);
 }
 
 const char *server_header(const struct server_request *request, const char *name)
@@ -136,13 +72,21 @@ const char *server_who(const struct server_request *request)
     return request->who;
 }
 
-static struct server_request *request_new(struct listener *listener, struct MHD_Connection *connection)
+/* The request line is read: the first that is known of a request, and the only time that its target is seen as it was
+ * sent. What is returned is the request's state from here on. */
+static void *on_request_line(void *cls, const char *raw_target, struct MHD_Connection *connection)
 {
+    struct listener *listener = cls;
     struct server *server = listener->server;
     struct server_request *request = must_calloc(1, sizeof *request);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
     request->listener = listener;
     request->connection = connection;
+    request->client = info ? info->socket_context : NULL;
+    assert(request->client); /* made when it connected */
+    request->client->request = request;
+    request->raw_target = must_strdup(raw_target);
     buf_init(&request->body, SERVER_BODY_MAX);
     request->next = server->requests;
     server->requests = request;
@@ -169,28 +113,56 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
         server_stream_forget(request->stream);
     if (request->response)
         MHD_destroy_response(request->response);
+    request->client->request = NULL;
+    server_client_phase(request->client, CLIENT_ASKS);
+    target_clear(&request->target);
+    free(request->raw_target);
     buf_clear(&request->body);
     free(request);
 }
 
-static void hand_over(struct server_request *request, const char *method, const char *path)
+/* The header alone: what is refused here is refused before its body is read. */
+static void look_at_header(struct server_request *request, const char *method, const char *version)
+{
+    struct server *server = request->listener->server;
+    struct error err = {0};
+    char seconds[24];
+
+    server_client_name(request);
+    request->last = true; /* a body that is never read would be taken for the next request */
+    int refused = server_form_check(request, method, version, &err);
+    int64_t wait_ms = refused || request->call.local || !server->visitors
+                          ? 0
+                          : visitors_take(server->visitors, &request->from, (int64_t)uv_now(server->loop));
+    snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
+    if (wait_ms > 0)
+        server_refuse_with(request, 429, "more requests than one address may make", "Retry-After", seconds);
+    else if (refused == 405 || refused == 501)
+        server_refuse_with(request, refused, err.text, "Allow", SERVER_METHODS);
+    else if (refused)
+        server_refuse(request, refused, err.text);
+    else
+        request->last = false;
+}
+
+static void hand_over(struct server_request *request, const char *method)
 {
     struct server *server = request->listener->server;
     const char *type = server_header(request, "Content-Type"), *word = server_header(request, "Authorization");
 
     request->handled = true;
-    if (request->listener->is_unix)
-        name_unix_peer(request, server_request_fd(request));
-    else
-        name_tcp_peer(request);
+    server_client_phase(request->client, CLIENT_WAITS);
     request->call.method = strcmp(method, "HEAD") == 0 ? "GET" : method;
-    request->call.path = path;
+    request->call.path = request->target.path;
     request->call.body = buf_text(&request->body);
     request->call.content_type = type ? type : "";
     request->call.authorization = word ? word : "";
     request->call.who = request->who;
-    if (buf_failed(&request->body))
+    request->last = buf_failed(&request->body);
+    if (request->last)
         server_refuse(request, 413, "the request is larger than 64 KiB");
+    else if (strcmp(method, "OPTIONS") == 0)
+        server_reply(request, &(struct server_reply){.status = 204, .fields = {{"Allow", SERVER_METHODS}}});
     else
         server->handler(server->ctx, request, &request->call);
 }
@@ -202,6 +174,7 @@ static enum MHD_Result queue_answer(struct server_request *request)
     if (!response)
         return MHD_NO;
     request->response = NULL;
+    server_client_phase(request->client, request->takes_long ? CLIENT_LISTENS : CLIENT_TAKES);
     if (request->stream) /* heartbeats and the buffer tell who is gone, not silence */
         MHD_set_connection_option(request->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
     enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
@@ -212,51 +185,28 @@ static enum MHD_Result queue_answer(struct server_request *request)
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path, const char *method,
                                   const char *version, const char *data, size_t *size, void **state)
 {
-    struct listener *listener = cls;
     struct server_request *request = *state;
 
-    (void)version;
-    if (!request) {
-        *state = request_new(listener, connection);
-        return MHD_YES;
+    (void)cls;
+    (void)path; /* read more strictly by target.c */
+    if (!request->begun) {
+        request->begun = true;
+        look_at_header(request, method, version);
+        return request->answered ? queue_answer(request) : MHD_YES;
     }
     if (*size > 0) {
+        request->received += *size;
         buf_add(&request->body, data, *size);
         *size = 0;
-        return MHD_YES;
+        return request->received <= RECEIVED_MAX ? MHD_YES : MHD_NO;
     }
     if (!request->handled)
-        hand_over(request, method, path);
+        hand_over(request, method);
     if (request->answered)
         return queue_answer(request);
     request->suspended = true; /* the answer comes later, from a store thread by way of the loop */
     MHD_suspend_connection(connection);
     return MHD_YES;
-}
-
-/* --- Connections -------------------------------------------------------------------------------------------------- */
-
-static void watch_client(int fd)
-{
-    int on = 1, idle = KEEPALIVE_IDLE_S, every = KEEPALIVE_EVERY_S, count = KEEPALIVE_COUNT;
-    unsigned unanswered_ms = UNANSWERED_MS;
-
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
-}
-
-static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
-                          enum MHD_ConnectionNotificationCode what)
-{
-    const struct listener *listener = cls;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-    (void)context;
-    if (what == MHD_CONNECTION_NOTIFY_STARTED && info && !listener->is_unix)
-        watch_client(info->connect_fd);
 }
 
 /* --- Beginning and end -------------------------------------------------------------------------------------------- */
@@ -272,12 +222,15 @@ __attribute__((format(printf, 2, 0))) static void on_mhd_log(void *cls, const ch
 
 static int start(struct server *server, struct listener *listener, struct error *err)
 {
+    unsigned limit = listener->is_unix ? UNIX_CONNECTIONS : (unsigned)server->connections + 1;
+
     listener->server = server;
     listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, listener,
-        MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, listener, MHD_OPTION_LISTEN_SOCKET, listener->fd,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, server_client_accept, listener, on_request,
+        listener, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, listener, MHD_OPTION_LISTEN_SOCKET, listener->fd,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener, MHD_OPTION_NOTIFY_CONNECTION, server_client_notify,
+        listener, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, listener, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEADER_MAX, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!listener->daemon)
         return error_set(err, ERROR_CONFIG, "%s: the HTTP server did not start",
@@ -314,8 +267,19 @@ struct server *server_new(const struct server_spec *spec, struct error *err)
 {
     struct server *server = must_calloc(1, sizeof *server);
 
-    *server = (struct server){.loop = spec->loop, .log = spec->log, .handler = spec->handler, .ctx = spec->ctx};
-    server->handles = 1; /* ours, so that a server without listeners ends as well */
+    *server = (struct server){.loop = spec->loop,
+                              .log = spec->log,
+                              .handler = spec->handler,
+                              .ctx = spec->ctx,
+                              .connections = spec->connections ? spec->connections : TCP_CONNECTIONS,
+                              .ask_ms = spec->ask_ms ? spec->ask_ms : ASK_MS,
+                              .proxies = spec->proxies,
+                              .proxy_count = spec->proxy_count};
+    if (spec->rate.count > 0)
+        server->visitors = visitors_new(spec->rate, spec->seed);
+    uv_timer_init(spec->loop, &server->look);
+    server->look.data = server;
+    server->handles = 1;
     if (listen_all(server, spec, err) == 0)
         return server;
     server_close(server);
@@ -329,7 +293,13 @@ static void let_go(struct server *server)
     for (size_t i = 0; i < server->listener_count; i++)
         free(server->listeners[i]);
     free(server->listeners);
+    visitors_free(server->visitors);
     free(server);
+}
+
+static void on_look_closed(uv_handle_t *handle)
+{
+    let_go(handle->data);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -370,5 +340,5 @@ void server_close(struct server *server)
         }
         listener_close(listener);
     }
-    let_go(server);
+    uv_close((uv_handle_t *)&server->look, on_look_closed);
 }

@@ -3,7 +3,9 @@
 #ifndef ONSALE_SERVER_H
 #define ONSALE_SERVER_H
 
+#include "config.h"
 #include "log.h"
+#include "origin.h"
 
 #include <jansson.h>
 #include <uv.h>
@@ -75,6 +77,12 @@ struct server_spec {
      * is replaced, a living one is an error. */
     const char *const *listen;
     size_t listen_count;
+    size_t connections;               /* over TCP at once, 0: 512; one address may have an eighth of them */
+    struct config_rate rate;          /* requests of one address; all zeros: no limit. Local callers have none */
+    int64_t ask_ms;                   /* how long a client may take for its request; 0: 10 s */
+    uint64_t seed;                    /* secret, for the table of addresses */
+    const struct origin_net *proxies; /* whose X-Forwarded-For is believed; borrowed. Unix sockets are, always */
+    size_t proxy_count;
     struct log *log;
     server_handler_fn *handler;
     void *ctx;

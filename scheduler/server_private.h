@@ -4,8 +4,12 @@
 #define ONSALE_SERVER_PRIVATE_H
 
 #include "server.h"
+#include "target.h"
+#include "visitors.h"
 
 #include <microhttpd.h>
+
+#define SERVER_METHODS "GET, HEAD, POST, OPTIONS"
 
 enum { SERVER_BODY_MAX = 64 * 1024, SERVER_STREAM_MAX = 256 * 1024 };
 
@@ -20,6 +24,22 @@ struct listener {
     uv_timer_t timer;
 };
 
+/* One connection. */
+struct server_client {
+    struct listener *listener;
+    int fd;
+    struct origin origin; /* who connected; all zeros (of IPv4) by a unix socket */
+    enum client_phase {
+        CLIENT_ASKS,    /* its request is not complete; counted from its connection or from its last answer */
+        CLIENT_WAITS,   /* for the handler */
+        CLIENT_TAKES,   /* its answer */
+        CLIENT_LISTENS, /* to a stream, or takes a file: may take long */
+    } phase;
+    int64_t since_ms;               /* by the loop's clock */
+    struct server_request *request; /* NULL between two */
+    struct server_client *before, *next;
+};
+
 struct server {
     uv_loop_t *loop;
     struct log *log;
@@ -30,28 +50,56 @@ struct server {
     unsigned handles; /* not yet closed */
     bool closing;
     struct server_request *requests;
+    struct server_client *clients;
+    uv_timer_t look;               /* for slow ones, while there are clients */
+    size_t tcp_count, connections; /* over TCP: how many there are, and may be */
+    int64_t ask_ms;
+    const struct origin_net *proxies;
+    size_t proxy_count;
+    struct visitors *visitors; /* NULL: they may ask as often as they like */
 };
 
 struct server_request {
     struct listener *listener;
     struct MHD_Connection *connection;
+    struct server_client *client;
     struct server_request *next; /* in server->requests */
+    char *raw_target;            /* as it stood in the request line */
+    struct target target;
     struct buf body;
+    size_t received; /* of the body */
     struct server_call call;
+    struct origin from; /* the client, behind proxies */
     char who[64];
+    bool begun; /* its header is read */
     bool suspended;
     bool handled; /* the handler has it, or had it */
     bool answered;
     unsigned status;               /* of the answer */
     struct MHD_Response *response; /* the answer until it is queued */
     struct server_stream *stream;  /* what the answer reads from, or NULL */
+    bool takes_long;               /* a stream or a file */
+    bool last;                     /* the connection is closed behind the answer */
 };
 
 /* --- server.c --- */
 int server_request_fd(const struct server_request *request); /* of its connection; -1 none */
 void server_request_resume(struct server_request *request);  /* when suspended */
 
+/* --- server_form.c --- */
+/* What can be said against a request by its header alone: 0, or the status to refuse with. Fills request->target. */
+int server_form_check(struct server_request *request, const char *method, const char *version, struct error *err);
+
+/* --- server_client.c --- */
+enum MHD_Result server_client_accept(void *listener, const struct sockaddr *address, socklen_t size);
+void server_client_notify(void *listener, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what);
+void server_client_phase(struct server_client *client, enum client_phase phase);
+void server_client_name(struct server_request *request); /* who asks: `from`, `who`, `call.local` */
+
 /* --- server_reply.c --- */
+void server_refuse_with(struct server_request *request, int status, const char *detail, const char *name,
+                        const char *value); /* one more field */
 /* Takes `response`; NULL when memory is gone. */
 void server_respond(struct server_request *request, int status, struct MHD_Response *response,
                     const struct server_field *fields, size_t field_count);

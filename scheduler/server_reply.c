@@ -31,6 +31,8 @@ void server_respond(struct server_request *request, int status, struct MHD_Respo
     for (size_t i = 0; response && i < ARRAY_LEN(usual); i++)
         if (!has_field(fields, count, usual[i].name))
             MHD_add_response_header(response, usual[i].name, usual[i].value);
+    if (response && request->last)
+        MHD_add_response_header(response, "Connection", "close");
     server_request_resume(request); /* inside the handler there is nothing to resume: it is queued after it */
 }
 
@@ -88,16 +90,23 @@ static const char *title_of(int status)
     return status >= 500 ? "Failed" : "Refused";
 }
 
-void server_refuse(struct server_request *request, int status, const char *detail)
+void server_refuse_with(struct server_request *request, int status, const char *detail, const char *name,
+                        const char *value)
 {
     const char *title = title_of(status);
     json_t *problem = json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title, "status", status,
                                 "detail", text_is_utf8(text_of(detail)) ? detail : title);
     auto_free char *text = json_dumps(problem, JSON_COMPACT);
-    struct server_reply reply = {.status = status, .type = "application/problem+json", .body = text_of(text)};
+    struct server_reply reply = {
+        .status = status, .type = "application/problem+json", .body = text_of(text), .fields = {{name, value}}};
 
     json_decref(problem);
     server_reply(request, &reply);
+}
+
+void server_refuse(struct server_request *request, int status, const char *detail)
+{
+    server_refuse_with(request, status, detail, NULL, NULL);
 }
 
 /* Only what no client reads as anything but a name. */
@@ -128,5 +137,6 @@ void server_send_file(struct server_request *request, int fd, const char *type, 
     struct MHD_Response *response = MHD_create_response_from_fd64((uint64_t)file.st_size, fd);
     if (!response)
         close(fd);
+    request->takes_long = true;
     server_respond(request, 200, response, fields, ARRAY_LEN(fields));
 }

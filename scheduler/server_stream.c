@@ -62,6 +62,7 @@ struct server_stream *server_stream_open(struct server_request *request, const c
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, on_read, stream, on_freed);
     assert(response); /* memory does not run out here: must_calloc() */
     request->stream = stream;
+    request->takes_long = true;
     server_respond(request, 200, response, fields, ARRAY_LEN(fields));
     return stream;
 }

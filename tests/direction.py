@@ -13,13 +13,15 @@ ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname
 # where the rung is ordered.
 LADDER = [
     ('ground', True, [['error'], ['text'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['dns'],
-                      ['config', 'config_yaml', 'config_problem', 'config_tree']]),
+                      ['config', 'config_yaml', 'config_problem', 'config_tree'],
+                      ['origin'], ['target'], ['visitors']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
     ('words', True, [['address'], ['pace'], ['brake'], ['plan'], ['gate'], ['render'], ['mime'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'],
                      ['templates'], ['values'], ['message']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_private'], ['store/'],
-               ['server', 'server_private', 'server_listen', 'server_reply', 'server_stream']]),
+               ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_reply',
+                'server_stream']]),
     ('flow', True, [['events'], ['world'], ['news'], ['progress'], ['outside'], ['again'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
                     ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['follow'], ['sync'], ['operators'],
                     ['preview'], ['send_test']]),
@@ -40,7 +42,7 @@ LADDER = [
 
 LIBRARIES = {
     r'curl/': {'fetch', 'wire'},
-    r'microhttpd': {'server', 'server_private', 'server_listen', 'server_reply', 'server_stream'},
+    r'microhttpd': {'server_private'},
     r'libical/': {'calendar'},
     r'sqlite3': {'store/'},
     r'yaml': {'config', 'config_yaml'},
