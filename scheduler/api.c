@@ -1,5 +1,12 @@
 #include "api_private.h"
 
+#include "openapi.h"
+
+#include <string.h>
+
+static const char *const listing_paths[] = {
+    [API_LIST_OPENINGS] = "openings", [API_LIST_NOTICES] = "notices", [API_LIST_SUPPRESSIONS] = "suppressions"};
+
 /* --- Answers ------------------------------------------------------------------------------------------------------ */
 
 void api_answer_done(struct server_request *request, int rc, const struct error *err)
@@ -31,6 +38,59 @@ struct server_request *api_call_end(struct call *call)
     json_decref(call->body);
     free(call);
     return request;
+}
+
+/* One row more than was asked for says that there is another page. */
+static void answer_page(struct call *call, json_t *rows)
+{
+    const struct call mine = *call;
+    struct server_request *request = api_call_end(call);
+    size_t limit = (size_t)mine.page.limit;
+    bool more = json_array_size(rows) > limit;
+    auto_buf struct buf next;
+
+    while (json_array_size(rows) > limit)
+        json_array_remove(rows, json_array_size(rows) - 1);
+    buf_init(&next, 1024);
+    buf_adds(&next, "/api/v1/");
+    if (mine.listing == API_LIST_PEOPLE)
+        buf_addf(&next, "notices/%lld/people?", (long long)mine.notice);
+    else
+        buf_addf(&next, "%s?", listing_paths[mine.listing]);
+    if (mine.state)
+        buf_addf(&next, "state=%s&", mine.state);
+    buf_addf(&next, "limit=%zu&cursor=", limit);
+    if (more)
+        buf_add_cursor(&next, mine.listing, json_array_get(rows, limit - 1));
+    server_answer_page(request, 200, json_incref(rows), more ? next.ptr : NULL);
+}
+
+static void on_page(void *ctx, json_t *rows, const struct error *failure)
+{
+    struct call *call = ctx;
+
+    if (!failure)
+        answer_page(call, rows);
+    else
+        server_refuse(api_call_end(call), failure->kind == ERROR_REFUSED ? 404 : 500, failure->text);
+}
+
+void api_list(struct api *api, struct server_request *request, const struct api_request *asked,
+              enum api_listing listing, enum store_report_kind kind)
+{
+    struct call *call = api_call_new(api, request);
+    struct store_report what = {.kind = kind,
+                                .notice = asked->notice,
+                                .state = asked->state,
+                                .after = asked->page.after,
+                                .behind = *asked->page.behind ? asked->page.behind : NULL,
+                                .limit = asked->page.limit + 1};
+
+    call->listing = listing;
+    call->page = asked->page;
+    call->notice = asked->notice;
+    call->state = asked->state;
+    call->job = store_report(api->world->store, &what, on_page, call);
 }
 
 static void on_report(void *ctx, json_t *answer, const struct error *failure)
@@ -104,33 +164,106 @@ static int read_body(const struct server_call *call, json_t **body, struct error
     return 400;
 }
 
-void api_handle(struct api *api, struct server_request *request, const struct server_call *call)
+/* With the field or parameter that is wrong, as RFC 9457 section 3 points to it. */
+static void refuse(struct server_request *request, const struct api_fault *fault, const struct error *err)
 {
-    struct api_request asked;
+    struct server_field allow = {"Allow", fault->allow};
+    json_t *members = NULL;
+    char pointer[128];
+
+    snprintf(pointer, sizeof pointer, "#/%.100s", fault->field ? fault->field : "");
+    if (fault->query)
+        members = json_pack("{s:[{s:s, s:s}]}", "errors", "parameter", fault->query, "detail", err->text);
+    else if (fault->field)
+        members = json_pack("{s:[{s:s, s:s}]}", "errors", "pointer", pointer, "detail", err->text);
+    server_refuse_more(request, fault->status, err->text, members, *fault->allow ? &allow : NULL);
+}
+
+static const char *query_of(const void *ctx, const char *name)
+{
+    return server_query(ctx, name);
+}
+
+/* What was changed, and by whom. */
+static void log_change(const struct api *api, const struct api_request *asked)
+{
+    char notice[32] = "";
+
+    if (asked->notice)
+        snprintf(notice, sizeof notice, " notice=%lld", (long long)asked->notice);
+    log_line(api->world->log, LOG_INFO, "event=asked what=%s%s who=%s", api_routes[asked->operation].path, notice,
+             LOG_QUOTED(text_of(asked->who)));
+}
+
+static void carry_out(struct api *api, struct server_request *request, const struct server_call *call,
+                      struct api_request *asked)
+{
+    struct api_fault fault = {0};
     struct error err = {0};
     json_t *body = NULL;
 
-    if (!call->local) {
-        server_refuse(request, 403, "only root, the daemon's user and its group may use the API, by its unix socket");
-        return;
-    }
-    int refused = read_body(call, &body, &err);
-    if (!refused)
-        refused = api_request_read(call->method, call->path, body, &asked, &err);
-    if (refused)
-        server_refuse(request, refused, err.text);
-    else if (!api->world->launches || !api->world->dispatch)
+    fault.status = read_body(call, &body, &err);
+    if (fault.status || api_arguments_read(body, query_of, request, asked, &fault, &err) < 0) {
+        refuse(request, &fault, &err);
+    } else if (!api->world->launches || !api->world->dispatch) {
         server_refuse(request, 503, "the daemon is starting or reloading");
-    else
-        operations[asked.operation](api, request, &asked); /* they copy what they need later */
+    } else {
+        if (!api_routes[asked->operation].reads)
+            log_change(api, asked);
+        operations[asked->operation](api, request, asked); /* they copy what they need later */
+    }
     json_decref(body);
 }
 
-struct api *api_new(struct world *world)
+/* For who writes a client: no token is asked for, and who has it already is told so. */
+static void answer_document(struct server_request *request, const struct server_call *call)
+{
+    const char *have = server_header(request, "If-None-Match");
+    struct server_reply reply = {.status = 200,
+                                 .type = "application/json",
+                                 .body = {openapi_document, openapi_size},
+                                 .fields = {{"ETag", openapi_etag}, {"Cache-Control", "public, max-age=300"}}};
+
+    if (strcmp(call->method, "GET") != 0) {
+        server_refuse_more(request, 405, "the document is read by GET", NULL,
+                           &(struct server_field){"Allow", "GET, HEAD"});
+        return;
+    }
+    if (have && strstr(have, openapi_etag)) {
+        reply.status = 304;
+        reply.type = NULL;
+        reply.body = (struct text){0};
+    }
+    server_reply(request, &reply);
+}
+
+void api_handle(struct api *api, struct server_request *request, const struct server_call *call)
+{
+    struct api_request asked;
+    struct api_fault fault;
+    struct error err = {0};
+    char who[AUTH_WHO_SIZE];
+
+    if (strcmp(call->path, "/api/openapi.json") == 0) {
+        answer_document(request, call);
+        return;
+    }
+    if (api_route_read(call->method, call->path, &asked, &fault, &err) < 0) {
+        refuse(request, &fault, &err);
+        return;
+    }
+    if (!auth_admit(api->auth, request, call, api_routes[asked.operation].reads ? TOKEN_READ : TOKEN_CONTROL, who))
+        return;
+    asked.who = who;
+    carry_out(api, request, call, &asked);
+}
+
+struct api *api_new(struct world *world, struct auth *auth)
 {
     struct api *api = must_calloc(1, sizeof *api);
 
     api->world = world;
+    api->auth = auth;
     return api;
 }
 

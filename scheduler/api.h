@@ -11,12 +11,12 @@
 #ifndef ONSALE_API_H
 #define ONSALE_API_H
 
-#include "server.h"
+#include "auth.h"
 #include "world.h"
 
 struct api;
 
-struct api *api_new(struct world *world);
+struct api *api_new(struct world *world, struct auth *auth);
 void api_handle(struct api *api, struct server_request *request, const struct server_call *call);
 void api_close(struct api *api); /* before the server: what waits is answered by server_close() */
 

@@ -49,16 +49,7 @@ void api_status(struct api *api, struct server_request *request, const struct ap
 
 void api_people(struct api *api, struct server_request *request, const struct api_request *asked)
 {
-    struct store_report what = {.kind = REPORT_PEOPLE, .notice = asked->notice};
-    struct error err = {0};
-
-    what.state = server_query(request, "state");
-    int status = api_page_read(what.state, server_query(request, "after"), server_query(request, "limit"), &what.after,
-                               &what.limit, &err);
-    if (status)
-        server_refuse(request, status, err.text);
-    else
-        api_report(api, request, &what);
+    api_list(api, request, asked, API_LIST_PEOPLE, REPORT_PEOPLE);
 }
 
 void api_why(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -72,14 +63,12 @@ void api_why(struct api *api, struct server_request *request, const struct api_r
 
 void api_openings(struct api *api, struct server_request *request, const struct api_request *asked)
 {
-    (void)asked;
-    api_report(api, request, &(struct store_report){.kind = REPORT_OPENINGS});
+    api_list(api, request, asked, API_LIST_OPENINGS, REPORT_OPENINGS);
 }
 
 void api_notices(struct api *api, struct server_request *request, const struct api_request *asked)
 {
-    (void)asked;
-    api_report(api, request, &(struct store_report){.kind = REPORT_NOTICES});
+    api_list(api, request, asked, API_LIST_NOTICES, REPORT_NOTICES);
 }
 
 void api_show(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -95,6 +84,5 @@ void api_audit(struct api *api, struct server_request *request, const struct api
 
 void api_suppressions(struct api *api, struct server_request *request, const struct api_request *asked)
 {
-    (void)asked;
-    api_report(api, request, &(struct store_report){.kind = REPORT_SUPPRESSIONS});
+    api_list(api, request, asked, API_LIST_SUPPRESSIONS, REPORT_SUPPRESSIONS);
 }

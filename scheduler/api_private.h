@@ -13,8 +13,11 @@ struct call {
     struct server_request *request;
     struct store_job *job;
     struct letter *letter;
-    const char *notifier;     /* of the letter */
-    int64_t notice;           /* of a retry */
+    const char *notifier; /* of the letter */
+    int64_t notice;       /* of a retry, or whose people are listed */
+    enum api_listing listing;
+    struct api_page page;
+    const char *state;        /* of people; a literal, or NULL */
     struct api_request asked; /* of a preview; its texts are in the body */
     json_t *body;
     struct call *next;
@@ -22,6 +25,7 @@ struct call {
 
 struct api {
     struct world *world;
+    struct auth *auth;
     struct call *calls;
 };
 
@@ -31,6 +35,9 @@ struct call *api_call_new(struct api *api, struct server_request *request);
 struct server_request *api_call_end(struct call *call);
 void api_answer_done(struct server_request *request, int rc, const struct error *err);
 void api_on_stored(void *ctx, const struct error *failure); /* a store_done_fn over a call */
+/* A page of rows, with the way to the next one in its Link. */
+void api_list(struct api *api, struct server_request *request, const struct api_request *asked,
+              enum api_listing listing, enum store_report_kind kind);
 void api_report(struct api *api, struct server_request *request, const struct store_report *what);
 
 /* Carries one operation out: exactly one answer follows, now or later. */

@@ -2,21 +2,17 @@
 
 #include <string.h>
 
-enum { PEOPLE_PAGE = 1000, PEOPLE_PAGE_MAX = 10000 };
+enum { TEXT_MAX = 1000 }; /* bytes of one text of a body */
 
-/* ID stands for a notice's number. `fields` are what a body may hold, each with its type: s text, b boolean, i whole
- * number. */
-static const struct route {
-    const char *method, *path, *fields;
-} routes[API_OPERATIONS] = {
-    [API_STATUS] = {"GET", "status", ""},
-    [API_OPENINGS] = {"GET", "openings", ""},
-    [API_NOTICES] = {"GET", "notices", ""},
-    [API_SHOW] = {"GET", "notices/ID", ""},
-    [API_PEOPLE] = {"GET", "notices/ID/people", ""},
-    [API_AUDIT] = {"GET", "audit", ""},
-    [API_SUPPRESSIONS] = {"GET", "suppressions", ""},
-    [API_WHY] = {"POST", "why", "address:s event:s"},
+const struct api_route api_routes[API_OPERATIONS] = {
+    [API_STATUS] = {"GET", "status", "", "", true},
+    [API_OPENINGS] = {"GET", "openings", "", "limit cursor", true},
+    [API_NOTICES] = {"GET", "notices", "", "limit cursor", true},
+    [API_SHOW] = {"GET", "notices/ID", "", "", true},
+    [API_PEOPLE] = {"GET", "notices/ID/people", "", "state limit cursor", true},
+    [API_AUDIT] = {"GET", "audit", "", "", true},
+    [API_SUPPRESSIONS] = {"GET", "suppressions", "", "limit cursor", true},
+    [API_WHY] = {"POST", "why", "address:s event:s", "", true},
     [API_HOLD] = {"POST", "notices/ID/hold", ""},
     [API_RELEASE] = {"POST", "notices/ID/release", "anyway:b"},
     [API_CANCEL] = {"POST", "notices/ID/cancel", ""},
@@ -27,7 +23,7 @@ static const struct route {
     [API_SUPPRESS] = {"POST", "suppress", "address:s audience:s reason:s"},
     [API_UNSUPPRESS] = {"POST", "unsuppress", "address:s audience:s"},
     [API_SEND_TEST] = {"POST", "send-test", "rule:s to:s"},
-    [API_PREVIEW] = {"POST", "preview", "rule:s notice:i subscriber:s language:s"},
+    [API_PREVIEW] = {"POST", "preview", "rule:s notice:i subscriber:s language:s", "", true},
     [API_SYNC] = {"POST", "sync", ""},
 };
 
@@ -52,29 +48,38 @@ static bool path_fits(struct text path, const char *pattern, struct text *id)
     return rest.len == 0 && path.len == 0;
 }
 
-static int find_route(const char *method, struct text path, struct api_request *out, struct error *err)
+/* GET is there with HEAD. */
+static void add_allowed(struct api_fault *fault, const char *method)
 {
-    bool known = false;
+    size_t len = strlen(fault->allow);
 
+    snprintf(fault->allow + len, sizeof fault->allow - len, "%s%s%s", len ? ", " : "", method,
+             strcmp(method, "GET") == 0 ? ", HEAD" : "");
+}
+
+static int find_route(const char *method, struct text path, struct api_request *out, struct api_fault *fault,
+                      struct error *err)
+{
     for (enum api_operation i = 0; i < API_OPERATIONS; i++) {
         struct text id = {0};
-        if (!path_fits(path, routes[i].path, &id))
+        if (!path_fits(path, api_routes[i].path, &id))
             continue;
-        known = true;
-        if (strcmp(routes[i].method, method) != 0)
+        if (strcmp(api_routes[i].method, method) != 0) {
+            add_allowed(fault, api_routes[i].method);
             continue;
+        }
         if (id.ptr && parse_i64(id, 1, INT64_MAX, &out->notice, NULL) < 0) {
-            error_set(err, ERROR_REFUSED, "a notice is a number, found \"%.*s\"", TEXT_ARGS(text_slice(id, 0, 40)));
-            return 404;
+            fault->status = 404;
+            return error_set(err, ERROR_REFUSED, "a notice is a number, found \"%.*s\"",
+                             TEXT_ARGS(text_slice(id, 0, 40)));
         }
         out->operation = i;
         return 0;
     }
-    if (known)
-        error_set(err, ERROR_REFUSED, "not by %.20s: what tells is asked by GET, what steers by POST", method);
-    else
-        error_set(err, ERROR_REFUSED, "there is no such operation");
-    return known ? 405 : 404;
+    fault->status = *fault->allow ? 405 : 404;
+    if (*fault->allow)
+        return error_set(err, ERROR_REFUSED, "not by %.20s: what tells is asked by GET, what steers by POST", method);
+    return error_set(err, ERROR_REFUSED, "there is no such operation; /api/openapi.json lists those there are");
 }
 
 /* --- The body -------------------------------------------------------------------------------------------------------
@@ -103,7 +108,7 @@ static char field_type(const char *fields, const char *name)
     return 0;
 }
 
-static int check_body(const json_t *body, const char *fields, struct error *err)
+static int check_body(const json_t *body, const char *fields, struct api_fault *fault, struct error *err)
 {
     const char *name;
     json_t *value;
@@ -113,11 +118,15 @@ static int check_body(const json_t *body, const char *fields, struct error *err)
     json_object_foreach((json_t *)(uintptr_t)body, name, value)
     {
         char type = field_type(fields, name);
+        fault->field = name;
         if (!type)
             return error_set(err, ERROR_REFUSED, "unknown key \"%.40s\"", name);
         if (!type_fits(value, type))
             return error_set(err, ERROR_REFUSED, "%s: expected %s", name, type_name(type));
+        if (type == 's' && strlen(json_string_value(value)) > TEXT_MAX)
+            return error_set(err, ERROR_REFUSED, "%s: expected at most %d bytes", name, TEXT_MAX);
     }
+    fault->field = NULL;
     return 0;
 }
 
@@ -128,21 +137,24 @@ static const char *text_in(const json_t *body, const char *key)
     return text ? text : "";
 }
 
-static int read_address(const json_t *body, const char *key, struct api_request *out, struct error *err)
+static int read_address(const json_t *body, const char *key, struct api_request *out, struct api_fault *fault,
+                        struct error *err)
 {
+    fault->field = key;
     out->shown = text_in(body, key);
     if (address_parse(text_of(out->shown), &out->address, err) == 0)
         return 0;
     return error_at(err, "%s", key);
 }
 
-static int read_retry(const json_t *body, struct api_request *out, struct error *err)
+static int read_retry(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
 {
     const json_t *refused = json_object_get(body, "refused"), *in_doubt = json_object_get(body, "in_doubt");
     const char *reason = text_in(body, "withheld");
 
     if ((refused != NULL) + json_is_true(in_doubt) + (*reason != '\0') != 1)
         return error_set(err, ERROR_REFUSED, "say whom: refused with a code, in_doubt, or withheld with a reason");
+    fault->field = refused ? "refused" : "withheld";
     if (refused) {
         json_int_t code = json_integer_value(refused);
         if (code < 0 || code > 999)
@@ -162,21 +174,23 @@ static int read_retry(const json_t *body, struct api_request *out, struct error 
 }
 
 /* Of a notice, or of a sample; as one of its people, or as a sample. */
-static int read_preview(const json_t *body, struct api_request *out, struct error *err)
+static int read_preview(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
 {
     const json_t *notice = json_object_get(body, "notice");
 
+    fault->field = "notice";
     out->notice = json_integer_value(notice);
     if (notice && out->notice < 1)
         return error_set(err, ERROR_REFUSED, "notice: expected a number from 1");
-    return json_object_get(body, "subscriber") ? read_address(body, "subscriber", out, err) : 0;
+    return json_object_get(body, "subscriber") ? read_address(body, "subscriber", out, fault, err) : 0;
 }
 
-static int read_target(const json_t *body, struct api_request *out, struct error *err)
+static int read_target(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
 {
     static const char notice[] = "notice:", notifier[] = "notifier:";
     struct text target = text_of(text_in(body, "target"));
 
+    fault->field = "target";
     out->target = text_in(body, "target");
     if (target.len == 0)
         return 0;
@@ -191,7 +205,7 @@ static int read_target(const json_t *body, struct api_request *out, struct error
     return 0;
 }
 
-static int read_arguments(const json_t *body, struct api_request *out, struct error *err)
+static int read_fields(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
 {
     out->event = text_in(body, "event");
     out->audience = text_in(body, "audience");
@@ -204,61 +218,89 @@ static int read_arguments(const json_t *body, struct api_request *out, struct er
     case API_WHY:
     case API_SUPPRESS:
     case API_UNSUPPRESS:
-        return read_address(body, "address", out, err);
+        return read_address(body, "address", out, fault, err);
     case API_SEND_TEST:
-        return read_address(body, "to", out, err);
+        return read_address(body, "to", out, fault, err);
     case API_PREVIEW:
-        return read_preview(body, out, err);
+        return read_preview(body, out, fault, err);
     case API_RETRY:
-        return read_retry(body, out, err);
+        return read_retry(body, out, fault, err);
     case API_PAUSE:
     case API_RESUME:
-        return read_target(body, out, err);
+        return read_target(body, out, fault, err);
     default:
         return 0;
     }
 }
 
-int api_request_read(const char *method, const char *path, const json_t *body, struct api_request *out,
-                     struct error *err)
+int api_route_read(const char *method, const char *path, struct api_request *out, struct api_fault *fault,
+                   struct error *err)
 {
     static const char root[] = "/api/v1/";
     struct text rest = text_of(path);
 
-    *out = (struct api_request){.body = (json_t *)(uintptr_t)body, .shown = "", .target = ""};
-    if (!text_starts(rest, root)) {
-        error_set(err, ERROR_REFUSED, "the API is under /api/v1/");
-        return 404;
-    }
-    int status = find_route(method, text_slice(rest, strlen(root), rest.len), out, err);
-    if (status)
-        return status;
-    if (check_body(body, routes[out->operation].fields, err) < 0 || read_arguments(body, out, err) < 0)
-        return 400;
-    return 0;
+    *out = (struct api_request){.who = "", .shown = "", .target = ""};
+    *fault = (struct api_fault){.status = 404};
+    if (!text_starts(rest, root))
+        return error_set(err, ERROR_REFUSED, "the API is under /api/v1/");
+    return find_route(method, text_slice(rest, strlen(root), rest.len), out, fault, err);
 }
 
-/* --- People, page by page --------------------------------------------------------------------------------------------
+/* --- The query ------------------------------------------------------------------------------------------------------
  */
 
-static const char *const people_states[] = {"waiting", "claimed", "accepted", "refused", "in_doubt", "withheld"};
-
-int api_page_read(const char *state, const char *after, const char *limit, int64_t *after_out, int64_t *limit_out,
-                  struct error *err)
+static bool has_query(const struct api_route *route, const char *name)
 {
-    bool known = state == NULL;
+    struct text rest = text_of(route->query);
 
-    *after_out = 0;
-    *limit_out = PEOPLE_PAGE;
-    for (size_t i = 0; !known && i < ARRAY_LEN(people_states); i++)
-        known = strcmp(people_states[i], state) == 0;
-    if (!known)
-        error_set(err, ERROR_REFUSED, "state: expected waiting, claimed, accepted, refused, in_doubt or withheld");
-    else if (after && parse_i64(text_of(after), 0, UINT32_MAX, after_out, err) < 0)
-        error_at(err, "after");
-    else if (limit && parse_i64(text_of(limit), 1, PEOPLE_PAGE_MAX, limit_out, err) < 0)
-        error_at(err, "limit");
-    else
+    while (rest.len > 0)
+        if (text_is(text_cut(&rest, ' '), name))
+            return true;
+    return false;
+}
+
+static int read_state(const char *state, struct api_request *out, struct error *err)
+{
+    static const char *const states[] = {"waiting", "claimed", "accepted", "refused", "in_doubt", "withheld"};
+
+    for (size_t i = 0; state && i < ARRAY_LEN(states); i++)
+        if (strcmp(states[i], state) == 0)
+            out->state = states[i];
+    if (!state || out->state)
         return 0;
-    return 400;
+    return error_set(err, ERROR_REFUSED, "state: expected waiting, claimed, accepted, refused, in_doubt or withheld");
+}
+
+static enum api_listing listing_of(enum api_operation operation)
+{
+    return operation == API_OPENINGS  ? API_LIST_OPENINGS
+           : operation == API_NOTICES ? API_LIST_NOTICES
+           : operation == API_PEOPLE  ? API_LIST_PEOPLE
+                                      : API_LIST_SUPPRESSIONS;
+}
+
+static int read_query(api_query_fn *query, const void *ctx, struct api_request *out, struct api_fault *fault,
+                      struct error *err)
+{
+    const struct api_route *route = &api_routes[out->operation];
+
+    fault->query = "state";
+    if (has_query(route, "state") && read_state(query(ctx, "state"), out, err) < 0)
+        return -1;
+    fault->query = NULL;
+    if (!has_query(route, "cursor"))
+        return 0;
+    return api_page_read(listing_of(out->operation), query(ctx, "limit"), query(ctx, "cursor"), &out->page,
+                         &fault->query, err);
+}
+
+int api_arguments_read(json_t *body, api_query_fn *query, const void *ctx, struct api_request *out,
+                       struct api_fault *fault, struct error *err)
+{
+    fault->status = 400;
+    out->body = body;
+    if (read_query(query, ctx, out, fault, err) < 0 ||
+        check_body(body, api_routes[out->operation].fields, fault, err) < 0)
+        return -1;
+    return read_fields(body, out, fault, err);
 }

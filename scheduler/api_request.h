@@ -1,9 +1,10 @@
-/* api_request.h - what a request to the API asks for: method, path and body read into an operation with its arguments,
- * or why it is none. Pure. */
+/* api_request.h - what a request to the API asks for: method, path, query and body read into an operation with its
+ * arguments, or why it is none. Pure. */
 #ifndef ONSALE_API_REQUEST_H
 #define ONSALE_API_REQUEST_H
 
 #include "address.h"
+#include "api_page.h"
 #include "delivery.h"
 
 #include <jansson.h>
@@ -32,13 +33,25 @@ enum api_operation {
     API_OPERATIONS
 };
 
-struct api_request { /* texts are borrowed from path and body; "" where absent */
+/* What there is to ask for: a line for each operation. ID in a path stands for a notice's number. */
+struct api_route {
+    const char *method, *path;
+    const char *fields; /* of a body, each with its type: s text, b boolean, i whole number */
+    const char *query;  /* parameters, blanks between */
+    bool reads;         /* a token of scope read is enough; else control */
+};
+extern const struct api_route api_routes[API_OPERATIONS];
+
+struct api_request { /* texts are borrowed from path, query and body; "" where absent */
     enum api_operation operation;
+    const char *who;        /* asks: "root", "token ops"; borrowed only until the operation returns */
     int64_t notice;         /* of those that are about one */
-    struct address address; /* why, suppress, unsuppress, send-test, preview */
     json_t *body;           /* whole, or NULL */
+    struct address address; /* why, suppress, unsuppress, send-test, preview */
     const char *shown;      /* ... as it was written; "": preview of a sample */
     const char *event, *audience, *reason, *rule, *language;
+    const char *state;           /* people; NULL: any */
+    struct api_page page;        /* of a listing */
     const char *target;          /* pause, resume: "", "notice:17", "notifier:mail" */
     int64_t target_notice;       /* 0: none */
     const char *target_notifier; /* NULL: none */
@@ -48,12 +61,21 @@ struct api_request { /* texts are borrowed from path and body; "" where absent *
     enum withheld withheld;
 };
 
-/* 0, or the status to refuse with (400, 404, 405) and its text in `err`. `body` NULL: none was sent. */
-int api_request_read(const char *method, const char *path, const json_t *body, struct api_request *out,
-                     struct error *err);
+/* Where a request is wrong, beside the text of the error. */
+struct api_fault {
+    int status;        /* 400, 404, 405 */
+    const char *field; /* of the body, or NULL; borrowed from it */
+    const char *query; /* the parameter, or NULL */
+    char allow[32];    /* 405: the methods there are */
+};
 
-/* Which people: each NULL where not asked. 0, or 400 with its text in `err`. */
-int api_page_read(const char *state, const char *after, const char *limit, int64_t *after_out, int64_t *limit_out,
-                  struct error *err);
+/* First who asks for what; then, when they may, with which arguments. -1: see `fault` and `err`. */
+int api_route_read(const char *method, const char *path, struct api_request *out, struct api_fault *fault,
+                   struct error *err);
+/* A query parameter, or NULL. */
+typedef const char *api_query_fn(const void *ctx, const char *name);
+/* `body` NULL: none was sent. */
+int api_arguments_read(json_t *body, api_query_fn *query, const void *ctx, struct api_request *out,
+                       struct api_fault *fault, struct error *err);
 
 #endif

@@ -44,7 +44,7 @@ void api_pause(struct api *api, struct server_request *request, const struct api
     struct error err = {0};
 
     if (target_known(api, request, asked))
-        api_answer_done(request, launch_pause(api->world->launches, asked->target, server_who(request), &err), &err);
+        api_answer_done(request, launch_pause(api->world->launches, asked->target, asked->who, &err), &err);
 }
 
 void api_resume(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -62,8 +62,8 @@ void api_resume(struct api *api, struct server_request *request, const struct ap
         return;
     }
     world->copy = NULL;
-    news_adopted(world, server_who(request));
-    log_line(world->log, LOG_NOTICE, "event=adopted who=%s", LOG_QUOTED(text_of(server_who(request))));
+    news_adopted(world, asked->who);
+    log_line(world->log, LOG_NOTICE, "event=adopted who=%s", LOG_QUOTED(text_of(asked->who)));
     launches_unhold_copy(world->launches);
     api_answer_done(request, 0, NULL);
 }

@@ -93,15 +93,15 @@ static void complain(struct auth *auth, const char *from, const char *what)
     auth->swallowed = 0;
 }
 
-enum auth_verdict auth_judge(struct auth *auth, const struct auth_caller *caller, enum token_scope wanted,
+enum auth_verdict auth_judge(struct auth *auth, const struct server_call *call, enum token_scope wanted,
                              char who[AUTH_WHO_SIZE])
 {
     struct text token;
 
-    snprintf(who, AUTH_WHO_SIZE, "%s", caller->from);
-    if (caller->local)
+    snprintf(who, AUTH_WHO_SIZE, "%s", call->who);
+    if (call->local)
         return AUTH_FINE;
-    if (!bearer_token(caller->authorization, &token)) {
+    if (!bearer_token(call->authorization, &token)) {
         complain(auth, who, "no token");
         return AUTH_MISSING;
     }
@@ -115,4 +115,30 @@ enum auth_verdict auth_judge(struct auth *auth, const struct auth_caller *caller
         return AUTH_FINE;
     complain(auth, who, "scope too small");
     return AUTH_TOO_LITTLE;
+}
+
+bool auth_admit(struct auth *auth, struct server_request *request, const struct server_call *call,
+                enum token_scope wanted, char who[AUTH_WHO_SIZE])
+{
+    static const char *const scopes[] = {[TOKEN_READ] = "read", [TOKEN_CONTROL] = "control", [TOKEN_HOOK] = "hook"};
+    char challenge[128] = "Bearer realm=\"onsale\"";
+    struct server_field field = {"WWW-Authenticate", challenge};
+
+    switch (auth_judge(auth, call, wanted, who)) {
+    case AUTH_FINE:
+        return true;
+    case AUTH_MISSING:
+        server_refuse_more(request, 401, "a bearer token is needed: one of http.tokens", NULL, &field);
+        return false;
+    case AUTH_UNKNOWN:
+        snprintf(challenge, sizeof challenge, "Bearer realm=\"onsale\", error=\"invalid_token\"");
+        server_refuse_more(request, 401, "this token is none of http.tokens", NULL, &field);
+        return false;
+    case AUTH_TOO_LITTLE:
+        break;
+    }
+    snprintf(challenge, sizeof challenge, "Bearer realm=\"onsale\", error=\"insufficient_scope\", scope=\"%s\"",
+             scopes[wanted]);
+    server_refuse_more(request, 403, "the token's scope is too small for this", NULL, &field);
+    return false;
 }

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { PAGE = 5000 };
-
 static const char *const people_keys[] = {"address", "source", "state", "reason", "channel", "code", "text", "at"};
 static const char *const people_headings[] = {"ADDRESS", "SOURCE", "STATE", "REASON", "CHANNEL", "CODE", "SAID", "AT"};
 static const char *const states[] = {"waiting", "claimed", "accepted", "refused", "in_doubt", "withheld"};
@@ -14,6 +12,7 @@ struct people_out {
     const struct cli *cli;
     const struct zone *zone;
     struct cli_table table;
+    bool begun;
     size_t count;
 };
 
@@ -70,12 +69,16 @@ static void begin(struct people_out *out)
             print_cell(people_keys[i], i + 1 == ARRAY_LEN(people_keys));
 }
 
-static void print_page(struct people_out *out, const json_t *page)
+static void print_page(void *ctx, const json_t *page)
 {
+    struct people_out *out = ctx;
+    json_t *shown = out->cli->json ? json_incref((json_t *)(uintptr_t)page) : json_visible(page), *person;
     size_t i;
-    json_t *person;
 
-    json_array_foreach(page, i, person)
+    if (!out->begun)
+        begin(out);
+    out->begun = true;
+    json_array_foreach(shown, i, person)
     {
         if (out->cli->json)
             print_json(out, person);
@@ -87,6 +90,7 @@ static void print_page(struct people_out *out, const json_t *page)
     }
     if (!out->cli->json && !out->cli->csv)
         table_print(&out->table, stdout);
+    json_decref(shown);
 }
 
 static void end(struct people_out *out)
@@ -94,28 +98,6 @@ static void end(struct people_out *out)
     if (out->cli->json)
         puts(out->count ? "\n]" : "[]");
     table_clear(&out->table);
-}
-
-/* Page by page, so that a million people need no more memory than a thousand. */
-static int print_people(struct client *client, struct store_report *what, struct people_out *out, struct error *err)
-{
-    size_t got;
-
-    do {
-        json_t *page = NULL;
-        if (client_report(client, what, &page, err) < 0)
-            return -1;
-        if (out->count == 0 && what->after == 0)
-            begin(out);
-        got = json_array_size(page);
-        if (got > 0)
-            what->after = cli_number(json_array_get(page, got - 1), "seq");
-        json_t *shown = out->cli->json ? json_incref(page) : json_visible(page);
-        print_page(out, shown);
-        json_decref(shown);
-        json_decref(page);
-    } while (got == (size_t)what->limit);
-    return 0;
 }
 
 /* "in doubt" is as good as "in_doubt". NULL, after saying so, for a word that is none. */
@@ -138,7 +120,7 @@ static const char *state_argument(const char *asked)
 
 int cli_people(const struct cli *cli)
 {
-    struct store_report what = {.kind = REPORT_PEOPLE, .limit = PAGE};
+    struct store_report what = {.kind = REPORT_PEOPLE};
     struct people_out out = {.cli = cli};
     struct client client;
     struct error err = {0};
@@ -149,7 +131,7 @@ int cli_people(const struct cli *cli)
         return EXIT_CONFIG;
     struct zone *zone = local_zone_load();
     out.zone = zone;
-    int rc = print_people(&client, &what, &out, &err);
+    int rc = client_list(&client, &what, print_page, &out, &err);
     if (rc == 0)
         end(&out);
     table_clear(&out.table);

@@ -10,8 +10,11 @@
 
 enum { ANSWER_TIMEOUT_MS = 10 * MINUTE_MS }; /* an audit of a million people takes its time */
 
+enum { ROWS = 5000, PATH_SIZE = 1024 };
+
 struct reply {
     int status;
+    char next[PATH_SIZE]; /* of a listing: where it goes on; "" nowhere */
     json_t *json;
     struct error failure;
 };
@@ -37,11 +40,22 @@ void client_close(struct client *client)
     *client = (struct client){0};
 }
 
+/* `</api/v1/notices?cursor=n17>; rel="next"` (RFC 8288): the path alone. */
+static void read_link(struct text link, char next[PATH_SIZE])
+{
+    struct text path = text_cut(&link, '>');
+
+    next[0] = '\0';
+    if (text_starts(path, "</api/v1/") && path.len < PATH_SIZE && text_is(text_trim(link), "; rel=\"next\""))
+        snprintf(next, PATH_SIZE, "%.*s", TEXT_ARGS(text_slice(path, 1, path.len)));
+}
+
 static void on_reply(void *ctx, const struct fetch_result *result)
 {
     struct reply *reply = ctx;
 
     reply->status = result->status;
+    read_link(result->link, reply->next);
     if (result->failure)
         reply->failure = *result->failure;
     else
@@ -77,11 +91,12 @@ static int find_daemon(const char *path, struct error *err)
     return error_set(err, ERROR_TRY_LATER, "%s: %s", path, strerror(errno));
 }
 
-int client_ask(const struct client *client, const char *method, const char *path, const json_t *body, json_t **answer,
-               struct error *err)
+/* `path` is whole; `next` may be NULL. */
+static int ask(const struct client *client, const char *method, const char *path, const json_t *body, json_t **answer,
+               char *next, struct error *err)
 {
     auto_free char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    char url[1024];
+    char url[PATH_SIZE + 32];
     struct fetch_header header = {"Content-Type", "application/json"};
     struct fetch_spec spec = {.method = method,
                               .url = url,
@@ -96,7 +111,7 @@ int client_ask(const struct client *client, const char *method, const char *path
 
     if (found != 0)
         return found;
-    snprintf(url, sizeof url, "http://onsale/api/v1/%s", path);
+    snprintf(url, sizeof url, "http://onsale%s", path);
     if (fetch_wait(&spec, on_reply, &reply, err) < 0)
         return -1;
     if (reply.status == 0)
@@ -109,7 +124,18 @@ int client_ask(const struct client *client, const char *method, const char *path
     if (!reply.json)
         return error_set(err, ERROR_TRY_LATER, "the daemon's answer is not JSON");
     *answer = reply.json;
+    if (next)
+        strcpy(next, reply.next);
     return 0;
+}
+
+int client_ask(const struct client *client, const char *method, const char *path, const json_t *body, json_t **answer,
+               struct error *err)
+{
+    char whole[PATH_SIZE];
+
+    snprintf(whole, sizeof whole, "/api/v1/%s", path);
+    return ask(client, method, whole, body, answer, NULL, err);
 }
 
 struct store *client_store(struct client *client, struct error *err)
@@ -139,41 +165,37 @@ int client_keys(const struct store *store, struct crypt_keys *keys, struct error
     return crypt_keys_load(path, false, keys, err);
 }
 
-/* What the API calls this report. */
-static json_t *request_of(const struct store_report *report, char *path, size_t size)
+/* What the API calls this report; *body is made where one is needed. */
+static void path_of(const struct store_report *report, char path[PATH_SIZE], json_t **body)
 {
-    json_t *body = NULL;
-
     switch (report->kind) {
     case REPORT_NOTICES:
-        snprintf(path, size, "notices");
+        snprintf(path, PATH_SIZE, "/api/v1/notices?limit=%d", ROWS);
         break;
     case REPORT_OPENINGS:
-        snprintf(path, size, "openings");
-        break;
-    case REPORT_AUDIT:
-        snprintf(path, size, "audit");
+        snprintf(path, PATH_SIZE, "/api/v1/openings?limit=%d", ROWS);
         break;
     case REPORT_SUPPRESSIONS:
-        snprintf(path, size, "suppressions");
-        break;
-    case REPORT_SHOW:
-        snprintf(path, size, "notices/%lld", (long long)report->notice);
+        snprintf(path, PATH_SIZE, "/api/v1/suppressions?limit=%d", ROWS);
         break;
     case REPORT_PEOPLE:
-        snprintf(path, size, "notices/%lld/people?after=%lld&limit=%lld%s%s", (long long)report->notice,
-                 (long long)report->after, (long long)report->limit, report->state ? "&state=" : "",
-                 report->state ? report->state : "");
+        snprintf(path, PATH_SIZE, "/api/v1/notices/%lld/people?limit=%d%s%s", (long long)report->notice, ROWS,
+                 report->state ? "&state=" : "", report->state ? report->state : "");
+        break;
+    case REPORT_AUDIT:
+        snprintf(path, PATH_SIZE, "/api/v1/audit");
+        break;
+    case REPORT_SHOW:
+        snprintf(path, PATH_SIZE, "/api/v1/notices/%lld", (long long)report->notice);
         break;
     case REPORT_PERSON: /* inside of a preview, and of a hook, only */
     case REPORT_SOURCE_IDS:
         break;
     case REPORT_WHY:
-        snprintf(path, size, "why");
-        body = json_pack("{s:s, s:s}", "address", report->address, "event", report->event_id ? report->event_id : "");
+        snprintf(path, PATH_SIZE, "/api/v1/why");
+        *body = json_pack("{s:s, s:s}", "address", report->address, "event", report->event_id ? report->event_id : "");
         break;
     }
-    return body;
 }
 
 static int report_from_store(struct client *client, const struct store_report *report, json_t **answer,
@@ -195,12 +217,107 @@ static int report_from_store(struct client *client, const struct store_report *r
     return *answer ? 0 : -1;
 }
 
+/* --- Listings ------------------------------------------------------------------------------------------------------
+ */
+
+static const char *text_in(const json_t *row, const char *key)
+{
+    const char *text = json_string_value(json_object_get(row, key));
+
+    return text ? text : "";
+}
+
+/* Should the daemon end meanwhile, the store goes on behind the last row it gave. */
+static void go_behind(struct store_report *what, const json_t *row, char behind[PATH_SIZE])
+{
+    const char *number = what->kind == REPORT_PEOPLE ? "seq" : "id";
+
+    what->after = json_integer_value(json_object_get(row, number));
+    if (what->kind != REPORT_SUPPRESSIONS)
+        return;
+    snprintf(behind, PATH_SIZE, "%s %s %s", text_in(row, "at"), text_in(row, "key"), text_in(row, "scope"));
+    what->behind = behind;
+}
+
+int client_list(struct client *client, struct store_report *what, client_rows_fn *each, void *ctx, struct error *err)
+{
+    char path[PATH_SIZE] = "", behind[PATH_SIZE];
+    json_t *none = NULL;
+    bool more = true;
+
+    path_of(what, path, &none);
+    what->limit = ROWS;
+    while (more) {
+        json_t *rows = NULL;
+        int rc = client->store ? 1 : ask(client, "GET", path, NULL, &rows, path, err);
+        more = *path != '\0';
+        if (rc == 1) {
+            rc = report_from_store(client, what, &rows, err);
+            more = json_array_size(rows) == ROWS;
+        }
+        if (rc < 0)
+            return -1;
+        each(ctx, rows);
+        if (json_array_size(rows) > 0)
+            go_behind(what, json_array_get(rows, json_array_size(rows) - 1), behind);
+        json_decref(rows);
+    }
+    return 0;
+}
+
+static void collect(void *ctx, const json_t *rows)
+{
+    json_array_extend(ctx, (json_t *)(uintptr_t)rows);
+}
+
+/* Notices by when they are due, openings by when they open. */
+static int earlier(const void *a, const void *b)
+{
+    json_t *const *left = a, *const *right = b;
+    const char *key = json_object_get(*left, "due_at") ? "due_at" : "opens_at";
+    int order = strcmp(text_in(*left, key), text_in(*right, key));
+    json_int_t x = json_integer_value(json_object_get(*left, "id")),
+               y = json_integer_value(json_object_get(*right, "id"));
+
+    return order ? order : (x > y) - (x < y);
+}
+
+static json_t *sorted(const json_t *rows)
+{
+    size_t count = json_array_size(rows);
+    auto_free json_t **at = must_calloc(count + 1, sizeof(json_t *));
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        at[i] = json_array_get(rows, i);
+    qsort(at, count, sizeof(json_t *), earlier);
+    for (size_t i = 0; i < count; i++)
+        json_array_append(out, at[i]);
+    return out;
+}
+
+static int whole_listing(struct client *client, const struct store_report *report, json_t **answer, struct error *err)
+{
+    struct store_report what = *report;
+    json_t *rows = json_array();
+    int rc = client_list(client, &what, collect, rows, err);
+
+    if (rc == 0)
+        *answer = report->kind == REPORT_NOTICES || report->kind == REPORT_OPENINGS ? sorted(rows) : json_incref(rows);
+    json_decref(rows);
+    return rc;
+}
+
 int client_report(struct client *client, const struct store_report *report, json_t **answer, struct error *err)
 {
-    char path[512] = "";
-    json_t *body = request_of(report, path, sizeof path);
-    int rc = client->store ? 1 : client_ask(client, body ? "POST" : "GET", path, body, answer, err);
+    char path[PATH_SIZE] = "";
+    json_t *body = NULL;
 
+    if (report->kind == REPORT_NOTICES || report->kind == REPORT_OPENINGS || report->kind == REPORT_SUPPRESSIONS ||
+        report->kind == REPORT_PEOPLE)
+        return whole_listing(client, report, answer, err);
+    path_of(report, path, &body);
+    int rc = client->store ? 1 : ask(client, body ? "POST" : "GET", path, body, answer, NULL, err);
     json_decref(body);
     return rc == 1 ? report_from_store(client, report, answer, err) : rc;
 }

@@ -20,8 +20,11 @@ void client_close(struct client *client);
 /* Asks the daemon. 1: no daemon runs (nothing in `err`); -1: it refused or failed; 0: *answer is yours. */
 int client_ask(const struct client *client, const char *method, const char *path, const json_t *body, json_t **answer,
                struct error *err);
-/* The daemon, or without one the store. */
+/* The daemon, or without one the store. Listings come whole, in the order of their times. */
 int client_report(struct client *client, const struct store_report *report, json_t **answer, struct error *err);
+/* A listing a page at a time, so that a million rows need no more memory than a thousand. `what` is moved on. */
+typedef void client_rows_fn(void *ctx, const json_t *rows);
+int client_list(struct client *client, struct store_report *what, client_rows_fn *each, void *ctx, struct error *err);
 /* The store, opened for reading when it was not yet; NULL with `err`. The client's. */
 struct store *client_store(struct client *client, struct error *err);
 int client_keys(const struct store *store, struct crypt_keys *keys, struct error *err);

@@ -81,6 +81,7 @@ static void swap_cast(struct daemon *daemon)
         uv_stop(&daemon->loop);
         return;
     }
+    doors_reload(daemon->doors, &cast_settings(daemon->cast)->http);
     news_reload(&daemon->world, NULL);
     log_line(&daemon->log, LOG_NOTICE, "event=reloaded config=%s", LOG_QUOTED(text_of(daemon->options->config_path)));
     notify_send("READY=1");

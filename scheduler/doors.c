@@ -5,6 +5,7 @@
 
 struct doors {
     struct world *world;
+    struct auth *auth;
     struct server *server;
     struct api *api;
 };
@@ -63,12 +64,21 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, stru
     };
 
     doors->world = world;
-    doors->api = api_new(world);
-    doors->server = server_new(&spec, err);
+    doors->auth = auth_new(world->clock, world->log, err);
+    if (doors->auth) {
+        doors_reload(doors, http);
+        doors->api = api_new(world, doors->auth);
+        doors->server = server_new(&spec, err);
+    }
     if (doors->server)
         return doors;
     doors_close(doors);
     return NULL;
+}
+
+void doors_reload(struct doors *doors, const struct http_settings *http)
+{
+    auth_set_tokens(doors->auth, http->tokens, http->token_count);
 }
 
 /* The server goes last: it answers what still waits. */
@@ -78,5 +88,6 @@ void doors_close(struct doors *doors)
         return;
     api_close(doors->api);
     server_close(doors->server);
+    auth_free(doors->auth);
     free(doors);
 }

@@ -8,6 +8,8 @@
 struct doors;
 
 struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, struct world *world, struct error *err);
+/* After a reload: tokens are as configured now; what is listened on stays. */
+void doors_reload(struct doors *doors, const struct http_settings *http);
 void doors_close(struct doors *doors); /* NULL is fine */
 
 #endif

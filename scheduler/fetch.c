@@ -39,7 +39,7 @@ struct fetch {
 
     /* the answer so far */
     struct buf body;
-    char content_type[128], wix_request_id[128], request_id[128], retry_after[64], date[64];
+    char content_type[128], link[1024], wix_request_id[128], request_id[128], retry_after[64], date[64];
 };
 
 /* --- The request ---------------------------------------------------------------------------------------------- */
@@ -53,6 +53,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
         size_t size;
     } wanted[] = {
         {"content-type", fetch->content_type, sizeof fetch->content_type},
+        {"link", fetch->link, sizeof fetch->link},
         {"x-wix-request-id", fetch->wix_request_id, sizeof fetch->wix_request_id},
         {"x-request-id", fetch->request_id, sizeof fetch->request_id},
         {"retry-after", fetch->retry_after, sizeof fetch->retry_after},
@@ -286,6 +287,7 @@ static void answer(struct fetch *fetch, CURLcode code)
     struct fetch_result result = {
         .body = buf_text(&fetch->body),
         .content_type = text_of(fetch->content_type),
+        .link = text_of(fetch->link),
         .request_id = text_of(fetch->wix_request_id[0] ? fetch->wix_request_id : fetch->request_id),
         .retry_after_ms = -1,
         .date_ms = MOMENT_NONE,

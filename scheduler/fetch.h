@@ -30,6 +30,7 @@ struct fetch_result {
     int status; /* 0 when no answer came */
     struct text body;
     struct text content_type;
+    struct text link;                  /* where a listing goes on (RFC 8288) */
     struct text request_id;            /* x-wix-request-id, x-request-id */
     int64_t retry_after_ms;            /* what the server asked for (seconds or a date), or -1 */
     int64_t date_ms;                   /* its Date header, or MOMENT_NONE */

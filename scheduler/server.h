@@ -51,8 +51,12 @@ void server_reply(struct server_request *request, const struct server_reply *rep
 void server_answer(struct server_request *request, int status, json_t *body); /* application/json; steals `body` */
 /* ... with Link: <next>; rel="next" (RFC 8288); NULL: no further page. */
 void server_answer_page(struct server_request *request, int status, json_t *body, const char *next);
-/* Problem details (RFC 9457): {"type", "title", "status", "detail"}. */
+/* Problem details (RFC 9457): {"type", "title", "status", "detail"}; the type is about:blank, so the title is the
+ * status's own. */
 void server_refuse(struct server_request *request, int status, const char *detail);
+/* ... with more members (stolen; NULL none) and a header field (NULL none). */
+void server_refuse_more(struct server_request *request, int status, const char *detail, json_t *members,
+                        const struct server_field *field);
 /* A download, called `name`; takes `fd`, a file open at its beginning. */
 void server_send_file(struct server_request *request, int fd, const char *type, const char *name);
 

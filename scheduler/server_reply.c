@@ -73,35 +73,27 @@ void server_answer(struct server_request *request, int status, json_t *body)
     server_answer_page(request, status, body, NULL);
 }
 
-static const char *title_of(int status)
+void server_refuse_more(struct server_request *request, int status, const char *detail, json_t *members,
+                        const struct server_field *field)
 {
-    static const struct {
-        int status;
-        const char *title;
-    } titles[] = {
-        {401, "Who are you?"},       {403, "Forbidden"},      {404, "Not found"},
-        {405, "Method not allowed"}, {413, "Too large"},      {415, "Unsupported type"},
-        {429, "Too many requests"},  {501, "Unknown method"}, {503, "Unavailable"},
-    };
+    const char *title = MHD_get_reason_phrase_for((unsigned)status);
+    json_t *problem = json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title, "status", status,
+                                "detail", text_is_utf8(text_of(detail)) ? detail : title);
+    json_object_update(problem, members);
+    auto_free char *text = json_dumps(problem, JSON_COMPACT);
+    struct server_reply reply = {.status = status, .type = "application/problem+json", .body = text_of(text)};
 
-    for (size_t i = 0; i < ARRAY_LEN(titles); i++)
-        if (titles[i].status == status)
-            return titles[i].title;
-    return status >= 500 ? "Failed" : "Refused";
+    if (field)
+        reply.fields[0] = *field;
+    json_decref(problem);
+    json_decref(members);
+    server_reply(request, &reply);
 }
 
 void server_refuse_with(struct server_request *request, int status, const char *detail, const char *name,
                         const char *value)
 {
-    const char *title = title_of(status);
-    json_t *problem = json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title, "status", status,
-                                "detail", text_is_utf8(text_of(detail)) ? detail : title);
-    auto_free char *text = json_dumps(problem, JSON_COMPACT);
-    struct server_reply reply = {
-        .status = status, .type = "application/problem+json", .body = text_of(text), .fields = {{name, value}}};
-
-    json_decref(problem);
-    server_reply(request, &reply);
+    server_refuse_more(request, status, detail, NULL, name ? &(struct server_field){name, value} : NULL);
 }
 
 void server_refuse(struct server_request *request, int status, const char *detail)

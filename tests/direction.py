@@ -29,6 +29,7 @@ LADDER = [
                      ['check', 'check_online', 'check_private'],
                      ['cast'],
                      ['health'],
+                     ['api_page'],
                      ['api_request'],
                      ['auth'],
                      ['api', 'api_private', 'api_know', 'api_consent', 'api_steer', 'api_send'],
@@ -79,7 +80,7 @@ def main():
             with open(os.path.join(folder, file), encoding='utf-8') as source:
                 text = source.read()
             for included in re.findall(r'^#include "([^"]+)"', text, re.M):
-                if included in ('build-config.h', 'notifier.h'):
+                if included in ('build-config.h', 'notifier.h', 'openapi.h'):
                     continue
                 local = os.path.normpath(os.path.join(os.path.dirname(path), included))
                 target = local if os.path.exists(os.path.join(ROOT, local)) else included

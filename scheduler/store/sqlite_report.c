@@ -75,7 +75,7 @@ static const char notices_sql[] =
     " (SELECT max(c.last_handover_at) FROM counter c WHERE c.notice = n.id),"
     " n.released_at, n.gathered_at, n.ended_at"
     " FROM notice n LEFT JOIN event e ON e.site = n.site AND e.id = n.subject"
-    " WHERE ?1 = 0 OR n.id = ?1 ORDER BY n.due_at, n.id";
+    " WHERE (?1 = 0 OR n.id = ?1) AND n.id > ?2 ORDER BY n.id LIMIT ?3";
 
 static json_t *by_channel(struct sqlite *db, int64_t notice, struct error *err)
 {
@@ -131,10 +131,16 @@ static json_t *notice_of(struct sqlite *db, sqlite3_stmt *row, struct error *err
     return NULL;
 }
 
-static json_t *notices(struct sqlite *db, int64_t only, struct error *err)
+static int64_t limit_of(const struct store_report *what)
+{
+    return what->limit > 0 ? what->limit : -1; /* as SQLite says it */
+}
+
+/* By id, which never changes: who reads page by page misses none whose date was moved meanwhile. */
+static json_t *notices(struct sqlite *db, int64_t only, int64_t after, int64_t limit, struct error *err)
 {
     json_t *out = json_array();
-    sqlite3_stmt *row = sqlite_query(db, err, notices_sql, "i", only);
+    sqlite3_stmt *row = sqlite_query(db, err, notices_sql, "iii", only, after, limit);
     int rc = row ? 1 : -1;
 
     while (rc == 1 && (rc = sqlite_step(db, row, err)) == 1)
@@ -296,7 +302,7 @@ static json_t *again(struct sqlite *db, int64_t notice, struct error *err)
 
 static json_t *show(struct sqlite *db, int64_t notice, struct error *err)
 {
-    json_t *list = notices(db, notice, err);
+    json_t *list = notices(db, notice, 0, 1, err);
     json_t *out = json_incref(json_array_get(list, 0));
 
     if (list && !out)
@@ -348,13 +354,14 @@ static json_t *opening_notices(struct sqlite *db, sqlite3_stmt *opening, int64_t
     return out;
 }
 
-static json_t *openings(struct sqlite *db, struct error *err)
+static json_t *openings(struct sqlite *db, const struct store_report *what, struct error *err)
 {
     json_t *out = json_array();
-    sqlite3_stmt *row = sqlite_query(db, err,
-                                     "SELECT o.id, o.site, o.event_id, e.title, o.opens_at, o.state FROM opening o LEFT"
-                                     " JOIN event e ON e.site = o.site AND e.id = o.event_id ORDER BY o.opens_at, o.id",
-                                     "");
+    sqlite3_stmt *row =
+        sqlite_query(db, err,
+                     "SELECT o.id, o.site, o.event_id, e.title, o.opens_at, o.state FROM opening o LEFT"
+                     " JOIN event e ON e.site = o.site AND e.id = o.event_id WHERE o.id > ?1 ORDER BY o.id LIMIT ?2",
+                     "ii", what->after, limit_of(what));
 
     while (row && sqlite_step(db, row, err) == 1) {
         int64_t estimate = -1;
@@ -374,7 +381,7 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
 {
     switch (what->kind) {
     case REPORT_NOTICES:
-        return notices(db, 0, err);
+        return notices(db, 0, what->after, limit_of(what), err);
     case REPORT_SHOW:
         return show(db, what->notice, err);
     case REPORT_PEOPLE:
@@ -382,7 +389,7 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
     case REPORT_WHY:
         return sqlite_report_why(db, what, err);
     case REPORT_OPENINGS:
-        return openings(db, err);
+        return openings(db, what, err);
     case REPORT_SUPPRESSIONS:
         return sqlite_suppressions(db, what->behind, what->limit, err);
     case REPORT_SOURCE_IDS:

@@ -332,8 +332,8 @@ struct store_report {
     unsigned char key[PERSON_KEY_SIZE]; /* why, person */
     const char *address;                /* why: echoed */
     const char *event_id;               /* why, or NULL */
-    int64_t after;                      /* people: seq to go on behind */
-    int64_t limit;                      /* people, suppressions: rows at most; 0: all */
+    int64_t after;                      /* people: seq to go on behind; notices, openings: id */
+    int64_t limit;                      /* people, notices, openings, suppressions: rows at most; 0: all */
     const char *source_ids;             /* source ids: a JSON array of texts */
     const char *behind; /* suppressions: go on behind this row, "AT KEY SCOPE" as the row says them; NULL: the newest */
 };

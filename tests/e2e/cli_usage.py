@@ -152,7 +152,7 @@ def hostile_requests(b):
         (b"POST", b"notices/x/hold", b"", 404), (b"POST", b"notices/0/hold", b"", 404),
         (b"POST", b"notices/1/hold/it", b"", 404), (b"GET", b"notices/1/hold", b"", 405), (b"POST", b"notices", b"", 405),
         (b"DELETE", b"notices/1", b"", 405), (b"GET", b"nothing", b"", 404), (b"GET", b"", b"", 404),
-        (b"GET", b"notices/1/people?limit=0", b"", 400), (b"GET", b"notices/1/people?after=-1", b"", 400),
+        (b"GET", b"notices/1/people?limit=0", b"", 400), (b"GET", b"notices/1/people?cursor=n1", b"", 400),
         (b"GET", b"notices/1/people?state=gone", b"", 400), (b"POST", b"why", b"[" * 5000, 400),
         (b"POST", b"why", b'{"address": "' + b"a" * 70000 + b'"}', 413), (b"POST", b"notices/1/again/", b"", 404),
         (b"POST", b"notices/2/release", b'{"anyway": "yes"}', 400), (b"POST", b"notices/2/release", b"", 409),

@@ -58,9 +58,10 @@ static void callers(void **state)
     assert_non_null(auth);
     auth_set_tokens(auth, tokens, ARRAY_LEN(tokens));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct auth_caller caller = {cases[i].local, "192.0.2.7", cases[i].authorization};
+        struct server_call call = {
+            .local = cases[i].local, .who = "192.0.2.7", .authorization = cases[i].authorization};
         char who[AUTH_WHO_SIZE];
-        if (auth_judge(auth, &caller, cases[i].wanted, who) != cases[i].verdict || strcmp(who, cases[i].who) != 0)
+        if (auth_judge(auth, &call, cases[i].wanted, who) != cases[i].verdict || strcmp(who, cases[i].who) != 0)
             fail_msg("case %zu (%s): not as expected, %s", i, cases[i].authorization, who);
     }
     auth_free(auth);
@@ -71,7 +72,8 @@ static void other_tokens(void **state)
 {
     struct error err = {0};
     struct auth *auth = auth_new(&clock_machine, NULL, &err);
-    struct auth_caller ops = {false, "192.0.2.7", "Bearer " OPS}, eyes = {false, "192.0.2.7", "Bearer " EYES};
+    struct server_call ops = {.who = "192.0.2.7", .authorization = "Bearer " OPS},
+                       eyes = {.who = "192.0.2.7", .authorization = "Bearer " EYES};
     char who[AUTH_WHO_SIZE];
 
     (void)state;
@@ -97,7 +99,7 @@ static void complaints(void **state)
     struct log log = {.out = open_memstream(&lines, &size), .level = LOG_INFO};
     struct error err = {0};
     struct auth *auth = auth_new(&clock, &log, &err);
-    struct auth_caller guesser = {false, "192.0.2.7", "Bearer guess-guess-guess-guess"};
+    struct server_call guesser = {.who = "192.0.2.7", .authorization = "Bearer guess-guess-guess-guess"};
     char who[AUTH_WHO_SIZE];
     unsigned count = 0;
 
