@@ -3,6 +3,7 @@
 #include "launch.h"
 #include "news.h"
 #include "sync.h"
+#include "writeback.h"
 
 #include <string.h>
 
@@ -65,6 +66,7 @@ void api_resume(struct api *api, struct server_request *request, const struct ap
     news_adopted(world, asked->who);
     log_line(world->log, LOG_NOTICE, "event=adopted who=%s", LOG_QUOTED(text_of(asked->who)));
     launches_unhold_copy(world->launches);
+    writeback_look(world->writeback);
     api_answer_done(request, 0, NULL);
 }
 

@@ -5,6 +5,7 @@
 #include "launch.h"
 #include "operators.h"
 #include "sync.h"
+#include "writeback.h"
 
 #include <string.h>
 
@@ -80,6 +81,8 @@ static int make_audiences(struct cast *cast, struct error *err)
         if (!cast->audiences[i])
             return error_at(err, "audience %s", mine->name);
     }
+    world->audiences = cast->audiences;
+    world->audience_count = settings->audience_count;
     return 0;
 }
 
@@ -202,6 +205,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
         return NULL;
     }
     store_first_loads(cast);
+    world->writeback = writeback_new(world);
     for (size_t i = 0; i < world->site_count; i++)
         world->sites[i].sync = sync_new(world, &world->sites[i]);
     /* What is remembered is planned before anybody acts on it: who was told before, what is too late by now. */
@@ -248,6 +252,8 @@ void cast_free(struct cast *cast)
         sync_free(world->sites[i].sync);
         world->sites[i].sync = NULL;
     }
+    writeback_free(world->writeback);
+    world->writeback = NULL;
     estimates_free(world->estimates);
     world->estimates = NULL;
     launches_free(world->launches);
@@ -272,6 +278,8 @@ void cast_free(struct cast *cast)
         if (cast->audiences[i])
             cast->audiences[i]->ops->free(cast->audiences[i]);
     free(cast->audiences);
+    world->audiences = NULL;
+    world->audience_count = 0;
     for (size_t i = 0; i < world->site_count; i++) {
         source_free(world->sites[i].source);
         world->sites[i].source = NULL;

@@ -19,6 +19,7 @@ struct outside;
 struct estimates;
 struct events;
 struct progress;
+struct writeback;
 
 struct world_site {
     char *name; /* ours: outlives a reload */
@@ -57,6 +58,8 @@ struct world {
     size_t rule_count;
     struct channel **channels;
     size_t channel_count;
+    struct audience **audiences; /* all that are configured; borrowed */
+    size_t audience_count;
 
     struct notices notices;
     struct openings openings;
@@ -75,6 +78,7 @@ struct world {
     struct estimates *estimates;
     struct events *events;     /* what happened, for who watches; NULL: nobody keeps it */
     struct progress *progress; /* NULL with it */
+    struct writeback *writeback; /* NULL: nobody is told */
 
     /* Tells the operators; `subject` is one line. May be NULL. */
     void (*tell_operators)(void *ctx, const char *subject, const char *body);

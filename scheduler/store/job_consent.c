@@ -72,6 +72,19 @@ struct store_job *store_writebacks_due(struct store *store, const char *audience
     return store_submit(store, job);
 }
 
+static int run_hurry(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    return sqlite_writebacks_hurry(db, job->in.writebacks.now_ms, err);
+}
+
+void store_writebacks_hurry(struct store *store, int64_t now_ms)
+{
+    struct store_job *job = job_new(LANE_WRITE, run_hurry, NULL, NULL);
+
+    job->in.writebacks.now_ms = now_ms;
+    store_submit(store, job);
+}
+
 static int run_done(struct sqlite *db, struct store_job *job, struct error *err)
 {
     return sqlite_writeback_done(db, job->in.writeback.id, err);

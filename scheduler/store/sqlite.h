@@ -104,6 +104,7 @@ int sqlite_suppress(struct sqlite *db, const struct store_suppression *list, siz
                     struct error *err);
 int sqlite_writebacks_due(struct sqlite *db, const char *audience, int64_t now_ms, int64_t limit, struct arena *arena,
                           struct store_writebacks *out, struct error *err);
+int sqlite_writebacks_hurry(struct sqlite *db, int64_t now_ms, struct error *err);
 int sqlite_writeback_done(struct sqlite *db, int64_t id, struct error *err);
 int sqlite_writeback_again(struct sqlite *db, int64_t id, int64_t next_at_ms, int attempts, struct error *err);
 json_t *sqlite_suppressions(struct sqlite *db, const char *behind, int64_t limit, struct error *err);

@@ -137,6 +137,11 @@ int sqlite_writebacks_due(struct sqlite *db, const char *audience, int64_t now_m
                          now_ms);
 }
 
+int sqlite_writebacks_hurry(struct sqlite *db, int64_t now_ms, struct error *err)
+{
+    return sqlite_run(db, err, "UPDATE writeback SET next_at = ?1 WHERE next_at > ?1", "i", now_ms);
+}
+
 int sqlite_writeback_done(struct sqlite *db, int64_t id, struct error *err)
 {
     return sqlite_run(db, err, "DELETE FROM writeback WHERE id = ?1", "i", id);

@@ -266,6 +266,8 @@ struct store_writebacks {
 typedef void store_writebacks_fn(void *ctx, const struct store_writebacks *result);
 struct store_job *store_writebacks_due(struct store *store, const char *audience, int64_t now_ms, int64_t limit,
                                        store_writebacks_fn *done, void *ctx);
+/* All that wait are due now. */
+void store_writebacks_hurry(struct store *store, int64_t now_ms);
 struct store_job *store_writeback_done(struct store *store, int64_t id, store_done_fn *done, void *ctx);
 struct store_job *store_writeback_again(struct store *store, int64_t id, int64_t next_at_ms, int attempts,
                                         store_done_fn *done, void *ctx);
