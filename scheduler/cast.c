@@ -109,11 +109,7 @@ static int make_channels(struct cast *cast, struct error *err)
             return error_at(err, "notifier %s", mine->channel.name);
         world->channel_count = i + 1;
         dispatch_add_channel(world->dispatch, world->channels[i]);
-        cast->mails[i] = (struct message_mail){.from = mine->channel.from,
-                                               .envelope_from = mine->channel.envelope_from,
-                                               .list_id = mine->channel.list_id,
-                                               .unsubscribe_url = mine->channel.unsubscribe_url,
-                                               .one_click = mine->channel.one_click};
+        cast->mails[i] = settings_mail(settings, mine);
     }
     return 0;
 }

@@ -113,7 +113,7 @@ static void print_audience(const struct audience_settings *audience, FILE *out)
     print_line(&line, out);
 }
 
-static void print_notifier(const struct notifier_settings *notifier, FILE *out)
+static void print_notifier(const struct settings *settings, const struct notifier_settings *notifier, FILE *out)
 {
     const struct channel_settings *channel = &notifier->channel;
     auto_buf struct buf line;
@@ -135,6 +135,8 @@ static void print_notifier(const struct notifier_settings *notifier, FILE *out)
     buf_adds(&line, notifier->local ? ", stays on this machine" : ", reaches other machines");
     if (given(channel->unsubscribe_url))
         buf_addf(&line, ", unsubscribe at %s%s", channel->unsubscribe_url, channel->one_click ? " (one click)" : "");
+    else if (given(settings->http.public_url))
+        buf_addf(&line, ", unsubscribe at %s/u/ (one click)", settings->http.public_url);
     print_line(&line, out);
 }
 
@@ -197,7 +199,7 @@ static int print_notifiers(const struct settings *settings, FILE *out, struct er
 
     for (size_t i = 0; i < settings->notifier_count; i++) {
         struct error why = {0};
-        print_notifier(&settings->notifiers[i], out);
+        print_notifier(settings, &settings->notifiers[i], out);
         if (!ready || open_plugin(&bench, &settings->notifiers[i], &why) == 0)
             continue;
         fprintf(out, "    error: %s\n", why.text);

@@ -33,12 +33,7 @@ static int choose_rule(struct maker *maker, const char *name, struct error *err)
         free(names);
         return -1;
     }
-    const struct channel_settings *notifier = &settings_notifier(settings, rule->notify.at[0])->channel;
-    maker->mail = (struct message_mail){.from = notifier->from,
-                                        .envelope_from = notifier->envelope_from,
-                                        .list_id = notifier->list_id,
-                                        .unsubscribe_url = notifier->unsubscribe_url,
-                                        .one_click = notifier->one_click};
+    maker->mail = settings_mail(settings, settings_notifier(settings, rule->notify.at[0]));
     maker->spec.rule = rule;
     maker->spec.site = rule->sites.count ? settings_site(settings, rule->sites.at[0]) : &settings->sites[0];
     return 0;

@@ -272,16 +272,14 @@ void message_clear(struct message *message)
     buf_clear(&message->raw);
 }
 
-static int make_link(struct message_batch *batch, const struct message_person *person, const char *address,
-                     struct error *err)
+/* The marketing tool's page. */
+static int make_their_link(struct message_batch *batch, const struct message_person *person, const char *address,
+                           struct error *err)
 {
     struct error why = {0};
     json_t *values;
     int rc;
 
-    buf_reset(&batch->url);
-    if (!batch->link)
-        return 0;
     values = values_for_link(person->source_id, address, person->source,
                              batch->link_wants_attributes ? person->attributes : (struct text){0});
     rc = render(batch->link, &values, 1, true, &batch->url, &why);
@@ -293,6 +291,39 @@ static int make_link(struct message_batch *batch, const struct message_person *p
         return 0;
     /* Without a way out of the list nobody is written to. */
     return error_set(err, ERROR_REFUSED, "no unsubscribe link for this person: %s", why.text);
+}
+
+/* Our own: it knows who came by it without asking anybody. The tool finds its people by address too, so an id that is
+ * too long stays out. */
+static int make_our_link(struct message_batch *batch, const struct message_person *person, const char *address,
+                         struct error *err)
+{
+    struct unsubscribe_ticket ticket = {
+        .site = text_of(batch->spec.notice->site),
+        .audience = person->source,
+        .source_id = person->source_id.len <= TICKET_FIELD_MAX ? person->source_id : (struct text){0},
+        .address = text_of(address),
+        .language = person->locale.len <= TICKET_FIELD_MAX ? person->locale : (struct text){0},
+    };
+
+    buf_addf(&batch->url, "%s/u/", batch->spec.mail->public_url);
+    if (crypt_seal(batch->spec.tokens, &ticket, &batch->url) == 0 && !buf_failed(&batch->url))
+        return 0;
+    return error_set(err, ERROR_REFUSED, "no unsubscribe link for this person: a name is too long");
+}
+
+static bool has_our_link(const struct message_mail *mail)
+{
+    return mail->public_url && *mail->public_url && (!mail->unsubscribe_url || !*mail->unsubscribe_url);
+}
+
+static int make_link(struct message_batch *batch, const struct message_person *person, const char *address,
+                     struct error *err)
+{
+    buf_reset(&batch->url);
+    if (batch->link)
+        return make_their_link(batch, person, address, err);
+    return has_our_link(batch->spec.mail) ? make_our_link(batch, person, address, err) : 0;
 }
 
 static int render_parts(struct message_batch *batch, const struct message_person *person, const struct view *view,
@@ -352,7 +383,7 @@ int message_make(struct message_batch *batch, const struct message_person *perso
             .list_id_name = batch->sender_name,
             .list_id = batch->list_id,
             .unsubscribe_url = buf_text(&batch->url),
-            .one_click = spec->mail->one_click,
+            .one_click = spec->mail->one_click || has_our_link(spec->mail),
             .text = buf_text(&batch->text),
             .html = buf_text(&batch->html),
         },

@@ -36,7 +36,8 @@ struct message_mail {            /* of the notifier */
     const char *list_id;         /* "" : made of the from domain */
     const char *unsubscribe_url; /* Mustache: {{source_id}} {{address}} {{audience}} {{attributes.NAME}}, each
                                   * percent-encoded; "" none */
-    bool one_click;
+    bool one_click;              /* it takes the POST of RFC 8058 */
+    const char *public_url; /* where our own page is, when there is no unsubscribe_url; "" none; no '/' at the end */
 };
 
 struct message_batch;       /* one notice about to be sent; values cached per language and zone */

@@ -14,7 +14,7 @@ struct mime_message {
     int64_t date_ms;
     const char *list_id_name, *list_id; /* "Arena openings", "openings.arena.example"; NULL: none */
     struct text unsubscribe_url;        /* https, valid; "" none */
-    bool one_click;                     /* adds List-Unsubscribe-Post */
+    bool one_click;                     /* adds List-Unsubscribe-Post; the URL is https then, or of this machine */
     const char *reply_to;               /* or NULL */
     const char *extra;                  /* whole header lines ending CRLF, ours; or NULL */
     struct text text, html;             /* UTF-8, any line ends; an empty html gives text/plain alone */

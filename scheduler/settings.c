@@ -95,6 +95,16 @@ static const char *from_folder_after(struct settings *settings, const char *valu
     return arena_printf(config_arena(settings->doc), "%s%s", scheme, from_folder(settings, value + len));
 }
 
+/* "https://onsale.example.org/" is the same place: paths are put behind it. */
+static void trim_public_url(struct settings *settings)
+{
+    struct text url = text_of(settings->http.public_url);
+
+    while (url.len > 0 && url.ptr[url.len - 1] == '/')
+        url.len--;
+    settings->http.public_url = arena_copy(config_arena(settings->doc), url);
+}
+
 static void resolve_paths(struct settings *settings, struct config_list templates)
 {
     settings->store = from_folder_after(settings, settings->store, "sqlite:");
@@ -156,6 +166,7 @@ static void read_file(struct settings *settings, const char *const *plugin_folde
         config_read_at(settings->doc, file.rules.places[i], later_rule_options, rule_options, &settings->rules[i]);
     resolve_paths(settings, file.templates);
     settings_check(settings);
+    trim_public_url(settings);
 }
 
 static void print_unreadable(const char *path, FILE *out)
@@ -232,6 +243,18 @@ const struct notifier_settings *settings_notifier(const struct settings *setting
         if (strcmp(settings->notifiers[i].channel.name, name) == 0)
             return &settings->notifiers[i];
     return NULL;
+}
+
+struct message_mail settings_mail(const struct settings *settings, const struct notifier_settings *notifier)
+{
+    const struct channel_settings *channel = &notifier->channel;
+
+    return (struct message_mail){.from = channel->from,
+                                 .envelope_from = channel->envelope_from,
+                                 .list_id = channel->list_id,
+                                 .unsubscribe_url = channel->unsubscribe_url,
+                                 .one_click = channel->one_click,
+                                 .public_url = settings->http.public_url};
 }
 
 bool settings_rule_has_site(const struct rule *rule, const char *site)

@@ -17,7 +17,7 @@ struct http_token {
 };
 struct http_settings {
     struct config_list listen; /* "unix:/run/onsale/onsale.sock" */
-    const char *public_url;    /* "" none */
+    const char *public_url;    /* "" none; no '/' at its end */
     struct http_token *tokens;
     size_t token_count;
 };
@@ -64,6 +64,8 @@ const struct rule *settings_rule(const struct settings *settings, const char *na
 const struct site_settings *settings_site(const struct settings *settings, const char *name);
 const struct audience_settings *settings_audience(const struct settings *settings, const char *name);
 const struct notifier_settings *settings_notifier(const struct settings *settings, const char *name);
+/* What its messages say of who writes and how to leave. */
+struct message_mail settings_mail(const struct settings *settings, const struct notifier_settings *notifier);
 /* A rule without `sites` is about the only one there is. */
 bool settings_rule_has_site(const struct rule *rule, const char *site);
 

@@ -10,6 +10,7 @@ enum {
     NAME_MAX_LEN = 64,
     RULE_AUDIENCES_MAX = 31, /* the ledger notes where a person came from in that many bits */
     SOCKET_PATH_MAX = 107,   /* sun_path of unix(7) */
+    PUBLIC_URL_MAX = 200,    /* a link with a token stays within a line of a mail */
     TOKEN_LEN_MIN = 20,
     TOKEN_LEN_MAX = 1000, /* a header is to hold it */
 };
@@ -291,6 +292,26 @@ static void check_from(struct settings *settings, const struct channel_settings 
                   channel->envelope_from);
 }
 
+/* Nobody is written to who could not leave: by our own page, or by the tool's. */
+static void check_way_out(struct settings *settings, const struct channel_settings *channel)
+{
+    struct config_place http = config_place_of(settings->doc, settings->place, "http");
+
+    if (given(channel->unsubscribe_url))
+        return;
+    if (!given(settings->http.public_url))
+        config_problem(
+            settings->doc, channel->place,
+            "no way to unsubscribe, but notifier %s reaches other machines: say http.public_url for pages of "
+            "our own, or unsubscribe_url for the marketing tool's",
+            channel->name);
+    else if (!text_starts(text_of(settings->http.public_url), "https://"))
+        config_problem(
+            settings->doc, config_place_of(settings->doc, http, "public_url"),
+            "public_url: expected a URL that begins with https://, as mails of notifier %s carry links to it",
+            channel->name);
+}
+
 static void check_notifier(struct settings *settings, const struct notifier_settings *notifier)
 {
     const struct channel_settings *channel = &notifier->channel;
@@ -300,16 +321,12 @@ static void check_notifier(struct settings *settings, const struct notifier_sett
     if (given(channel->unsubscribe_url) && !text_starts(text_of(channel->unsubscribe_url), "https://") &&
         !(notifier->local && text_starts(text_of(channel->unsubscribe_url), "http://")))
         config_problem(settings->doc, url, "unsubscribe_url: expected a URL that begins with https://");
-    if (channel->one_click && !given(channel->unsubscribe_url))
+    if (channel->one_click && !given(channel->unsubscribe_url) && !given(settings->http.public_url))
         config_problem(settings->doc, config_place_of(settings->doc, channel->place, "one_click"),
                        "one_click: needs an unsubscribe_url that takes a POST");
     if (notifier->local || !given(channel->name))
         return;
-    if (!given(channel->unsubscribe_url))
-        config_problem(
-            settings->doc, channel->place,
-            "missing key \"unsubscribe_url\" (the marketing tool's page: notifier %s reaches other machines)",
-            channel->name);
+    check_way_out(settings, channel);
     if (!given(settings->sender.postal_address))
         config_problem(settings->doc, channel->place,
                        "sender.postal_address is missing: notifier %s reaches other machines, and each mail must say "
@@ -418,6 +435,27 @@ static void check_token(struct settings *settings, size_t index)
                            settings->http.tokens[i].place.line);
 }
 
+/* Paths are put behind it, and the whole stands in a mail's header. */
+static void check_public_url(struct settings *settings, struct config_place http)
+{
+    struct config_place place = config_place_of(settings->doc, http, "public_url");
+    const char *url = settings->http.public_url;
+
+    if (!given(url))
+        return;
+    if (strpbrk(url, "?#"))
+        config_problem(settings->doc, place, "public_url: expected a URL without \"?\" and \"#\"");
+    if (strlen(url) > PUBLIC_URL_MAX)
+        config_problem(settings->doc, place, "public_url: expected at most %d bytes", PUBLIC_URL_MAX);
+    for (const char *c = url; *c; c++)
+        if ((unsigned char)*c > 0x7E || *c == '\\') {
+            config_problem(settings->doc, place,
+                           "public_url: expected letters of ASCII only (a name such as \"b\xc3\xbc"
+                           "hne.example\" is written xn--bhne-0ra.example)");
+            break;
+        }
+}
+
 static void check_top(struct settings *settings, const struct names *notifiers)
 {
     struct config_doc *doc = settings->doc;
@@ -429,6 +467,7 @@ static void check_top(struct settings *settings, const struct names *notifiers)
     check_address(settings, config_place_of(doc, sender, "contact"), "contact", settings->sender.contact);
     check_addresses(settings, "operators", &settings->operators);
     check_url(settings, http, "public_url", settings->http.public_url);
+    check_public_url(settings, http);
     check_listen(settings);
     if (config_has(doc, top, "sites") && !settings->site_count)
         config_problem(doc, config_place_of(doc, top, "sites"), "sites: expected at least one site");

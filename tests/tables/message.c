@@ -241,6 +241,89 @@ static void a_message_is_whole(void **state)
     desk_close(&desk);
 }
 
+static void pick_link(const struct message *message, char *out, size_t size)
+{
+    const char *link = strstr(message->raw.ptr, "\r\nList-Unsubscribe:");
+
+    assert_non_null(link);
+    link = strchr(link, '<') + 1; /* in the next line, where it is long */
+    snprintf(out, size, "%.*s", (int)strcspn(link, ">"), link);
+}
+
+static void our_own_page(void **state)
+{
+    static const struct {
+        struct text source, source_id, locale;
+        bool test;
+        const char *audience, *id, *language; /* in the ticket */
+    } cases[] = {
+        {{"fans", 4}, {"4711", 4}, {"de-AT", 5}, false, "fans", "4711", "de-AT"},
+        {{"seed", 4}, {"", 0}, {"", 0}, false, "seed", "", ""},
+        {{"test", 4}, {"", 0}, {"", 0}, true, "test", "", ""},
+    };
+    static const char base[] = "https://onsale.arena.example/u/";
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct desk desk;
+        struct message message;
+        auto_buf struct buf decoded;
+        struct message_person person = person_of("", "", "");
+        struct unsubscribe_ticket ticket;
+        struct arena arena = {0};
+        char link[400], inside[500];
+        message_init(&message);
+        desk_open(&desk, "on-sale", MOMENT_SALE_START);
+        desk.mail.unsubscribe_url = "";
+        desk.mail.one_click = false;
+        desk.mail.public_url = "https://onsale.arena.example";
+        desk.spec.test = cases[i].test;
+        person.source = cases[i].source;
+        person.source_id = cases[i].source_id;
+        person.locale = cases[i].locale;
+        make(&desk, &person, &message, &decoded);
+        assert_non_null(strstr(message.raw.ptr, "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
+        pick_link(&message, link, sizeof link);
+        snprintf(inside, sizeof inside, "href=\"%s\"", link);
+        assert_non_null(strstr(decoded.ptr, inside));
+        assert_memory_equal(link, base, strlen(base));
+        assert_int_equal(crypt_unseal(desk.tokens, text_of(link + strlen(base)), &arena, &ticket), 0);
+        assert_true(text_is(ticket.site, "arena") && text_is(ticket.address, "ana@fans.example"));
+        assert_true(text_is(ticket.audience, cases[i].audience) && text_is(ticket.source_id, cases[i].id));
+        assert_true(text_is(ticket.language, cases[i].language));
+        arena_clear(&arena);
+        message_clear(&message);
+        desk_close(&desk);
+    }
+}
+
+/* An id that no ticket holds: the tool finds them by their address. */
+static void an_endless_id_stays_out(void **state)
+{
+    struct desk desk;
+    struct message message;
+    auto_buf struct buf decoded;
+    struct message_person person = person_of("", "en", "");
+    struct unsubscribe_ticket ticket;
+    struct arena arena = {0};
+    char id[TICKET_FIELD_MAX + 1], link[400];
+
+    (void)state;
+    message_init(&message);
+    desk_open(&desk, "on-sale", MOMENT_SALE_START);
+    desk.mail.unsubscribe_url = "";
+    desk.mail.public_url = "https://a.example";
+    memset(id, 'x', sizeof id);
+    person.source_id = (struct text){id, sizeof id};
+    make(&desk, &person, &message, &decoded);
+    pick_link(&message, link, sizeof link);
+    assert_int_equal(crypt_unseal(desk.tokens, text_of(link + strlen("https://a.example/u/")), &arena, &ticket), 0);
+    assert_int_equal(ticket.source_id.len, 0);
+    arena_clear(&arena);
+    message_clear(&message);
+    desk_close(&desk);
+}
+
 static void without_verp_and_list(void **state)
 {
     struct desk desk;
@@ -547,6 +630,8 @@ int main(void)
         cmocka_unit_test(everybody_reads_their_own_language_and_time),
         cmocka_unit_test(the_site_speaks_when_a_person_does_not),
         cmocka_unit_test(a_message_is_whole),
+        cmocka_unit_test(our_own_page),
+        cmocka_unit_test(an_endless_id_stays_out),
         cmocka_unit_test(without_verp_and_list),
         cmocka_unit_test(names_that_are_none),
         cmocka_unit_test(attributes_are_judged_like_names),

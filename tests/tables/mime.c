@@ -229,6 +229,8 @@ static void impossible_values(void **state)
         {"url", {.unsubscribe_url = {"https://a.example/\xC3\xA9", 20}}},
         {"url", {.unsubscribe_url = {"javascript:alert(1)", 19}}},
         {"url", {.unsubscribe_url = {"http://a.example/", 17}}}, /* with one_click */
+        {"url", {.unsubscribe_url = {"http://127.0.0.1.a.example/", 27}}},
+        {"url", {.unsubscribe_url = {"http://localhost@a.example/", 27}}},
         {"date", {.date_ms = -1}},
         {"date", {.date_ms = INT64_MAX}},
     };

@@ -40,6 +40,10 @@ static const char base[] = "store: sqlite:state.db\n"                     /* 1 *
 
 #define TOKEN "aHVudGVyMmh1bnRlcjI="
 
+#define NO_WAY_OUT(notifier)                                                                                           \
+    "no way to unsubscribe, but notifier " notifier                                                                    \
+    " reaches other machines: say http.public_url for pages of our own, or unsubscribe_url for the marketing tool's"
+
 static const struct bad {
     const char *find, *replace; /* in the base */
     const char *says;           /* every problem, a line each */
@@ -164,14 +168,21 @@ static const struct bad {
     {"  from: ", "  one_click: true\n  from: ", "25:14: one_click: needs an unsubscribe_url that takes a POST"},
     {"  from: ", "  unsubscribe_url: ftp://x\n  from: ",
      "25:20: unsubscribe_url: expected a URL that begins with https://"},
+    {"127.0.0.1:2525", "mail.arena.example:587", "22:3: " NO_WAY_OUT("mail")},
+    {"http: {", "http: {public_url: \"https://a.example/?x\", ",
+     "4:20: public_url: expected a URL without \"?\" and \"#\""},
     {"127.0.0.1:2525", "mail.arena.example:587",
-     "22:3: missing key \"unsubscribe_url\" (the marketing tool's page: notifier mail reaches other machines)"},
+     "4:20: public_url: expected a URL that begins with https://, as mails of notifier mail carry links to it",
+     "http: {", "http: {public_url: \"http://a.example\", "},
+    {"http: {", "http: {public_url: \"https://b\xC3\xBChne.example\", ",
+     "4:20: public_url: expected letters of ASCII only (a name such as \"b\xC3\xBChne.example\" is written "
+     "xn--bhne-0ra.example)"},
     {"127.0.0.1:2525", "mail.arena.example\n  unsubscribe_url: https://a.example/",
      "22:3: sender.postal_address is missing: notifier mail reaches other machines, and each mail must say where the "
      "sender lives",
      ", postal_address: \"S 1\"", ""},
     {"rules:\n", "- {name: away, plugin: smtp, url: \"smtps://mx.example\", from: a@b.example}\nrules:\n",
-     "26:3: missing key \"unsubscribe_url\" (the marketing tool's page: notifier away reaches other machines)"},
+     "26:3: " NO_WAY_OUT("away")},
 
     /* rules */
     {"  when: sale_start\n", "",
