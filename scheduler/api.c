@@ -138,6 +138,7 @@ static api_operation_fn *const operations[API_OPERATIONS] = {
     [API_SEND_TEST] = api_send_test,
     [API_PREVIEW] = api_preview,
     [API_SYNC] = api_sync,
+    [API_EVENTS] = api_events,
 };
 
 static bool is_json(const char *type)
@@ -277,5 +278,6 @@ void api_close(struct api *api)
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what is freed has left the list */
         api_call_end(api->calls); /* its request is answered by server_close() */
     }
+    api_events_end(api);
     free(api);
 }

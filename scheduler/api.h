@@ -6,6 +6,8 @@
  *   POST pause {target}  resume {target, this_is_the_one}  suppress {address, audience, reason}  unsuppress  sync
  *   POST send-test {rule, to}  preview {rule, notice, subscriber, language}
  *
+ *   GET  events?types=notice,progress&notice=ID   server-sent events (news.h), behind Last-Event-ID
+ *
  * A target is "" (everything), "notice:ID" or "notifier:NAME". Refusals are problem details (RFC 9457): 400 what was
  * asked is no request, 404 there is no such thing, 409 it cannot be done as things stand. */
 #ifndef ONSALE_API_H

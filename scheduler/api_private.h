@@ -27,6 +27,9 @@ struct api {
     struct world *world;
     struct auth *auth;
     struct call *calls;
+    struct watcher *watchers; /* of events */
+    size_t watcher_count;
+    struct alarm heartbeat, again; /* theirs */
 };
 
 /* --- api.c: answers --- */
@@ -49,6 +52,9 @@ api_operation_fn api_status, api_openings, api_notices, api_show, api_people, ap
 api_operation_fn api_suppress, api_unsuppress;
 /* --- api_steer.c --- */
 api_operation_fn api_hold, api_release, api_cancel, api_again, api_retry, api_pause, api_resume, api_sync;
+/* --- api_events.c --- */
+api_operation_fn api_events;
+void api_events_end(struct api *api); /* every stream ends with what it has */
 /* --- api_send.c: messages outside the ledger --- */
 api_operation_fn api_send_test, api_preview;
 

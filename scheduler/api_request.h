@@ -30,6 +30,7 @@ enum api_operation {
     API_SEND_TEST,
     API_PREVIEW,
     API_SYNC,
+    API_EVENTS,
     API_OPERATIONS
 };
 

@@ -70,6 +70,11 @@ struct server_stream *server_stream_open(struct server_request *request, const c
                                          void *ctx);
 /* false: the client was too slow and is dropped; `closed` will be called, write no more. */
 bool server_stream_write(struct server_stream *stream, struct text bytes);
+/* Bytes that were written and not yet taken: who writes no more than it knows to fit is never too much for a slow
+ * client. */
+size_t server_stream_waiting(const struct server_stream *stream);
+/* Ends it now, without what waits; `closed` will be called. */
+void server_stream_drop(struct server_stream *stream);
 /* What was written is still sent; the stream is the server's alone from here on. */
 void server_stream_end(struct server_stream *stream);
 

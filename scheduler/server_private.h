@@ -107,7 +107,6 @@ void server_respond(struct server_request *request, int status, struct MHD_Respo
 /* --- server_stream.c --- */
 /* The request has ended, or must end now. */
 void server_stream_forget(struct server_stream *stream);
-void server_stream_drop(struct server_stream *stream);
 
 /* --- server_listen.c --- */
 /* Opens what `at` names: one listener with its socket, or two for localhost. Returned ones are the caller's. */

@@ -70,9 +70,11 @@ struct server_stream *server_stream_open(struct server_request *request, const c
 /* The response notices at its next reading. */
 void server_stream_drop(struct server_stream *stream)
 {
-    int fd = server_request_fd(stream->request);
+    int fd = stream->request ? server_request_fd(stream->request) : -1;
 
     stream->dropped = true;
+    if (!stream->request)
+        return;
     if (fd >= 0)
         shutdown(fd, SHUT_RDWR); /* it may be waiting for room that never comes */
     server_request_resume(stream->request);
@@ -102,6 +104,11 @@ bool server_stream_write(struct server_stream *stream, struct text bytes)
     }
     server_request_resume(stream->request);
     return true;
+}
+
+size_t server_stream_waiting(const struct server_stream *stream)
+{
+    return stream->waiting.len - stream->taken;
 }
 
 void server_stream_end(struct server_stream *stream)

@@ -33,7 +33,7 @@ LADDER = [
                      ['api_page'],
                      ['api_request'],
                      ['auth'],
-                     ['api', 'api_private', 'api_know', 'api_consent', 'api_steer', 'api_send'],
+                     ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_send'],
                      ['doors'],
                      ['daemon'],
                      ['client'],
