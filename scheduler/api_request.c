@@ -25,7 +25,7 @@ const struct api_route api_routes[API_OPERATIONS] = {
     [API_SEND_TEST] = {"POST", "send-test", "rule:s to:s"},
     [API_PREVIEW] = {"POST", "preview", "rule:s notice:i subscriber:s language:s", "", true},
     [API_SYNC] = {"POST", "sync", ""},
-    [API_EVENTS] = {"GET", "events", ""},
+    [API_EVENTS] = {"GET", "events", "", "types notice last_event_id", true},
 };
 
 /* --- The path -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ enum {
     UNIX_CONNECTIONS = 128,
     ASK_MS = 10 * 1000,
     TIMEOUT_S = 60, /* without a byte */
+    LAST_TURNS = 8, /* for what is written at the end: to take it, to send it, to see that it is over */
     HEADER_MAX = 32 * 1024,
     RECEIVED_MAX = 1024 * 1024, /* of a body in chunks: read until here to be able to say that it is too large */
 };
@@ -326,15 +327,16 @@ void server_close(struct server *server)
     for (size_t i = 0; i < server->listener_count; i++)
         stop_listening(server->listeners[i]);
     for (struct server_request *request = server->requests; request; request = request->next) {
-        if (request->stream)
+        if (request->stream && !server_stream_ended(request->stream))
             server_stream_drop(request->stream);
-        else if (request->suspended)
+        else if (request->suspended && !request->stream)
             server_refuse(request, 503, "the daemon is stopping");
     }
     for (size_t i = 0; i < server->listener_count; i++) {
         struct listener *listener = server->listeners[i];
         if (listener->daemon) {
-            MHD_run(listener->daemon);
+            for (int turn = 0; turn < LAST_TURNS; turn++)
+                MHD_run(listener->daemon);
             MHD_stop_daemon(listener->daemon);
             listener->daemon = NULL;
         }

@@ -107,6 +107,8 @@ void server_respond(struct server_request *request, int status, struct MHD_Respo
 /* --- server_stream.c --- */
 /* The request has ended, or must end now. */
 void server_stream_forget(struct server_stream *stream);
+/* Nothing is written to it any more; what was is on its way. */
+bool server_stream_ended(const struct server_stream *stream);
 
 /* --- server_listen.c --- */
 /* Opens what `at` names: one listener with its socket, or two for localhost. Returned ones are the caller's. */

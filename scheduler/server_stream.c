@@ -59,7 +59,7 @@ struct server_stream *server_stream_open(struct server_request *request, const c
     *stream = (struct server_stream){.request = request, .closed = closed, .ctx = ctx};
     buf_init(&stream->waiting, SERVER_STREAM_MAX);
     struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, on_read, stream, on_freed);
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4 * 1024, on_read, stream, on_freed);
     assert(response); /* memory does not run out here: must_calloc() */
     request->stream = stream;
     request->takes_long = true;
@@ -104,6 +104,11 @@ bool server_stream_write(struct server_stream *stream, struct text bytes)
     }
     server_request_resume(stream->request);
     return true;
+}
+
+bool server_stream_ended(const struct server_stream *stream)
+{
+    return stream->ended;
 }
 
 size_t server_stream_waiting(const struct server_stream *stream)
