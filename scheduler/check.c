@@ -1,4 +1,5 @@
 #include "check_private.h"
+#include "origin.h"
 
 #include <string.h>
 
@@ -35,6 +36,37 @@ static void print_line(const struct buf *line, FILE *out)
 /* --- What there is --------------------------------------------------------------------------------------------------
  */
 
+static bool is_network(const char *at)
+{
+    return !text_starts(text_of(at), "unix:");
+}
+
+static bool is_open_to_all(const char *at)
+{
+    struct origin origin;
+
+    return is_network(at) && origin_read(text_of(at), &origin) == 0 &&
+           !origin_within(&origin, origin_loopback, ARRAY_LEN(origin_loopback));
+}
+
+static void print_doors(const struct http_settings *http, FILE *out)
+{
+    bool network = false;
+
+    for (size_t i = 0; i < http->listen.count; i++) {
+        network = network || is_network(http->listen.at[i]);
+        if (is_open_to_all(http->listen.at[i]))
+            fprintf(
+                out,
+                "  warning: %s speaks plain HTTP to whoever reaches it: listen on loopback, behind a proxy with TLS\n",
+                http->listen.at[i]);
+    }
+    if (given(http->public_url) && !network)
+        fputs("  warning: public_url is set, but there are unix sockets only: the proxy must be in our group, or let "
+              "http.listen have 127.0.0.1:8470\n",
+              out);
+}
+
 static void print_top(const struct settings *settings, FILE *out)
 {
     auto_buf struct buf line;
@@ -56,6 +88,7 @@ static void print_top(const struct settings *settings, FILE *out)
     buf_adds(&line, "\n  listens on ");
     add_list(&line, &settings->http.listen, ", ");
     fprintf(out, "%.*s\n", TEXT_ARGS(buf_text(&line)));
+    print_doors(&settings->http, out);
 }
 
 static void print_site(const struct site_settings *site, FILE *out)

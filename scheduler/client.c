@@ -30,6 +30,8 @@ int client_open(struct client *client, const char *config_path, struct error *er
     for (size_t i = 0; i < client->settings->http.listen.count && !client->socket; i++)
         if (text_starts(text_of(client->settings->http.listen.at[i]), "unix:"))
             client->socket = client->settings->http.listen.at[i] + strlen("unix:");
+        else if (strcmp(client->settings->http.listen.at[i], "systemd") == 0)
+            client->socket = "/run/onsale/onsale.sock"; /* where onsale.socket listens */
     return 0;
 }
 

@@ -36,6 +36,7 @@ struct daemon {
     struct cast_parts parts;
     struct cast *cast;
     struct doors *doors;
+    size_t handed;         /* sockets of the service manager */
     struct settings *next; /* a reload's settings, waiting for the old cast to be quiet */
     int64_t quiet_by_ms;   /* by the monotonic clock */
     bool leaving;
@@ -344,7 +345,7 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     if (world->copy)
         news_copy(world);
     daemon->parts.loop = &daemon->loop;
-    if (!(daemon->doors = doors_open(&daemon->loop, &(*settings)->http, world, err)))
+    if (!(daemon->doors = doors_open(&daemon->loop, &(*settings)->http, daemon->handed, world, err)))
         return -1;
     daemon->cast = cast_new(*settings, world, &daemon->parts, err);
     *settings = NULL; /* the cast's, or freed by its failure */
@@ -386,7 +387,7 @@ static void teardown(struct daemon *daemon)
 
 int daemon_run(const struct daemon_options *options)
 {
-    struct daemon daemon = {.options = options};
+    struct daemon daemon = {.options = options, .handed = notify_take_sockets()};
     struct error err = {0};
     auto_free const char **folders = settings_plugin_folders();
 

@@ -2,11 +2,16 @@
 
 #include "api.h"
 #include "health.h"
+#include "notify.h"
+
+#include <string.h>
 
 struct doors {
     struct world *world;
     struct auth *auth;
     struct server *server;
+    struct origin_net *proxies;
+    size_t proxy_count;
     struct api *api;
 };
 
@@ -51,13 +56,49 @@ static void on_request(void *ctx, struct server_request *request, const struct s
 
 /* --- Beginning and end -------------------------------------------------------------------------------------------- */
 
-struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, struct world *world, struct error *err)
+/* Checked by settings_check(). */
+static void read_proxies(struct doors *doors, const struct config_list *list)
+{
+    doors->proxies = must_calloc(list->count * ARRAY_LEN(origin_loopback) + 1, sizeof *doors->proxies);
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->at[i], "loopback") != 0)
+            origin_net_read(text_of(list->at[i]), &doors->proxies[doors->proxy_count++], NULL);
+        else
+            for (size_t k = 0; k < ARRAY_LEN(origin_loopback); k++)
+                doors->proxies[doors->proxy_count++] = origin_loopback[k];
+    }
+}
+
+static bool wants_handed(const struct config_list *listen)
+{
+    for (size_t i = 0; i < listen->count; i++)
+        if (strcmp(listen->at[i], "systemd") == 0)
+            return true;
+    return false;
+}
+
+/* What was handed over and nobody wants would take connections that nobody answers. */
+static void refuse_handed(size_t handed, struct log *log)
+{
+    for (size_t i = 0; i < handed; i++)
+        close(NOTIFY_FIRST_SOCKET + (int)i);
+    if (handed > 0)
+        log_line(log, LOG_WARNING, "event=sockets_closed what=\"handed over, but http.listen does not say systemd\"");
+}
+
+struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size_t handed, struct world *world,
+                         struct error *err)
 {
     struct doors *doors = must_calloc(1, sizeof *doors);
     struct server_spec spec = {
         .loop = loop,
         .listen = http->listen.at,
         .listen_count = http->listen.count,
+        .handed_first = NOTIFY_FIRST_SOCKET,
+        .handed_count = handed,
+        .connections = (size_t)http->connections,
+        .rate = http->rate.count > 0 ? http->rate.at[0] : (struct config_rate){0},
+        .seed = crypt_random_u64(),
         .log = world->log,
         .handler = on_request,
         .ctx = doors,
@@ -67,6 +108,11 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, stru
     doors->auth = auth_new(world->clock, world->log, err);
     if (doors->auth) {
         doors_reload(doors, http);
+        read_proxies(doors, &http->proxies);
+        spec.proxies = doors->proxies;
+        spec.proxy_count = doors->proxy_count;
+        if (!wants_handed(&http->listen))
+            refuse_handed(handed, world->log);
         doors->api = api_new(world, doors->auth);
         doors->server = server_new(&spec, err);
     }
@@ -89,5 +135,6 @@ void doors_close(struct doors *doors)
     api_close(doors->api);
     server_close(doors->server);
     auth_free(doors->auth);
+    free(doors->proxies);
     free(doors);
 }

@@ -7,7 +7,9 @@
 
 struct doors;
 
-struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, struct world *world, struct error *err);
+/* `handed`: how many sockets the service manager handed over (notify.h). */
+struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size_t handed, struct world *world,
+                         struct error *err);
 /* After a reload: tokens are as configured now; what is listened on stays. */
 void doors_reload(struct doors *doors, const struct http_settings *http);
 void doors_close(struct doors *doors); /* NULL is fine */

@@ -2,6 +2,7 @@
 
 #include "text.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -34,4 +35,20 @@ int64_t notify_watchdog_ms(void)
     int64_t out = 0;
 
     return usec && parse_i64(text_of(usec), 1, INT64_MAX, &out, NULL) == 0 ? out / 2000 : 0;
+}
+
+size_t notify_take_sockets(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    int64_t whose = 0, count = 0;
+
+    if (!pid || !fds || parse_i64(text_of(pid), 1, INT64_MAX, &whose, NULL) < 0 || whose != getpid() ||
+        parse_i64(text_of(fds), 0, 1024, &count, NULL) < 0)
+        count = 0; /* meant for another process */
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    for (int fd = NOTIFY_FIRST_SOCKET; fd < NOTIFY_FIRST_SOCKET + (int)count; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return (size_t)count;
 }

@@ -71,6 +71,11 @@ struct origin origin_group(const struct origin *origin)
 
 /* --- Networks ----------------------------------------------------------------------------------------------------- */
 
+const struct origin_net origin_loopback[2] = {
+    {{{[10] = 0xFF, [11] = 0xFF, [12] = 127}}, 104},
+    {{{[15] = 1}}, 128},
+};
+
 static bool same_bits(const struct origin *a, const struct origin *b, unsigned bits)
 {
     unsigned whole = bits / 8, rest = bits % 8;

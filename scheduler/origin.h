@@ -23,6 +23,7 @@ struct origin origin_group(const struct origin *origin);
 
 /* "192.0.2.0/24", "2001:db8::/32", or one address. */
 int origin_net_read(struct text t, struct origin_net *out, struct error *err);
+extern const struct origin_net origin_loopback[2]; /* 127.0.0.0/8 and ::1 */
 bool origin_within(const struct origin *origin, const struct origin_net *nets, size_t count);
 
 /* Who spoke to the outermost of our own proxies. `peer` is who spoke to us, itself a proxy; `forwarded` the values of

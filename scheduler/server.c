@@ -245,16 +245,39 @@ static int start(struct server *server, struct listener *listener, struct error 
     return 0;
 }
 
+static void add_listeners(struct server *server, struct listener *const *listeners, size_t count)
+{
+    server->listeners =
+        must_realloc(server->listeners, (server->listener_count + count + 1) * sizeof(struct listener *));
+    for (size_t i = 0; i < count; i++)
+        server->listeners[server->listener_count++] = listeners[i];
+}
+
+static int take_handed(struct server *server, const struct server_spec *spec, struct error *err)
+{
+    int rc = 0;
+
+    if (spec->handed_count == 0)
+        return error_set(err, ERROR_CONFIG,
+                         "http.listen: systemd: no socket was handed over; is onsale.socket started?");
+    for (size_t i = 0; i < spec->handed_count; i++) {
+        struct listener *listener;
+        if (server_listen_handed(spec->handed_first + (int)i, &listener, err) < 0)
+            rc = -1;
+        add_listeners(server, &listener, 1);
+    }
+    return rc;
+}
+
 static int listen_all(struct server *server, const struct server_spec *spec, struct error *err)
 {
     for (size_t i = 0; i < spec->listen_count; i++) {
-        struct listener *opened[2] = {0};
-        size_t count;
-        int rc = server_listen(spec->listen[i], opened, ARRAY_LEN(opened), &count, err);
-        server->listeners =
-            must_realloc(server->listeners, (server->listener_count + count) * sizeof(struct listener *));
-        for (size_t k = 0; k < count; k++)
-            server->listeners[server->listener_count++] = opened[k];
+        struct listener *opened[2];
+        size_t count = 0;
+        bool handed = strcmp(spec->listen[i], "systemd") == 0;
+        int rc = handed ? take_handed(server, spec, err)
+                        : server_listen(spec->listen[i], opened, ARRAY_LEN(opened), &count, err);
+        add_listeners(server, opened, count);
         if (rc < 0)
             return -1;
     }

@@ -82,10 +82,13 @@ void server_stream_end(struct server_stream *stream);
 
 struct server_spec {
     uv_loop_t *loop;
-    /* "unix:/run/onsale/onsale.sock", "127.0.0.1:8470", "[::1]:8470", "localhost:8470". A dead socket file in the way
-     * is replaced, a living one is an error. */
+    /* "unix:/run/onsale/onsale.sock", "127.0.0.1:8470", "[::1]:8470", "localhost:8470", "systemd". A dead socket file
+     * in the way is replaced, a living one is an error. */
     const char *const *listen;
     size_t listen_count;
+    /* What "systemd" means: this many descriptors from handed_first on, which the server takes. */
+    int handed_first;
+    size_t handed_count;
     size_t connections;               /* over TCP at once, 0: 512; one address may have an eighth of them */
     struct config_rate rate;          /* requests of one address; all zeros: no limit. Local callers have none */
     int64_t ask_ms;                   /* how long a client may take for its request; 0: 10 s */

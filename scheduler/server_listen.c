@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -160,4 +161,33 @@ int server_listen(const char *at, struct listener **out, size_t max, size_t *cou
     *out = listener_new();
     *count = 1;
     return listen_tcp(&address, size, at, *out, err);
+}
+
+/* --- Handed over by the service manager --------------------------------------------------------------------------- */
+
+static int option_of(int fd, int option)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+
+    return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
+}
+
+int server_listen_handed(int fd, struct listener **out, struct error *err)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+
+    *out = listener_new();
+    (*out)->fd = fd;
+    if (option_of(fd, SO_TYPE) != SOCK_STREAM || option_of(fd, SO_ACCEPTCONN) != 1 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
+        (address.ss_family != AF_UNIX && address.ss_family != AF_INET && address.ss_family != AF_INET6))
+        return error_set(err, ERROR_CONFIG,
+                         "http.listen: systemd: descriptor %d is no listening stream socket: the socket unit needs "
+                         "ListenStream= and Accept=no",
+                         fd);
+    (*out)->is_unix = address.ss_family == AF_UNIX;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return 0;
 }

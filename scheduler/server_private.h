@@ -113,6 +113,8 @@ bool server_stream_ended(const struct server_stream *stream);
 /* --- server_listen.c --- */
 /* Opens what `at` names: one listener with its socket, or two for localhost. Returned ones are the caller's. */
 int server_listen(const char *at, struct listener **out, size_t max, size_t *count, struct error *err);
+/* One that was handed over, and must listen already. */
+int server_listen_handed(int fd, struct listener **out, struct error *err);
 void listener_close(struct listener *listener); /* its socket and its file; twice is fine */
 
 #endif

@@ -26,6 +26,11 @@ static const struct config_option token_options[] = {
 static const struct config_option http_options[] = {
     {"listen", CONFIG_LIST, offsetof(struct file, settings.http.listen), .fallback = "unix:/run/onsale/onsale.sock"},
     {"public_url", CONFIG_TEXT, offsetof(struct file, settings.http.public_url), .fallback = ""},
+    {"connections", CONFIG_INT, offsetof(struct file, settings.http.connections), .fallback = "512", .min = 16,
+     .max = 60000},
+    {"rate", CONFIG_RATES, offsetof(struct file, settings.http.rate), .fallback = "50/s",
+     .expects = "a rate such as 50/s or 600/min"},
+    {"proxies", CONFIG_LIST, offsetof(struct file, settings.http.proxies), .fallback = "loopback"},
     {"tokens", CONFIG_ITEMS, offsetof(struct file, tokens), .inside = token_options,
      .item_size = sizeof(struct http_token)},
     {0},

@@ -16,8 +16,11 @@ struct http_token {
     int scope; /* enum token_scope */
 };
 struct http_settings {
-    struct config_list listen; /* "unix:/run/onsale/onsale.sock" */
-    const char *public_url;    /* "" none; no '/' at its end */
+    struct config_list listen;  /* "unix:/run/onsale/onsale.sock", "127.0.0.1:8470", "systemd" */
+    const char *public_url;     /* "" none; no '/' at its end */
+    int64_t connections;        /* over TCP at once */
+    struct config_rates rate;   /* of requests of one address; none: no limit; at most one */
+    struct config_list proxies; /* networks, or "loopback" */
     struct http_token *tokens;
     size_t token_count;
 };

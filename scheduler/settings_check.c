@@ -1,6 +1,7 @@
 #include "settings_check.h"
 
 #include "locale.h"
+#include "origin.h"
 
 #include <string.h>
 
@@ -395,20 +396,45 @@ static void check_rule(struct settings *settings, const struct rule *rule, const
 /* --- The rest -------------------------------------------------------------------------------------------------------
  */
 
+/* "127.0.0.1:8470", "[::1]:8470", "localhost:8470" */
+static bool is_endpoint(const char *at)
+{
+    const char *colon = strrchr(at, ':');
+    struct text host = colon ? (struct text){at, (size_t)(colon - at)} : (struct text){0};
+    struct origin origin;
+    int64_t port;
+
+    if (!colon || parse_i64(text_of(colon + 1), 0, 65535, &port, NULL) < 0)
+        return false;
+    return text_is(host, "localhost") ||
+           (origin_read(host, &origin) == 0 && (text_starts(host, "[") || !memchr(host.ptr, ':', host.len)));
+}
+
 static void check_listen(struct settings *settings)
 {
     const struct config_list *listen = &settings->http.listen;
 
     for (size_t i = 0; i < listen->count; i++) {
-        const char *at = listen->at[i], *colon = strrchr(at, ':');
-        int64_t port;
-        bool fine = text_starts(text_of(at), "unix:")
-                        ? at[5] && strlen(at + 5) <= SOCKET_PATH_MAX
-                        : colon && colon > at && parse_i64(text_of(colon + 1), 0, 65535, &port, NULL) == 0;
+        const char *at = listen->at[i];
+        bool fine = text_starts(text_of(at), "unix:") ? at[5] && strlen(at + 5) <= SOCKET_PATH_MAX
+                                                      : strcmp(at, "systemd") == 0 || is_endpoint(at);
         if (!fine)
             config_problem(settings->doc, listen->places[i],
-                           "listen: expected unix:PATH (at most %d bytes) or ADDRESS:PORT, found \"%.120s\"",
+                           "listen: expected unix:PATH (at most %d bytes), ADDRESS:PORT such as 127.0.0.1:8470, or "
+                           "systemd, found \"%.120s\"",
                            SOCKET_PATH_MAX, at);
+    }
+}
+
+static void check_proxies(struct settings *settings)
+{
+    const struct config_list *proxies = &settings->http.proxies;
+
+    for (size_t i = 0; i < proxies->count; i++) {
+        struct origin_net net;
+        struct error why = {0};
+        if (strcmp(proxies->at[i], "loopback") != 0 && origin_net_read(text_of(proxies->at[i]), &net, &why) < 0)
+            config_problem(settings->doc, proxies->places[i], "proxies: %s", why.text);
     }
 }
 
@@ -469,6 +495,9 @@ static void check_top(struct settings *settings, const struct names *notifiers)
     check_url(settings, http, "public_url", settings->http.public_url);
     check_public_url(settings, http);
     check_listen(settings);
+    check_proxies(settings);
+    if (settings->http.rate.count > 1)
+        config_problem(doc, config_place_of(doc, http, "rate"), "rate: expected one rate");
     if (config_has(doc, top, "sites") && !settings->site_count)
         config_problem(doc, config_place_of(doc, top, "sites"), "sites: expected at least one site");
     if (given(settings->operators_by))

@@ -54,9 +54,21 @@ static const struct bad {
     {"store: sqlite:state.db", "store: \"sqlite:\"", "1:8: store: expected sqlite:PATH"},
     {"store: ", "stroe: ", "1:1: unknown key \"stroe\" (did you mean \"store\"?)"},
     {"[unix:onsale.sock]", "[8470]",
-     "4:17: listen: expected unix:PATH (at most 107 bytes) or ADDRESS:PORT, found \"8470\""},
+     "4:17: listen: expected unix:PATH (at most 107 bytes), ADDRESS:PORT such as 127.0.0.1:8470, or systemd, found "
+     "\"8470\""},
     {"[unix:onsale.sock]", "127.0.0.1:99999",
-     "4:16: listen: expected unix:PATH (at most 107 bytes) or ADDRESS:PORT, found \"127.0.0.1:99999\""},
+     "4:16: listen: expected unix:PATH (at most 107 bytes), ADDRESS:PORT such as 127.0.0.1:8470, or systemd, found "
+     "\"127.0.0.1:99999\""},
+    {"[unix:onsale.sock]", "[\"::1:8470\"]",
+     "4:17: listen: expected unix:PATH (at most 107 bytes), ADDRESS:PORT such as 127.0.0.1:8470, or systemd, found "
+     "\"::1:8470\""},
+    {"http: {", "http: {rate: [50/s, 600/min], ", "4:14: rate: expected one rate"},
+    {"http: {", "http: {rate: often, ", "4:14: rate: expected a rate such as 50/s or 600/min, found \"often\""},
+    {"http: {", "http: {connections: 3, ", "4:21: connections: expected a whole number from 16 to 60000, found \"3\""},
+    {"http: {", "http: {proxies: [10.0.0.0/8, proxy.example], ",
+     "4:30: proxies: expected an address or a network such as 192.0.2.0/24 or 2001:db8::/32, found \"proxy.example\""},
+    {"http: {", "http: {proxies: 10.0.0.0/33, ",
+     "4:17: proxies: expected 0 to 32 bits behind the slash, found \"10.0.0.0/33\""},
     {"http: {", "http: {public_url: onsale.example, ",
      "4:20: public_url: expected a URL that begins with https:// or http://, without name and password in it"},
     {"http: {", "http: {tokens: [{name: a, token_file: secret, scope: all}], ",
