@@ -31,7 +31,7 @@ int client_open(struct client *client, const char *config_path, struct error *er
         if (text_starts(text_of(client->settings->http.listen.at[i]), "unix:"))
             client->socket = client->settings->http.listen.at[i] + strlen("unix:");
         else if (strcmp(client->settings->http.listen.at[i], "systemd") == 0)
-            client->socket = "/run/onsale/onsale.sock"; /* where onsale.socket listens */
+            client->socket = "/run/onsale.sock"; /* where onsale.socket listens */
     return 0;
 }
 

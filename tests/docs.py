@@ -66,7 +66,7 @@ def every_key_is_a_heading_once():
 
 
 def commands_in_prose_exist():
-    for path in PROSE + ['conf/onsale.service', 'conf/quickstart']:
+    for path in PROSE + ['conf/onsale.service', 'conf/onsale.socket', 'conf/quickstart']:
         named = re.findall(r'(?:^ {4}|`|")(?:sudo )?onsale"? ([a-z][a-z-]+)', read(path), re.M)
         unknown = sorted(set(named) - listed_commands())
         assert not unknown, f'{path}: no such commands: {unknown}'
@@ -144,9 +144,10 @@ def the_unit_is_one():
             text = re.sub(r'^ExecStart=\S+', 'ExecStart=/bin/true', file.read(), flags=re.M)
         with open(unit, 'w', encoding='utf-8') as file:
             file.write(text)
-        done = subprocess.run(['systemd-analyze', 'verify', unit], capture_output=True, text=True, check=False)
+        sockets = shutil.copy(os.path.join(SOURCE, 'conf', 'onsale.socket'), folder)
+        done = subprocess.run(['systemd-analyze', 'verify', unit, sockets], capture_output=True, text=True, check=False)
         complaints = [line for line in (done.stdout + done.stderr).splitlines()
-                      if 'onsale.service' in line and "Command 'man" not in line and 'Failed to' not in line]
+                      if re.search(r'onsale\.(service|socket)', line) and "Command 'man" not in line and 'Failed to' not in line]
         assert not complaints, '\n'.join(complaints)
 
 

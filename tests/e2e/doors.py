@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+"""Where people and programs come in, with the real binary: unix socket and TCP at once, and sockets that systemd hands over."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from launch import BUILD, Launch, check, end, free_port, spawn, tell
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("onsale", timeout=10)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(10)
+        self.sock.connect(self.path)
+
+
+def ask(connection, path, method="GET", headers=None):
+    connection.request(method, path, headers=headers or {})
+    answer = connection.getresponse()
+    return answer, answer.read()
+
+
+def by_tcp(port, path, host="127.0.0.1", **more):
+    connection = http.client.HTTPConnection(host, port, timeout=10)
+    answer = ask(connection, path, **more)
+    connection.close()
+    return answer
+
+
+def unix_and_tcp():
+    """The API is for who is let in by the unix socket; a stranger over TCP, or behind a proxy, is not."""
+    with Launch(opens_in=30) as launch:
+        port = free_port()
+        launch.config["http"]["listen"] = ["unix:onsale.sock", f"127.0.0.1:{port}", f"[::1]:{port}"]
+        launch.run()
+        path = launch.path("onsale.sock")
+        answer, body = ask(UnixConnection(path), "/api/v1/notices")
+        check(answer.status == 200, "by the unix socket: %s %s", answer.status, body)
+        for host in "127.0.0.1", "::1":
+            answer, body = by_tcp(port, "/api/v1/notices", host=host)
+            check(answer.status in (401, 403), "over TCP: %s %s", answer.status, body)
+            check(answer.headers["Content-Type"] == "application/problem+json" and json.loads(body)["status"] == answer.status,
+                  "%s", answer.headers)
+        answer, body = ask(UnixConnection(path), "/api/v1/notices", headers={"X-Forwarded-For": "192.0.2.1"})
+        check(answer.status in (401, 403), "through a proxy at the unix socket: %s", answer.status)
+        answer, body = by_tcp(port, "/nothing/here")
+        check(answer.status == 404 and b"nothing/here" not in body, "%s %s", answer.status, body)
+        check(not answer.headers["Server"], "it tells who it is: %s", answer.headers["Server"])
+        launch.onsale("notices")
+        launch.stop()
+        check(not os.path.exists(path), "the socket file is left")
+
+
+def limited():
+    with Launch(opens_in=30) as launch:
+        port = free_port()
+        launch.config["http"].update(listen=["unix:onsale.sock", f"127.0.0.1:{port}"], rate="2/s", proxies=["127.0.0.1"])
+        launch.run()
+        def statuses(count, **headers):
+            return [by_tcp(port, "/nothing", headers=headers)[0].status for _ in range(count)]
+        got = statuses(14)
+        check(got[0] == 404 and got[-1] == 429, "%s", got)
+        got = statuses(3, **{"X-Forwarded-For": "192.0.2.1"})
+        check(got == [404] * 3, "another visitor of the proxy: %s", got)
+        for _ in range(20):
+            answer, _ = ask(UnixConnection(launch.path("onsale.sock")), "/api/v1/notices")
+            check(answer.status == 200, "a command is limited")
+
+
+def activated(launch, sockets):
+    """The daemon, started by the first connection to one of `sockets`, as systemd does it."""
+    command = ["systemd-socket-activate"]
+    for at in sockets:
+        command += ["-l", at]
+    for name in "ONSALE_CONFIG", "ONSALE_PLUGINS", "ONSALE_TEMPLATES", "CACHE_DIRECTORY", "HOME", "PATH":
+        if name in launch.environment:
+            command += ["-E", f"{name}={launch.environment[name]}"]
+    with open(launch.path("onsale.log"), "a", encoding="utf-8") as log:
+        return spawn(command + [os.path.join(BUILD, "onsale"), "run"], env=launch.environment, stderr=log, stdout=log)
+
+
+def handed_over():
+    """The first connection starts the daemon, and its request is answered; the sockets outlive the daemon."""
+    with Launch(opens_in=60) as launch:
+        port = free_port()
+        path = launch.path("handed.sock")
+        launch.config["http"]["listen"] = ["systemd", "unix:onsale.sock"]
+        launch.write_config()
+        daemon = launch.daemon = activated(launch, [path, f"127.0.0.1:{port}"])
+        try:
+            launch.until(lambda: os.path.exists(path), "the socket")
+            time.sleep(0.2)
+            answer, body = by_tcp(port, "/api/v1/notices")
+            check(answer.status in (401, 403), "over TCP: %s %s", answer.status, body)
+            answer, body = ask(UnixConnection(path), "/api/v1/notices")
+            check(answer.status == 200, "by the unix socket handed over: %s %s", answer.status, body)
+            answer, body = ask(UnixConnection(launch.path("onsale.sock")), "/api/v1/notices")
+            check(answer.status == 200, "by our own socket: %s %s", answer.status, body)
+        finally:
+            code = end(daemon, signal.SIGTERM, 30)
+        check(code == 0, "it ended with %s", code)
+        check(os.path.exists(path), "it took away a socket that is not its own")
+
+
+def run_with(launch, descriptor):
+    """The daemon with `descriptor` where what is handed over stands."""
+    script = 'if [ "$1" != 3 ]; then eval "exec 3<&$1 $1<&-"; fi; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$2" run'
+    with open(launch.path("onsale.log"), "a", encoding="utf-8") as log:
+        return spawn(["bash", "-c", script, "_", str(descriptor), os.path.join(BUILD, "onsale")], env=launch.environment,
+                     pass_fds=[descriptor], stderr=log, stdout=log)
+
+
+def kept_by_the_manager():
+    """Stopping the daemon must not shut down a socket that it shares: who connects then waits for the next daemon."""
+    with Launch(opens_in=60) as launch, socket.create_server(("127.0.0.1", 0), backlog=8) as listening:
+        port = listening.getsockname()[1]
+        launch.config["http"]["listen"] = ["systemd"]
+        launch.write_config()
+        for _ in range(2):
+            waiting = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            waiting.request("GET", "/nothing")  # nobody answers yet
+            daemon = run_with(launch, listening.fileno())
+            check(waiting.getresponse().status == 404, "no answer")
+            code = end(daemon, signal.SIGTERM, 30)
+            check(code == 0, "it ended with %s", code)
+
+
+def no_sockets():
+    """What is no listening stream socket is refused by name, as is a word for sockets that nobody handed over."""
+    with Launch(opens_in=60) as launch:
+        launch.config["http"]["listen"] = ["systemd"]
+        launch.write_config()
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        silent = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        with open(launch.path("file"), "w", encoding="ascii") as file:
+            for one in (datagrams, silent, file):
+                daemon = run_with(launch, one.fileno())
+                check(daemon.wait(20) == 3, "it ended with %s", daemon.returncode)
+                end(daemon)
+                check("no listening stream socket" in launch.log_since(), "it says: %s", launch.log_since()[-300:])
+        other = dict(launch.environment, LISTEN_PID="1", LISTEN_FDS="1")
+        done = subprocess.run([os.path.join(BUILD, "onsale"), "run"], env=other, timeout=20, stderr=subprocess.PIPE, text=True,
+                              check=False)
+        check(done.returncode == 3 and "no socket was handed over" in done.stderr, "%s: %s", done.returncode, done.stderr)
+
+
+STORIES = [unix_and_tcp, limited, kept_by_the_manager, no_sockets]
+if shutil.which("systemd-socket-activate"):
+    STORIES.append(handed_over)
+
+if __name__ == "__main__":
+    tell(STORIES)
