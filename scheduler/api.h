@@ -4,6 +4,7 @@
  *   POST why {address, event}              notices/ID/hold  release {anyway}  cancel  again
  *   POST notices/ID/retry {refused: CODE | in_doubt: true | withheld: REASON}
  *   POST pause {target}  resume {target, this_is_the_one}  suppress {address, audience, reason}  unsuppress  sync
+ *   POST bounces {tokens: [TOKEN] | address | key, kind: hard | soft | policy | complaint, status, text}
  *   POST send-test {rule, to}  preview {rule, notice, subscriber, language}
  *
  *   GET  events?types=notice,progress&notice=ID   server-sent events (news.h), behind Last-Event-ID

@@ -50,6 +50,8 @@ typedef void api_operation_fn(struct api *api, struct server_request *request, c
 api_operation_fn api_status, api_openings, api_notices, api_show, api_people, api_audit, api_suppressions, api_why;
 /* --- api_consent.c --- */
 api_operation_fn api_suppress, api_unsuppress;
+/* --- api_feedback.c --- */
+api_operation_fn api_bounces;
 /* --- api_steer.c --- */
 api_operation_fn api_hold, api_release, api_cancel, api_again, api_retry, api_pause, api_resume, api_sync;
 /* --- api_events.c --- */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { TEXT_MAX = 1000 }; /* bytes of one text of a body */
+enum { TEXT_MAX = 1000, LIST_MAX = 16 }; /* bytes of one text of a body; texts of one list */
 
 const struct api_route api_routes[API_OPERATIONS] = {
     [API_STATUS] = {"GET", "status", "", "", true},
@@ -22,6 +22,7 @@ const struct api_route api_routes[API_OPERATIONS] = {
     [API_RESUME] = {"POST", "resume", "target:s this_is_the_one:b"},
     [API_SUPPRESS] = {"POST", "suppress", "address:s audience:s reason:s"},
     [API_UNSUPPRESS] = {"POST", "unsuppress", "address:s audience:s"},
+    [API_BOUNCES] = {"POST", "bounces", "tokens:l address:s key:s kind:s status:s text:s"},
     [API_SEND_TEST] = {"POST", "send-test", "rule:s to:s"},
     [API_PREVIEW] = {"POST", "preview", "rule:s notice:i subscriber:s language:s", "", true},
     [API_SYNC] = {"POST", "sync", ""},
@@ -88,11 +89,21 @@ static int find_route(const char *method, struct text path, struct api_request *
 
 static const char *type_name(char type)
 {
-    return type == 's' ? "a text" : type == 'b' ? "true or false" : "a whole number";
+    return type == 's' ? "a text" : type == 'b' ? "true or false" : type == 'l' ? "a list of texts" : "a whole number";
+}
+
+static bool is_list(const json_t *value)
+{
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (!json_is_string(json_array_get(value, i)))
+            return false;
+    return json_is_array(value) && json_array_size(value) <= LIST_MAX;
 }
 
 static bool type_fits(const json_t *value, char type)
 {
+    if (type == 'l')
+        return is_list(value);
     return type == 's' ? json_is_string(value) : type == 'b' ? json_is_boolean(value) : json_is_integer(value);
 }
 
@@ -186,6 +197,29 @@ static int read_preview(const json_t *body, struct api_request *out, struct api_
     return json_object_get(body, "subscriber") ? read_address(body, "subscriber", out, fault, err) : 0;
 }
 
+/* About whom: tokens of our messages, an address, or a key as lists of suppressions show it. */
+static int read_bounce(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
+{
+    bool tokens = json_object_get(body, "tokens"), address = json_object_get(body, "address"),
+         key = json_object_get(body, "key");
+
+    out->status = text_in(body, "status");
+    out->text = text_in(body, "text");
+    out->feedback = feedback_by_name(text_in(body, "kind"));
+    fault->field = "kind";
+    if (!out->feedback)
+        return error_set(err, ERROR_REFUSED, "kind: expected hard, soft, policy or complaint");
+    fault->field = "status";
+    if (strlen(out->status) > 11 || strspn(out->status, "0123456789.") != strlen(out->status))
+        return error_set(err, ERROR_REFUSED, "status: expected one such as 5.1.1");
+    fault->field = "key";
+    if (tokens + address + key != 1)
+        return error_set(err, ERROR_REFUSED, "say whom it is about: tokens, an address or a key");
+    if (key && !text_unhex(text_of(text_in(body, "key")), out->key, sizeof out->key))
+        return error_set(err, ERROR_REFUSED, "key: expected %d hexadecimal digits", 2 * PERSON_KEY_SIZE);
+    return address ? read_address(body, "address", out, fault, err) : 0;
+}
+
 static int read_target(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
 {
     static const char notice[] = "notice:", notifier[] = "notifier:";
@@ -222,6 +256,8 @@ static int read_fields(const json_t *body, struct api_request *out, struct api_f
         return read_address(body, "address", out, fault, err);
     case API_SEND_TEST:
         return read_address(body, "to", out, fault, err);
+    case API_BOUNCES:
+        return read_bounce(body, out, fault, err);
     case API_PREVIEW:
         return read_preview(body, out, fault, err);
     case API_RETRY:

@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "api_page.h"
+#include "crypt_keys.h"
 #include "delivery.h"
 
 #include <jansson.h>
@@ -27,6 +28,7 @@ enum api_operation {
     API_RESUME,
     API_SUPPRESS,
     API_UNSUPPRESS,
+    API_BOUNCES,
     API_SEND_TEST,
     API_PREVIEW,
     API_SYNC,
@@ -37,7 +39,7 @@ enum api_operation {
 /* What there is to ask for: a line for each operation. ID in a path stands for a notice's number. */
 struct api_route {
     const char *method, *path;
-    const char *fields; /* of a body, each with its type: s text, b boolean, i whole number */
+    const char *fields; /* of a body, each with its type: s text, b boolean, i whole number, l list of texts */
     const char *query;  /* parameters, blanks between */
     bool reads;         /* a token of scope read is enough; else control */
 };
@@ -60,6 +62,9 @@ struct api_request { /* texts are borrowed from path, query and body; "" where a
     enum fate fate; /* retry: refused, in doubt, withheld */
     int code;       /* refused: 0 any */
     enum withheld withheld;
+    enum feedback feedback; /* bounces: what came back; about the tokens in the body, the address or ... */
+    unsigned char key[PERSON_KEY_SIZE];
+    const char *status, *text;
 };
 
 /* Where a request is wrong, beside the text of the error. */

@@ -69,6 +69,13 @@ const struct cli_command cli_commands[] = {
      cli_suppress},
     {"unsuppress", "ADDRESS", "audience=NAME", "takes a suppression back",
      "The marketing tool's own word still counts.", cli_unsuppress},
+    {"bounce", "", "recipient=ADDRESS", "reads a message that came back, for the mail server to pipe",
+     "Takes a whole message on standard input and finds out whom it is about: by the address it was sent to "
+     "(--recipient, else ORIGINAL_RECIPIENT, RECIPIENT and EXTENSION of the environment), and by what it holds. "
+     "Whoever cannot be reached any more, or complains, is suppressed; what was refused for policy is counted alone. "
+     "Exit: 0 done, or no bounce; 65 nothing on standard input; 75 try again later: the daemon does not answer; 77 no "
+     "permission for its socket.",
+     cli_bounce},
     {"sync", "", "", "walks every site now", "As soon as the request budget and a near gate allow.", cli_sync},
     {"audit", "", "json", "checks the state against itself",
      "Sums, nothing before its time, nobody twice, doubts within bounds, every reason known. Exit 1 when something is "
@@ -225,6 +232,7 @@ static int read_arguments(struct cli *cli, const struct cli_command *command, in
         {"to", NULL, &cli->to},
         {"audience", NULL, &cli->audience},
         {"language", NULL, &cli->language},
+        {"recipient", NULL, &cli->recipient},
     };
     bool options_over = false;
     int rc = EXIT_FINE;

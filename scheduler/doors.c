@@ -2,6 +2,7 @@
 
 #include "api.h"
 #include "health.h"
+#include "hooks.h"
 #include "notify.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@ struct doors {
     struct origin_net *proxies;
     size_t proxy_count;
     struct api *api;
+    struct hooks *hooks;
 };
 
 /* --- One function a door ------------------------------------------------------------------------------------------ */
@@ -20,6 +22,11 @@ struct doors {
 static void at_api(struct doors *doors, struct server_request *request, const struct server_call *call)
 {
     api_handle(doors->api, request, call);
+}
+
+static void at_hooks(struct doors *doors, struct server_request *request, const struct server_call *call)
+{
+    hooks_handle(doors->hooks, request, call);
 }
 
 static void at_health(struct doors *doors, struct server_request *request, const struct server_call *call)
@@ -33,6 +40,7 @@ static const struct door {
     void (*handle)(struct doors *doors, struct server_request *request, const struct server_call *call);
 } table[] = {
     {"/api/", at_api},
+    {"/hooks/", at_hooks},
     {"/healthz", at_health},
     {"/readyz", at_health},
 };
@@ -114,6 +122,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
         if (!wants_handed(&http->listen))
             refuse_handed(handed, world->log);
         doors->api = api_new(world, doors->auth);
+        doors->hooks = hooks_new(world, doors->auth);
         doors->server = server_new(&spec, err);
     }
     if (doors->server)
@@ -133,6 +142,7 @@ void doors_close(struct doors *doors)
     if (!doors)
         return;
     api_close(doors->api);
+    hooks_close(doors->hooks);
     server_close(doors->server);
     auth_free(doors->auth);
     free(doors->proxies);

@@ -84,6 +84,24 @@ static void on_fault(void *ctx, enum notice_reason reason, const char *text)
         launch_move(launch, NOTICE_HELD, reason, text);
 }
 
+enum { POLICY_MIN = 20, POLICY_PART = 20 }; /* more than these, and more than one in so many */
+
+/* A release is an operator's word: it is held again when as many more have come back. */
+void launch_came_back(struct launches *launches, int64_t notice, int64_t policy, int64_t accepted)
+{
+    struct launch *launch = launches_find(launches, notice);
+    char text[160];
+
+    if (!launch || launch->notice->state != NOTICE_SENDING || policy <= POLICY_MIN ||
+        policy * POLICY_PART <= accepted || policy < 2 * launch->policy_held)
+        return;
+    launch->policy_held = policy;
+    snprintf(text, sizeof text, "%lld of %lld accepted came back, refused for policy: see what receivers say of us",
+             (long long)policy, (long long)accepted);
+    launch_move(launch, NOTICE_HELD, REASON_MESSAGE, text);
+    launch_look(launch);
+}
+
 /* The last claim has come home after a stop: the notice ends, or waits for its next release with a clean slate. */
 static void on_stopped(void *ctx)
 {

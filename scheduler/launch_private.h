@@ -38,6 +38,7 @@ struct launch {
     struct sending *sending;
     int64_t finished, progress_at_ms;
     bool stall_told;
+    int64_t policy_held; /* came back for policy when it was held for that; 0: it was not */
 };
 
 struct launches {

@@ -182,8 +182,7 @@ static int base64_value(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* What is not of the alphabet is passed over (RFC 2045 section 6.8). */
-static struct text decode_base64(struct arena *arena, struct text t)
+struct text mail_decode_base64(struct arena *arena, struct text t)
 {
     char *out = arena_alloc(arena, t.len / 4 * 3 + 4);
     size_t len = 0;
@@ -247,7 +246,7 @@ static struct text decoded(struct arena *arena, struct text headers, struct text
 
     how = text_trim(text_cut(&how, '('));
     if (text_equal_nocase(how, TEXT("base64")))
-        return decode_base64(arena, body);
+        return mail_decode_base64(arena, body);
     if (text_equal_nocase(how, TEXT("quoted-printable")))
         return decode_quoted(arena, body);
     return body;

@@ -32,6 +32,8 @@ struct text mail_unfold(struct arena *arena, struct text value);
 /* The nth (from 0) field of that name, unfolded; a NULL pointer when there is none. */
 struct text mail_field(struct arena *arena, struct text headers, const char *name, size_t nth);
 
+/* What is not of the alphabet is passed over (RFC 2045 section 6.8). */
+struct text mail_decode_base64(struct arena *arena, struct text t);
 /* One line without its end (CRLF or LF). */
 struct text mail_line(struct text *rest);
 

@@ -33,12 +33,13 @@ LADDER = [
                      ['api_page'],
                      ['api_request'],
                      ['auth'],
-                     ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_send'],
+                     ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_send', 'api_feedback'],
+                     ['hooks', 'hooks_read'],
                      ['doors'],
                      ['daemon'],
                      ['client'],
                      ['cli_table'],
-                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_control', 'cli_status'],
+                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_control', 'cli_status', 'cli_bounce'],
                      ['main']]),
 ]
 

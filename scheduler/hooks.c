@@ -1,0 +1,224 @@
+#include "hooks.h"
+
+#include "bounce.h"
+#include "mail.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* A call that waits for the store. */
+struct hook {
+    struct hooks *hooks;
+    struct server_request *request;
+    struct store_job *job;
+    json_t *body; /* the entries point into it */
+    struct hook_bounce entries[HOOK_ENTRIES_MAX];
+    size_t count;
+    struct hook *next;
+};
+
+struct hooks {
+    struct world *world;
+    struct auth *auth;
+    struct hook *waiting;
+};
+
+static void request_ids(struct hook *hook, json_t *ids);
+static void on_ids(void *ctx, json_t *answer, const struct error *failure);
+static void request_feedback(struct hook *hook, const json_t *keys);
+static void on_feedback(void *ctx, const struct store_fed_back *results, size_t count, const struct error *failure);
+
+/* --- Waiting --------------------------------------------------------------------------------------------------------
+ */
+
+static struct hook *hook_new(struct hooks *hooks, struct server_request *request)
+{
+    struct hook *hook = must_calloc(1, sizeof *hook);
+
+    hook->hooks = hooks;
+    hook->request = request;
+    hook->next = hooks->waiting;
+    hooks->waiting = hook;
+    return hook;
+}
+
+/* The hook is gone; who called is to be answered. */
+static struct server_request *hook_end(struct hook *hook)
+{
+    struct server_request *request = hook->request;
+
+    for (struct hook **at = &hook->hooks->waiting; *at; at = &(*at)->next)
+        if (*at == hook) {
+            *at = hook->next;
+            break;
+        }
+    json_decref(hook->body);
+    free(hook);
+    return request;
+}
+
+/* --- Whom they are about, and what is stored ------------------------------------------------------------------------
+ */
+
+static void request_ids(struct hook *hook, json_t *ids)
+{
+    auto_free char *list = json_dumps(ids, JSON_COMPACT);
+
+    json_decref(ids);
+    hook->job = store_report(hook->hooks->world->store,
+                             &(struct store_report){.kind = REPORT_SOURCE_IDS, .source_ids = list}, on_ids, hook);
+}
+
+static void on_ids(void *ctx, json_t *answer, const struct error *failure)
+{
+    struct hook *hook = ctx;
+
+    hook->job = NULL;
+    if (failure)
+        server_refuse(hook_end(hook), 500, failure->text);
+    else
+        request_feedback(hook, answer);
+}
+
+static bool find_key(const struct hook *hook, const struct hook_bounce *entry, const json_t *keys,
+                     unsigned char out[PERSON_KEY_SIZE])
+{
+    if (!entry->address.text[0])
+        return text_unhex(text_of(json_string_value(json_object_get(keys, entry->subscriber_uuid))), out,
+                          PERSON_KEY_SIZE);
+    crypt_person_key(hook->hooks->world->keys, entry->address.key, out);
+    return true;
+}
+
+/* `keys`: of those that were asked for by their ids. */
+static void request_feedback(struct hook *hook, const json_t *keys)
+{
+    struct store_feedback list[HOOK_ENTRIES_MAX] = {0};
+    char texts[HOOK_ENTRIES_MAX][BOUNCE_TEXT_MAX + 1];
+    struct world *world = hook->hooks->world;
+    size_t count = 0;
+
+    for (size_t i = 0; i < hook->count; i++) {
+        struct store_feedback *one = &list[count];
+        if (!find_key(hook, &hook->entries[i], keys, one->key))
+            continue; /* nobody we know */
+        bounce_scrub(text_of(hook->entries[i].source), NULL, 0, texts[count]);
+        one->kind = hook->entries[i].kind;
+        one->text = texts[count];
+        one->at_ms = clock_now_ms(world->clock);
+        count++;
+    }
+    hook->job = store_feedback(world->store, list, count, on_feedback, hook);
+}
+
+/* As listmonk answers, whoever it was about. */
+static void on_feedback(void *ctx, const struct store_fed_back *results, size_t count, const struct error *failure)
+{
+    struct server_request *request = hook_end(ctx);
+
+    (void)results;
+    (void)count;
+    if (failure)
+        server_refuse(request, 500, failure->text);
+    else
+        server_answer(request, 200, json_pack("{s:b}", "data", 1));
+}
+
+static void take_bounces(struct hooks *hooks, struct server_request *request, const struct server_call *call)
+{
+    struct hook *hook = hook_new(hooks, request);
+    struct error err = {0};
+    json_t *ids = json_array();
+
+    hook->body = json_loadb(call->body.ptr ? call->body.ptr : "", call->body.len, JSON_REJECT_DUPLICATES, NULL);
+    if (!hook->body)
+        error_set(&err, ERROR_REFUSED, "the body is not JSON, or a field stands in it twice");
+    else
+        hook_bounces_read(hook->body, hook->entries, &hook->count, &err);
+    if (err.kind != ERROR_NONE) {
+        json_decref(ids);
+        server_refuse(hook_end(hook), 400, err.text);
+        return;
+    }
+    for (size_t i = 0; i < hook->count; i++)
+        if (!hook->entries[i].address.text[0])
+            json_array_append_new(ids, json_string(hook->entries[i].subscriber_uuid));
+    if (json_array_size(ids) > 0) {
+        request_ids(hook, ids);
+    } else {
+        json_decref(ids);
+        request_feedback(hook, NULL);
+    }
+}
+
+/* --- Who may
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* The password of HTTP Basic (RFC 7617) as a bearer token; other ways are passed on as they came. */
+static void add_authorization(struct buf *out, const char *authorization)
+{
+    static const char scheme[] = "Basic ";
+    struct arena arena = {0};
+
+    if (strncasecmp(authorization, scheme, strlen(scheme)) != 0) {
+        buf_adds(out, authorization);
+        return;
+    }
+    struct text password = mail_decode_base64(&arena, text_of(authorization + strlen(scheme)));
+    text_cut(&password, ':'); /* the name in front may be any */
+    buf_adds(out, "Bearer ");
+    buf_add_text(out, password);
+    arena_clear(&arena);
+}
+
+static bool is_json(const char *type)
+{
+    struct text rest = text_of(type);
+
+    return text_equal_nocase(text_trim(text_cut(&rest, ';')), TEXT("application/json"));
+}
+
+void hooks_handle(struct hooks *hooks, struct server_request *request, const struct server_call *call)
+{
+    struct server_call judged = *call;
+    auto_buf struct buf authorization;
+    char who[AUTH_WHO_SIZE];
+
+    buf_init(&authorization, 8 * 1024);
+    add_authorization(&authorization, call->authorization);
+    judged.authorization = buf_failed(&authorization) ? "" : buf_text(&authorization).ptr;
+    if (strcmp(call->path, "/hooks/bounces") != 0)
+        server_refuse(request, 404, "there is no such hook; there is /hooks/bounces");
+    else if (strcmp(call->method, "POST") != 0)
+        server_refuse_more(request, 405, "a hook is called by POST", NULL, &(struct server_field){"Allow", "POST"});
+    else if (!auth_admit(hooks->auth, request, &judged, TOKEN_HOOK, who))
+        return;
+    else if (!is_json(call->content_type))
+        server_refuse(request, 415, "a body must come as application/json");
+    else
+        take_bounces(hooks, request, call);
+}
+
+/* --- Beginning and end
+ * ------------------------------------------------------------------------------------------------ */
+
+struct hooks *hooks_new(struct world *world, struct auth *auth)
+{
+    struct hooks *hooks = must_calloc(1, sizeof *hooks);
+
+    hooks->world = world;
+    hooks->auth = auth;
+    return hooks;
+}
+
+void hooks_close(struct hooks *hooks)
+{
+    if (!hooks)
+        return;
+    while (hooks->waiting) {
+        store_cancel(&hooks->waiting->job);
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what is freed has left the list */
+        hook_end(hooks->waiting);
+    }
+    free(hooks);
+}
