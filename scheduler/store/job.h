@@ -5,10 +5,13 @@
 
 #include "sqlite.h"
 
+#include <stdatomic.h>
+
 enum job_lane {
     LANE_WRITE,  /* in order of submission */
     LANE_GATHER, /* pages of people: after everything of the other lane */
     LANE_READ,   /* the reader's */
+    LANE_COPY,   /* the copier's */
     LANES
 };
 
@@ -53,6 +56,10 @@ struct store_job {
         } evidence;
         const char *tried_at;
         struct {
+            const char *path;
+            atomic_bool *stop;
+        } backup;
+        struct {
             const struct sqlite_identity *identity;
             int64_t generation;
         } adopt;
@@ -65,6 +72,7 @@ struct store_job {
         struct store_writebacks writebacks;
         int64_t moved, generation, room_bytes;
         struct store_fed_back *fed_back;
+        struct store_backup backup;
         json_t *report;
     } out;
     union {
@@ -75,6 +83,7 @@ struct store_job {
         store_count_fn *counted;
         store_erased_fn *erased;
         store_report_fn *reported;
+        store_backup_fn *backed_up;
         store_writebacks_fn *writebacks;
         store_feedback_fn *fed_back;
     } tell;
@@ -92,5 +101,7 @@ static inline const struct error *job_failure(const struct store_job *job)
 /* store.c: hands a job to its thread; returns it. */
 struct store_job *store_submit(struct store *store, struct store_job *job);
 int64_t store_now_ms(const struct store *store);
+const char *store_path(const struct store *store);
+atomic_bool *store_stop_copying(struct store *store); /* turns true when the store closes */
 
 #endif

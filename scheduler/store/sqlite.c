@@ -285,14 +285,17 @@ static int set_up(struct sqlite *db, enum sqlite_mode mode, struct error *err)
 
 static int connect_file(struct sqlite *db, enum sqlite_mode mode, int flags, struct error *err)
 {
-    mode_t before = umask(0077); /* 0600: addresses of people are in it */
+    /* 0600: addresses of people are in it. Only who may make the file: readers open it on other threads, and this is
+     * the whole process's. */
+    mode_t before = mode == SQLITE_WRITER ? umask(0077) : 0;
     int rc = sqlite3_open_v2(db->path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
 
     if (rc == SQLITE_OK)
         rc = set_up(db, mode, err);
     else
         rc = db->handle ? sqlite_failed(db, err) : error_set(err, ERROR_TRY_LATER, "%s: out of memory", db->path);
-    umask(before);
+    if (mode == SQLITE_WRITER)
+        umask(before);
     return rc;
 }
 

@@ -6,6 +6,7 @@
 #include "store.h"
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 enum sqlite_mode {
     SQLITE_WRITER, /* makes the file when there is none */
@@ -179,5 +180,16 @@ json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what,
 json_t *sqlite_json_text(sqlite3_stmt *stmt, int column);   /* null for null */
 json_t *sqlite_json_moment(sqlite3_stmt *stmt, int column); /* RFC 3339 */
 json_t *json_moment(int64_t at_ms);
+
+/* --- sqlite_backup.c: the state of one moment, into another file --- */
+struct sqlite_backup {
+    const char *from, *to; /* a database; a new file beside it or elsewhere */
+    bool nameless;         /* `to` is unlinked as soon as it is open, and need not survive a power cut */
+    atomic_bool *stop;     /* any thread: give up; NULL: nobody stops it */
+};
+/* Any thread; blocking. The open file, or -1. */
+int sqlite_backup(const struct sqlite_backup *what, struct store_copy *out, struct error *err);
+/* What a copy that was cut off has left in the folder of a database. */
+void sqlite_backup_sweep(const char *path);
 
 #endif

@@ -43,7 +43,8 @@ struct store {
     const struct clock *clock;
     struct sqlite_identity identity;
     struct sqlite *db; /* for the blocking calls, on the caller's thread; reads only */
-    struct worker writer, reader;
+    struct worker writer, reader, copier;
+    atomic_bool stop_copying;
     uv_mutex_t mutex; /* over answered */
     struct queue answered;
     uv_async_t wake;
@@ -298,16 +299,16 @@ static void writer_main(void *ctx)
         write_together(worker);
 }
 
-/* --- The reader --- */
+/* --- The reader, and the copier, which has no connection of its own --- */
 
-static void reader_main(void *ctx)
+static void one_by_one_main(void *ctx)
 {
     struct worker *worker = ctx;
 
     while (wait_for_work(worker)) {
         struct queue done;
         uv_mutex_lock(&worker->mutex);
-        struct store_job *job = queue_pop(&worker->lanes[LANE_READ]);
+        struct store_job *job = queue_pop(&worker->lanes[worker->db ? LANE_READ : LANE_COPY]);
         go_to_work(worker);
         uv_mutex_unlock(&worker->mutex);
         job->run(worker->db, job, &job->failure);
@@ -327,7 +328,8 @@ static int worker_start(struct worker *worker, struct store *store, void (*main)
         queue_init(&worker->lanes[i]);
     uv_mutex_init(&worker->mutex);
     uv_cond_init(&worker->work);
-    sqlite3_progress_handler(worker->db->handle, BREATH_OPS, breathe, worker);
+    if (worker->db)
+        sqlite3_progress_handler(worker->db->handle, BREATH_OPS, breathe, worker);
     int rc = uv_thread_create(&worker->thread, main, worker);
     if (rc < 0) {
         uv_cond_destroy(&worker->work);
@@ -366,7 +368,10 @@ struct store_job *store_submit(struct store *store, struct store_job *job)
 {
     store->pending++;
     job->asked_mono_ms = mono_ms();
-    return worker_give(job->lane == LANE_READ ? &store->reader : &store->writer, job);
+    return worker_give(job->lane == LANE_READ   ? &store->reader
+                       : job->lane == LANE_COPY ? &store->copier
+                                                : &store->writer,
+                       job);
 }
 
 int64_t store_now_ms(const struct store *store)
@@ -396,6 +401,7 @@ static int open_daemon(struct store *store, const struct store_spec *spec, struc
     store->lock = sqlite_lock(store->path, err);
     if (store->lock < 0)
         return -1;
+    sqlite_backup_sweep(store->path);
     store->writer.db = sqlite_open(store->path, SQLITE_WRITER, err);
     if (!store->writer.db || sqlite_migrate(store->writer.db, err) < 0 ||
         sqlite_identity_init(&store->identity, spec, err) < 0 ||
@@ -405,7 +411,8 @@ static int open_daemon(struct store *store, const struct store_spec *spec, struc
     store->writer.db->wipe = true; /* the last process may have been killed before it came to it */
     store->reader.db = sqlite_open(store->path, SQLITE_READER, err);
     if (!store->reader.db || worker_start(&store->writer, store, writer_main, err) < 0 ||
-        worker_start(&store->reader, store, reader_main, err) < 0)
+        worker_start(&store->reader, store, one_by_one_main, err) < 0 ||
+        worker_start(&store->copier, store, one_by_one_main, err) < 0)
         return -1;
     return 0;
 }
@@ -414,8 +421,10 @@ static void release(struct store *store)
 {
     struct store_job *job;
 
+    atomic_store(&store->stop_copying, true);
     worker_stop(&store->reader);
     worker_stop(&store->writer);
+    worker_stop(&store->copier);
     sqlite_close(store->reader.db);
     sqlite_close(store->db);
     sqlite_close(store->writer.db); /* the last one: it folds the write-ahead log into the file */
@@ -507,6 +516,16 @@ int64_t store_generation(const struct store *store)
 const char *store_copy_reason(const struct store *store)
 {
     return store->copy_reason;
+}
+
+const char *store_path(const struct store *store)
+{
+    return store->path;
+}
+
+atomic_bool *store_stop_copying(struct store *store)
+{
+    return &store->stop_copying;
 }
 
 const char *store_folder(const struct store *store)

@@ -344,4 +344,27 @@ struct store_job *store_report(struct store *store, const struct store_report *w
 /* The same, blocking, for commands without a daemon. NULL and `err` on failure. */
 json_t *store_report_now(struct store *store, const struct store_report *what, struct error *err);
 
+/* --- Backup: the state of one moment, while everything goes on ------------------------------------------------------
+ */
+
+struct store_copy { /* what was copied */
+    int64_t bytes, notices, people;
+    int schema;
+};
+struct store_backup {
+    const struct error *failure;
+    struct store_copy copy;
+    int fd; /* the whole database in one file without a name, at its beginning: yours in the callback, which may take it
+               and put -1 here */
+};
+typedef void store_backup_fn(void *ctx, struct store_backup *result);
+/* On a thread of its own, in small steps; the file lies in store_folder() while it is open. Ends with a failure when
+ * the store closes, when room runs short, or when the copy does not pass its check. */
+struct store_job *store_backup(struct store *store, store_backup_fn *done, void *ctx);
+/* For commands, blocking: copies a database into a new file, 0600 and on disk for good. A file that is there already is
+ * an error. */
+int store_backup_to(const char *url, const char *path, struct store_copy *out, struct error *err);
+/* Is the file a whole state of ours? Reads all of it. */
+int store_backup_check(const char *path, struct store_copy *out, struct error *err);
+
 #endif
