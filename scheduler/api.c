@@ -124,6 +124,7 @@ static api_operation_fn *const operations[API_OPERATIONS] = {
     [API_SHOW] = api_show,
     [API_PEOPLE] = api_people,
     [API_AUDIT] = api_audit,
+    [API_BACKUP] = api_backup,
     [API_SUPPRESSIONS] = api_suppressions,
     [API_WHY] = api_why,
     [API_HOLD] = api_hold,

@@ -20,6 +20,7 @@ struct call {
     const char *state;        /* of people; a literal, or NULL */
     struct api_request asked; /* of a preview; its texts are in the body */
     json_t *body;
+    bool backup; /* one at a time */
     struct call *next;
 };
 
@@ -57,6 +58,8 @@ api_operation_fn api_hold, api_release, api_cancel, api_again, api_retry, api_pa
 /* --- api_events.c --- */
 api_operation_fn api_events;
 void api_events_end(struct api *api); /* every stream ends with what it has */
+/* --- api_backup.c --- */
+api_operation_fn api_backup;
 /* --- api_send.c: messages outside the ledger --- */
 api_operation_fn api_send_test, api_preview;
 

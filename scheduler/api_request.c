@@ -11,6 +11,7 @@ const struct api_route api_routes[API_OPERATIONS] = {
     [API_SHOW] = {"GET", "notices/ID", "", "", true},
     [API_PEOPLE] = {"GET", "notices/ID/people", "", "state limit cursor", true},
     [API_AUDIT] = {"GET", "audit", "", "", true},
+    [API_BACKUP] = {"GET", "backup", "", "", false},
     [API_SUPPRESSIONS] = {"GET", "suppressions", "", "limit cursor", true},
     [API_WHY] = {"POST", "why", "address:s event:s", "", true},
     [API_HOLD] = {"POST", "notices/ID/hold", ""},

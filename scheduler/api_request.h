@@ -17,6 +17,7 @@ enum api_operation {
     API_SHOW,
     API_PEOPLE,
     API_AUDIT,
+    API_BACKUP,
     API_SUPPRESSIONS,
     API_WHY,
     API_HOLD,

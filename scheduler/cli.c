@@ -81,6 +81,11 @@ const struct cli_command cli_commands[] = {
      "Sums, nothing before its time, nobody twice, doubts within bounds, every reason known. Exit 1 when something is "
      "wrong.",
      cli_audit},
+    {"backup", "FILE", "force", "copies the state into one file, also while sending",
+     "Writes FILE.part and renames it when it is whole and was checked; FILE may not be there already, unless with "
+     "--force. - is standard output. Works without a daemon, too. Says what else belongs to a backup: the key file and "
+     "the configuration with its secrets.",
+     cli_backup},
     {"help", "[COMMAND]", "", "this list, or one command's help", "", cli_help},
     {"version", "", "", "the version", "", cli_version},
     {0},
@@ -221,6 +226,7 @@ static int read_arguments(struct cli *cli, const struct cli_command *command, in
         {"online", &cli->online, NULL},
         {"csv", &cli->csv, NULL},
         {"anyway", &cli->anyway, NULL},
+        {"force", &cli->force, NULL},
         {"in-doubt", &cli->in_doubt, NULL},
         {"this-is-the-one", &cli->this_is_the_one, NULL},
         {"state", NULL, &cli->state},

@@ -12,7 +12,7 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 /* The command line, read. Options that a command does not list are refused before it runs. */
 struct cli {
     const char *config;
-    bool help, json, verbose, online, csv, anyway, in_doubt, this_is_the_one;
+    bool help, json, verbose, online, csv, anyway, force, in_doubt, this_is_the_one;
     const char *state, *event, *refused, *withheld, *notice, *subscriber, *to, *audience, *language, *recipient;
     int argc; /* what follows the command's name, options taken out */
     char **argv;
@@ -55,6 +55,8 @@ int cli_sync(const struct cli *cli);
 int cli_send_test(const struct cli *cli);
 /* cli_bounce.c */
 int cli_bounce(const struct cli *cli);
+/* cli_backup.c */
+int cli_backup(const struct cli *cli);
 /* cli_status.c */
 int cli_status(const struct cli *cli);
 /* cli_preview.c */

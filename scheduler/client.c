@@ -8,7 +8,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { ANSWER_TIMEOUT_MS = 10 * MINUTE_MS }; /* an audit of a million people takes its time */
+enum {
+    ANSWER_TIMEOUT_MS = 10 * MINUTE_MS, /* an audit of a million people takes its time */
+    DOWNLOAD_TIMEOUT_MS = 6 * HOUR_MS,  /* a backup over a slow line to a slow disk */
+};
 
 enum { ROWS = 5000, PATH_SIZE = 1024 };
 
@@ -138,6 +141,27 @@ int client_ask(const struct client *client, const char *method, const char *path
 
     snprintf(whole, sizeof whole, "/api/v1/%s", path);
     return ask(client, method, whole, body, answer, NULL, err);
+}
+
+int client_download(const struct client *client, const char *path, int fd, struct error *err)
+{
+    char url[1024];
+    struct fetch_spec spec = {
+        .method = "GET", .url = url, .timeout_ms = DOWNLOAD_TIMEOUT_MS, .unix_socket = client->socket, .out_fd = fd};
+    struct reply reply = {0};
+    int found = find_daemon(client->socket, err);
+
+    if (found != 0)
+        return found;
+    snprintf(url, sizeof url, "http://onsale/api/v1/%s", path);
+    if (fetch_wait(&spec, on_reply, &reply, err) < 0)
+        return -1;
+    if (reply.status == 0)
+        error_set(err, ERROR_TRY_LATER, "%s", reply.failure.text);
+    else if (reply.status != 200)
+        problem(reply.json, reply.status, err);
+    json_decref(reply.json);
+    return reply.status == 200 ? 0 : -1;
 }
 
 struct store *client_store(struct client *client, struct error *err)

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <string.h>
 
 enum {
@@ -36,6 +37,8 @@ struct fetch {
     int64_t timeout_ms;
     char place[300]; /* host or socket, for errors; never the path or the query */
     char curl_text[CURL_ERROR_SIZE];
+
+    int out_fd, out_errno; /* where the body goes, if not into memory, and why it could not */
 
     /* the answer so far */
     struct buf body;
@@ -71,10 +74,29 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
+static size_t write_out(struct fetch *fetch, const char *bytes, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        ssize_t wrote = write(fetch->out_fd, bytes + at, len - at);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0) {
+            fetch->out_errno = errno;
+            return CURL_WRITEFUNC_ERROR;
+        }
+        at += (size_t)wrote;
+    }
+    return len;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct fetch *fetch = ctx;
+    long status = 0;
 
+    if (fetch->out_fd > 0 && curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+        status == 200)
+        return write_out(fetch, bytes, size * count);
     buf_add(&fetch->body, bytes, size * count);
     return buf_failed(&fetch->body) ? CURL_WRITEFUNC_ERROR : size * count;
 }
@@ -209,6 +231,7 @@ static struct fetch *fetch_new(const struct fetch_spec *spec, fetch_done_fn *don
 
     fetch->done = done;
     fetch->ctx = ctx;
+    fetch->out_fd = spec->out_fd;
     fetch->timeout_ms = spec->timeout_ms > 0 ? spec->timeout_ms : TIMEOUT_MS;
     buf_init(&fetch->body, spec->body_limit ? spec->body_limit : BODY_LIMIT);
     if (!(fetch->easy = curl_easy_init())) {
@@ -253,7 +276,9 @@ static void describe_failure(const struct fetch *fetch, CURLcode code, struct er
     curl_off_t connected_us = 0;
 
     curl_easy_getinfo(fetch->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-    if (buf_failed(&fetch->body))
+    if (fetch->out_errno)
+        error_set(err, ERROR_TRY_LATER, "the answer cannot be written: %s", strerror(fetch->out_errno));
+    else if (buf_failed(&fetch->body))
         error_set(err, ERROR_REFUSED, "%s: answer over %zu bytes", fetch->place, fetch->body.limit);
     else if (code == CURLE_OPERATION_TIMEDOUT && connected_us == 0)
         error_set(err, ERROR_TRY_LATER, "%s: no connection in time", fetch->place);

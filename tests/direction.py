@@ -33,13 +33,13 @@ LADDER = [
                      ['api_page'],
                      ['api_request'],
                      ['auth'],
-                     ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_send', 'api_feedback'],
+                     ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_backup', 'api_send', 'api_feedback'],
                      ['hooks', 'hooks_read'],
                      ['doors'],
                      ['daemon'],
                      ['client'],
                      ['cli_table'],
-                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_control', 'cli_status', 'cli_bounce'],
+                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce'],
                      ['main']]),
 ]
 

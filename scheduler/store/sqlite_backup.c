@@ -182,11 +182,11 @@ static int quick_check(sqlite3 *db, const char *path, struct error *err)
         const char *said = (const char *)sqlite3_column_text(stmt, 0);
         rc = SQLITE_OK;
         if (said && strcmp(said, "ok") != 0)
-            error_set(err, ERROR_REFUSED, "%s: damaged: %s", path, said);
+            error_set(err, ERROR_CONFIG, "%s: damaged: %s", path, said);
     } else if (rc == SQLITE_INTERRUPT) {
         stopped(err);
     } else {
-        error_set(err, ERROR_REFUSED, "%s: damaged, or no database: %s", path, sqlite3_errstr(rc));
+        error_set(err, ERROR_CONFIG, "%s: damaged, or no database: %s", path, sqlite3_errstr(rc));
     }
     sqlite3_finalize(stmt);
     return rc == SQLITE_OK && err->kind == ERROR_NONE ? 0 : -1;
