@@ -31,7 +31,10 @@ static void at_hooks(struct doors *doors, struct server_request *request, const 
 
 static void at_health(struct doors *doors, struct server_request *request, const struct server_call *call)
 {
-    health_handle(doors->world, request, call, call->local);
+    char who[AUTH_WHO_SIZE];
+    bool known = call->local || *call->authorization;
+
+    health_handle(doors->world, request, call, known && auth_judge(doors->auth, call, TOKEN_READ, who) == AUTH_FINE);
 }
 
 /* By the beginning of the path where it ends in '/', else by the whole of it. */

@@ -57,6 +57,7 @@ struct store_job {
         const char *tried_at;
         struct {
             const char *path;
+            int64_t now_ms;
             atomic_bool *stop;
         } backup;
         struct {

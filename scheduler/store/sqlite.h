@@ -185,6 +185,7 @@ json_t *json_moment(int64_t at_ms);
 struct sqlite_backup {
     const char *from, *to; /* a database; a new file beside it or elsewhere */
     bool nameless;         /* `to` is unlinked as soon as it is open, and need not survive a power cut */
+    int64_t now_ms;        /* the copy says that it is one, and of when: it is held until somebody adopts it */
     atomic_bool *stop;     /* any thread: give up; NULL: nobody stops it */
 };
 /* Any thread; blocking. The open file, or -1. */

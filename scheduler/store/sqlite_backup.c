@@ -151,6 +151,19 @@ static int make_plain(struct copying *copying, struct error *err)
     return 0;
 }
 
+/* Promise 9, for a copy that is restored before the next start: its generation is not older than its witness. */
+static int mark(struct copying *copying, struct error *err)
+{
+    auto_buf struct buf sql;
+
+    buf_init(&sql, 256);
+    buf_adds(&sql, "INSERT INTO meta VALUES('backup', '");
+    buf_add_moment(&sql, copying->what->now_ms);
+    buf_adds(&sql, "') ON CONFLICT(key) DO UPDATE SET value = excluded.value");
+    int rc = sqlite3_exec(copying->to, sql.ptr, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : failed(copying, "marking it as a backup", rc, err);
+}
+
 /* --- Checking --- */
 
 static int on_check(void *ctx)
@@ -242,7 +255,8 @@ static int make_durable(const struct copying *copying, struct error *err)
 
 static int copy_all(struct copying *copying, struct store_copy *out, struct error *err)
 {
-    if (open_source(copying, err) < 0 || copy_pages(copying, err) < 0 || make_plain(copying, err) < 0)
+    if (open_source(copying, err) < 0 || copy_pages(copying, err) < 0 || make_plain(copying, err) < 0 ||
+        mark(copying, err) < 0)
         return -1;
     sqlite_close(copying->from); /* the moment is over: the log may begin anew */
     copying->from = NULL;
@@ -286,10 +300,12 @@ static int run_backup(struct sqlite *db, struct store_job *job, struct error *er
         buf_addf(&to, "%02x", random[i]);
     if (buf_failed(&to))
         return error_set(err, ERROR_CONFIG, "%s: the path is too long", job->in.backup.path);
-    job->out.backup.fd = sqlite_backup(
-        &(struct sqlite_backup){
-            .from = job->in.backup.path, .to = to.ptr, .nameless = true, .stop = job->in.backup.stop},
-        &job->out.backup.copy, err);
+    job->out.backup.fd = sqlite_backup(&(struct sqlite_backup){.from = job->in.backup.path,
+                                                               .to = to.ptr,
+                                                               .nameless = true,
+                                                               .now_ms = job->in.backup.now_ms,
+                                                               .stop = job->in.backup.stop},
+                                       &job->out.backup.copy, err);
     return job->out.backup.fd < 0 ? -1 : 0;
 }
 
@@ -310,6 +326,7 @@ struct store_job *store_backup(struct store *store, store_backup_fn *done, void 
     struct store_job *job = job_new(LANE_COPY, run_backup, answer_backup, ctx);
 
     job->in.backup.path = store_path(store);
+    job->in.backup.now_ms = store_now_ms(store);
     job->in.backup.stop = store_stop_copying(store);
     job->out.backup.fd = -1;
     job->clear = clear_backup;
@@ -322,7 +339,8 @@ int store_backup_to(const char *url, const char *path, struct store_copy *out, s
     struct text from = text_of(url);
 
     text_cut(&from, ':'); /* the scheme */
-    auto_fd int fd = sqlite_backup(&(struct sqlite_backup){.from = from.ptr, .to = path}, out, err);
+    auto_fd int fd = sqlite_backup(
+        &(struct sqlite_backup){.from = from.ptr, .to = path, .now_ms = clock_now_ms(&clock_machine)}, out, err);
     return fd < 0 ? -1 : 0;
 }
 

@@ -1,6 +1,7 @@
 /* sqlite_identity.c - a copy does not shout (promise 9). Who we are stands in the database; a generation is raised at
  * each start, first in the database, then in a witness file elsewhere: a database older than its witness was restored
- * or copied. */
+ * or copied. A backup says itself that it is one: made and restored between two starts it has its witness's generation.
+ */
 #include "crypt.h"
 #include "sqlite.h"
 
@@ -116,6 +117,7 @@ static int write_meta(struct sqlite *db, const char *key, const char *value, str
 /* What the database says of itself; `state` names it for ever, made at its first start. */
 struct self {
     char *state, *identity, *generation;
+    char *backup; /* when sqlite_backup() made it; NULL: it is no backup, or was adopted */
     int64_t number;
 };
 
@@ -124,12 +126,13 @@ static void self_clear(struct self *self)
     free(self->state);
     free(self->identity);
     free(self->generation);
+    free(self->backup);
 }
 
 static int self_read(struct sqlite *db, struct self *self, struct error *err)
 {
     if (read_meta(db, "state", &self->state, err) < 0 || read_meta(db, "identity", &self->identity, err) < 0 ||
-        read_meta(db, "generation", &self->generation, err) < 0)
+        read_meta(db, "generation", &self->generation, err) < 0 || read_meta(db, "backup", &self->backup, err) < 0)
         return -1;
     return self->generation ? parse_i64(text_of(self->generation), 0, INT64_MAX, &self->number, err) : 0;
 }
@@ -171,6 +174,8 @@ static char *copy_reason(const struct sqlite *db, const struct sqlite_identity *
         buf_addf(&out, "%s belongs to %s, and we are %s", db->path, self->identity, identity->self);
     else if (self->state && witness->state[0] && strcmp(self->state, witness->state) != 0)
         buf_addf(&out, "%s is another database than the one that %s knows", db->path, identity->witness_path);
+    else if (self->backup)
+        buf_addf(&out, "%s is a backup of %s: what was sent since then it cannot know", db->path, self->backup);
     else if (self->state && self->number < witness->generation)
         buf_addf(&out, "%s is older (start %lld) than %s says (start %lld): restored from a backup, or copied",
                  db->path, (long long)self->number, identity->witness_path, (long long)witness->generation);
@@ -222,6 +227,8 @@ int sqlite_adopt(struct sqlite *db, const struct sqlite_identity *identity, int6
         read_witness(identity, &witness);
         *generation = (self.number > witness.generation ? self.number : witness.generation) + 1;
         rc = write_self(db, identity, &self, *generation, err);
+        if (rc == 0)
+            rc = sqlite_run(db, err, "DELETE FROM meta WHERE key = 'backup'", "");
     }
     self_clear(&self);
     return rc;

@@ -282,10 +282,14 @@ static bool wait_for_work(struct worker *worker)
 {
     uv_mutex_lock(&worker->mutex);
     while (!waits(worker) && !worker->stop)
-        if (!worker->db->wipe)
+        if (!worker->db || !worker->db->wipe) {
             uv_cond_wait(&worker->work, &worker->mutex);
-        else if (uv_cond_timedwait(&worker->work, &worker->mutex, WIPE_AGAIN_MS * UINT64_C(1000000)) == UV_ETIMEDOUT)
+        } else if (uv_cond_timedwait(&worker->work, &worker->mutex, WIPE_AGAIN_MS * UINT64_C(1000000)) ==
+                   UV_ETIMEDOUT) {
+            uv_mutex_unlock(&worker->mutex); /* the loop must not wait for a disk to hand a job over */
             sqlite_wipe_log(worker->db);
+            uv_mutex_lock(&worker->mutex);
+        }
     bool more = waits(worker);
     uv_mutex_unlock(&worker->mutex);
     return more;

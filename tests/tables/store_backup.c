@@ -264,6 +264,36 @@ static void a_command_copies_by_itself(void **state)
     sqlite3_close(db);
 }
 
+/* On the same machine, before any other start: nothing but the copy itself can tell. */
+static void a_restored_copy_is_held_until_adopted(void **state)
+{
+    struct bench *b = *state;
+    struct store_copy copy;
+    struct error err = {0};
+    char path[96];
+
+    snprintf(path, sizeof path, "%s/copy.db", b->folder);
+    if (store_backup_to(b->url, path, &copy, &err) < 0)
+        fail_msg("%s", err.text);
+    bench_close(b);
+    assert_int_equal(rename(path, b->db), 0);
+    for (int start = 0; start < 2; start++) {
+        bench_open(b);
+        assert_non_null(strstr(store_copy_reason(b->store), "is a backup of 20"));
+        bench_launch(b, 1, false);
+        bench_turn(b, NULL, 0, &(struct store_claim){.notice = 1, .want = 5, .pass = 1});
+        assert_int_not_equal(b->failure.kind, ERROR_NONE);
+        if (start == 0)
+            bench_close(b);
+    }
+    assert_int_equal(store_adopt(b->store, &err), 0);
+    bench_claim(b, 1, 5, 1);
+    assert_int_equal(b->got_count, 5);
+    bench_close(b);
+    bench_open(b);
+    assert_null(store_copy_reason(b->store));
+}
+
 static void a_damaged_copy_is_told(void **state)
 {
     struct bench *b = *state;
@@ -294,6 +324,7 @@ int main(void)
         TEST(a_full_disk_leaves_nothing),
         TEST(what_a_crash_left_is_swept),
         TEST(a_command_copies_by_itself),
+        TEST(a_restored_copy_is_held_until_adopted),
         TEST(a_damaged_copy_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
