@@ -137,6 +137,7 @@ static api_operation_fn *const operations[API_OPERATIONS] = {
     [API_SUPPRESS] = api_suppress,
     [API_UNSUPPRESS] = api_unsuppress,
     [API_BOUNCES] = api_bounces,
+    [API_SUPPRESS_ALL] = api_suppress_all,
     [API_SEND_TEST] = api_send_test,
     [API_PREVIEW] = api_preview,
     [API_SYNC] = api_sync,

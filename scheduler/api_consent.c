@@ -1,14 +1,16 @@
 /* Our own word on who is written to. */
 #include "api_private.h"
+#include "suppression.h"
 
 #include <string.h>
 
-static bool audience_known(const struct world *world, const char *name)
+enum { ENTRIES_MAX = 500 }; /* of one list */
+
+static bool audience_known(const struct world *world, struct text name)
 {
-    for (size_t i = 0; i < world->rule_count; i++)
-        for (size_t k = 0; k < world->rules[i].audience_count; k++)
-            if (strcmp(world->rules[i].audiences[k]->settings->name, name) == 0)
-                return true;
+    for (size_t i = 0; i < world->audience_count; i++)
+        if (text_is(name, world->audiences[i]->settings->name))
+            return true;
     return false;
 }
 
@@ -26,9 +28,9 @@ static void suppress(struct api *api, struct server_request *request, const stru
                                      .lift = lift,
                                      .overwrite = true};
 
-    if (!lift && *what.scope && !audience_known(api->world, what.scope)) {
+    if (!lift && *what.scope && !audience_known(api->world, text_of(what.scope))) {
         struct error err = {0};
-        error_set(&err, ERROR_REFUSED, "no rule reads an audience \"%.100s\"", what.scope);
+        error_set(&err, ERROR_REFUSED, "there is no audience \"%.100s\"", what.scope);
         server_refuse(request, 400, err.text);
         return;
     }
@@ -45,4 +47,125 @@ void api_suppress(struct api *api, struct server_request *request, const struct 
 void api_unsuppress(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     suppress(api, request, asked, true);
+}
+
+/* --- A list ---------------------------------------------------------------------------------------------------------
+ */
+
+static struct text field_of(const json_t *entry, const char *name)
+{
+    const json_t *value = json_object_get(entry, name);
+
+    return (struct text){json_string_value(value), json_string_length(value)};
+}
+
+static int check_fields(const json_t *entry, struct error *err)
+{
+    static const char *const names[] = {"address", "key", "scope", "reason", "at"};
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(entry))
+        return error_set(err, ERROR_REFUSED, "expected an object");
+    json_object_foreach((json_t *)(uintptr_t)entry, name, value)
+    {
+        bool known = false;
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+            known |= strcmp(names[i], name) == 0;
+        if (!known)
+            return error_set(err, ERROR_REFUSED, "unknown key \"%.40s\"", name);
+        if (!json_is_string(value) && !json_is_null(value))
+            return error_set(err, ERROR_REFUSED, "%s: expected a text", name);
+    }
+    return 0;
+}
+
+/* What was said before stays; a list is read again and again. */
+static int read_entry(const struct world *world, const json_t *entry, struct arena *arena,
+                      struct store_suppression *out, struct error *err)
+{
+    struct suppression_line line = {.address = field_of(entry, "address"),
+                                    .key = field_of(entry, "key"),
+                                    .scope = field_of(entry, "scope"),
+                                    .reason = field_of(entry, "reason"),
+                                    .at = field_of(entry, "at")};
+    struct suppression read;
+
+    if (check_fields(entry, err) < 0 || suppression_read(&line, &read, err) < 0)
+        return -1;
+    if (read.scope.len && !audience_known(world, read.scope))
+        return error_set(err, ERROR_REFUSED, "scope: there is no audience \"%.*s\"",
+                         TEXT_ARGS(text_slice(read.scope, 0, 100)));
+    *out = (struct store_suppression){
+        .scope = arena_copy(arena, read.scope),
+        .reason = read.reason,
+        .at_ms = read.at_ms == MOMENT_NONE ? clock_now_ms(world->clock) : read.at_ms,
+    };
+    if (read.has_address)
+        crypt_person_key(world->keys, read.address.key, out->key);
+    if (read.has_key && read.has_address && memcmp(out->key, read.key, sizeof out->key) != 0)
+        return error_set(err, ERROR_REFUSED,
+                         "key: not that of this address here: the list was made with other keys; leave the keys out");
+    if (read.has_key)
+        memcpy(out->key, read.key, sizeof out->key);
+    return 0;
+}
+
+/* -1: *bad is the entry. */
+static int read_entries(const struct world *world, const json_t *entries, struct arena *arena,
+                        struct store_suppression *list, size_t *bad, struct error *err)
+{
+    const json_t *entry;
+    size_t i;
+
+    if (!entries)
+        return error_set(err, ERROR_REFUSED, "entries: missing");
+    if (json_array_size(entries) > ENTRIES_MAX)
+        return error_set(err, ERROR_REFUSED, "entries: expected at most %d", ENTRIES_MAX);
+    json_array_foreach(entries, i, entry)
+    {
+        *bad = i;
+        if (read_entry(world, entry, arena, &list[i], err) < 0)
+            return error_at(err, "entries.%zu", i);
+    }
+    return 0;
+}
+
+static void on_all_suppressed(void *ctx, int64_t count, const struct error *failure)
+{
+    struct server_request *request = api_call_end(ctx);
+
+    if (failure)
+        api_answer_done(request, -1, failure);
+    else
+        server_answer(request, 200, json_pack("{s:I}", "new", (json_int_t)count));
+}
+
+static void refuse_entry(struct server_request *request, size_t bad, const struct error *err)
+{
+    char pointer[48];
+
+    snprintf(pointer, sizeof pointer, "#/entries/%zu", bad);
+    server_refuse_more(request, 400, err->text,
+                       json_pack("{s:[{s:s, s:s}]}", "errors", "pointer", pointer, "detail", err->text), NULL);
+}
+
+/* All or none; with `check` none. */
+void api_suppress_all(struct api *api, struct server_request *request, const struct api_request *asked)
+{
+    const json_t *entries = json_object_get(asked->body, "entries");
+    size_t count = json_array_size(entries), bad = 0;
+    struct arena arena = {0};
+    struct error err = {0};
+    auto_free struct store_suppression *list = must_calloc(ENTRIES_MAX, sizeof *list);
+
+    if (read_entries(api->world, entries, &arena, list, &bad, &err) < 0) {
+        refuse_entry(request, bad, &err);
+    } else if (json_is_true(json_object_get(asked->body, "check"))) {
+        server_answer(request, 200, json_pack("{s:i}", "new", 0));
+    } else {
+        struct call *call = api_call_new(api, request);
+        call->job = store_suppress(api->world->store, list, count, on_all_suppressed, call);
+    }
+    arena_clear(&arena);
 }

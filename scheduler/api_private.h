@@ -50,7 +50,7 @@ typedef void api_operation_fn(struct api *api, struct server_request *request, c
 /* --- api_know.c: what is known --- */
 api_operation_fn api_status, api_openings, api_notices, api_show, api_people, api_audit, api_suppressions, api_why;
 /* --- api_consent.c --- */
-api_operation_fn api_suppress, api_unsuppress;
+api_operation_fn api_suppress, api_unsuppress, api_suppress_all;
 /* --- api_feedback.c --- */
 api_operation_fn api_bounces;
 /* --- api_steer.c --- */

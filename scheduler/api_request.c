@@ -24,6 +24,7 @@ const struct api_route api_routes[API_OPERATIONS] = {
     [API_SUPPRESS] = {"POST", "suppress", "address:s audience:s reason:s"},
     [API_UNSUPPRESS] = {"POST", "unsuppress", "address:s audience:s"},
     [API_BOUNCES] = {"POST", "bounces", "tokens:l address:s key:s kind:s status:s text:s"},
+    [API_SUPPRESS_ALL] = {"POST", "suppressions", "entries:a check:b"},
     [API_SEND_TEST] = {"POST", "send-test", "rule:s to:s"},
     [API_PREVIEW] = {"POST", "preview", "rule:s notice:i subscriber:s language:s", "", true},
     [API_SYNC] = {"POST", "sync", ""},
@@ -90,7 +91,11 @@ static int find_route(const char *method, struct text path, struct api_request *
 
 static const char *type_name(char type)
 {
-    return type == 's' ? "a text" : type == 'b' ? "true or false" : type == 'l' ? "a list of texts" : "a whole number";
+    return type == 's'   ? "a text"
+           : type == 'b' ? "true or false"
+           : type == 'l' ? "a list of texts"
+           : type == 'a' ? "a list"
+                         : "a whole number";
 }
 
 static bool is_list(const json_t *value)
@@ -105,7 +110,10 @@ static bool type_fits(const json_t *value, char type)
 {
     if (type == 'l')
         return is_list(value);
-    return type == 's' ? json_is_string(value) : type == 'b' ? json_is_boolean(value) : json_is_integer(value);
+    return type == 's'   ? json_is_string(value)
+           : type == 'b' ? json_is_boolean(value)
+           : type == 'a' ? json_is_array(value)
+                         : json_is_integer(value);
 }
 
 /* The type letter of a field, or 0. */

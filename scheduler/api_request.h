@@ -30,6 +30,7 @@ enum api_operation {
     API_SUPPRESS,
     API_UNSUPPRESS,
     API_BOUNCES,
+    API_SUPPRESS_ALL,
     API_SEND_TEST,
     API_PREVIEW,
     API_SYNC,
@@ -40,7 +41,8 @@ enum api_operation {
 /* What there is to ask for: a line for each operation. ID in a path stands for a notice's number. */
 struct api_route {
     const char *method, *path;
-    const char *fields; /* of a body, each with its type: s text, b boolean, i whole number, l list of texts */
+    const char *fields; /* of a body, each with its type: s text, b boolean, i whole number, l list of texts,
+                         * a list */
     const char *query;  /* parameters, blanks between */
     bool reads;         /* a token of scope read is enough; else control */
 };

@@ -64,8 +64,16 @@ const struct cli_command cli_commands[] = {
     {"resume", "[NOTICE or NOTIFIER]", "this-is-the-one", "goes on after a pause",
      "Without a name every pause is lifted. --this-is-the-one says that this state is not a copy: it may send.",
      cli_resume},
-    {"suppress", "ADDRESS", "audience=NAME", "never write to somebody again",
-     "Counts from the next claim on, also for notices already gathered. With --audience only for that audience.",
+    {"suppressions", "", "json csv", "who is not written to, and since when",
+     "The newest first. --csv writes a file that `onsale suppress --from` reads, on another store as well; the keys in "
+     "it "
+     "are good with the same onsale.keys.",
+     cli_suppressions},
+    {"suppress", "[ADDRESS]", "audience=NAME from=FILE skip-bad", "never write to somebody again",
+     "Counts from the next claim on, also for notices already gathered. With --audience only for that audience. --from "
+     "reads a CSV (`-` reads standard input) whose first line names its columns: address (or email) or key, and if you "
+     "like scope (an audience), reason and at. Nothing is imported when any line is bad; --skip-bad takes the others. "
+     "What was suppressed before keeps its date and reason.",
      cli_suppress},
     {"unsuppress", "ADDRESS", "audience=NAME", "takes a suppression back",
      "The marketing tool's own word still counts.", cli_unsuppress},
@@ -229,6 +237,7 @@ static int read_arguments(struct cli *cli, const struct cli_command *command, in
         {"force", &cli->force, NULL},
         {"in-doubt", &cli->in_doubt, NULL},
         {"this-is-the-one", &cli->this_is_the_one, NULL},
+        {"skip-bad", &cli->skip_bad, NULL},
         {"state", NULL, &cli->state},
         {"event", NULL, &cli->event},
         {"refused", NULL, &cli->refused},
@@ -239,6 +248,7 @@ static int read_arguments(struct cli *cli, const struct cli_command *command, in
         {"audience", NULL, &cli->audience},
         {"language", NULL, &cli->language},
         {"recipient", NULL, &cli->recipient},
+        {"from", NULL, &cli->from},
     };
     bool options_over = false;
     int rc = EXIT_FINE;
@@ -324,7 +334,7 @@ static int cli_help(const struct cli *cli)
     }
     puts("onsale: tells everyone who asked, the second a sale opens\n\nusage: onsale COMMAND [--config FILE]\n");
     for (command = cli_commands; command->name; command++)
-        printf("  %-11s %s\n", command->name, command->summary);
+        printf("  %-12s %s\n", command->name, command->summary);
     puts("\nThe configuration is --config, else ONSALE_CONFIG, else " ONSALE_CONFIG_FILE ".\n"
          "`onsale help COMMAND` tells more. Exit: 0 fine, 1 failed, 2 usage, 3 configuration.");
     return EXIT_FINE;

@@ -12,8 +12,8 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 /* The command line, read. Options that a command does not list are refused before it runs. */
 struct cli {
     const char *config;
-    bool help, json, verbose, online, csv, anyway, force, in_doubt, this_is_the_one;
-    const char *state, *event, *refused, *withheld, *notice, *subscriber, *to, *audience, *language, *recipient;
+    bool help, json, verbose, online, csv, anyway, force, in_doubt, this_is_the_one, skip_bad;
+    const char *state, *event, *refused, *withheld, *notice, *subscriber, *to, *audience, *language, *recipient, *from;
     int argc; /* what follows the command's name, options taken out */
     char **argv;
 };
@@ -41,6 +41,9 @@ int cli_show(const struct cli *cli);
 int cli_people(const struct cli *cli);
 int cli_why(const struct cli *cli);
 int cli_audit(const struct cli *cli);
+/* cli_suppressions.c */
+int cli_suppressions(const struct cli *cli);
+int cli_suppress_from(const struct cli *cli);
 /* cli_control.c */
 int cli_hold(const struct cli *cli);
 int cli_release(const struct cli *cli);

@@ -207,6 +207,12 @@ static int consent(const struct cli *cli, const char *path, const char *done)
 
 int cli_suppress(const struct cli *cli)
 {
+    if (cli->from)
+        return cli_suppress_from(cli);
+    if (!cli->argc) {
+        fputs("onsale suppress: say whom: ADDRESS, or --from FILE\n", stderr);
+        return EXIT_USAGE;
+    }
     return consent(cli, "suppress", "is not written to any more");
 }
 

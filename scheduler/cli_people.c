@@ -1,104 +1,13 @@
 /* Commands about persons: the people of a notice, page by page, and what became of one of them. */
-#include "cli_report.h"
+#include "cli_rows.h"
 
 #include <string.h>
 
-static const char *const people_keys[] = {"address", "source", "state", "reason", "channel", "code", "text", "at"};
-static const char *const people_headings[] = {"ADDRESS", "SOURCE", "STATE", "REASON", "CHANNEL", "CODE", "SAID", "AT"};
-static const char *const states[] = {"waiting", "claimed", "accepted", "refused", "in_doubt", "withheld"};
-
-/* Where the people go to: a table, JSON, or a file for a spreadsheet. */
-struct people_out {
-    const struct cli *cli;
-    const struct zone *zone;
-    struct cli_table table;
-    bool begun;
-    size_t count;
+static const struct cli_column columns[] = {
+    {"address", "ADDRESS"}, {"source", "SOURCE"}, {"state", "STATE"}, {"reason", "REASON"},
+    {"channel", "CHANNEL"}, {"code", "CODE"},     {"text", "SAID"},   {"at", "AT"},
 };
-
-/* RFC 4180; a cell that a spreadsheet would take for a formula is defused. */
-static void print_cell(const char *cell, bool last)
-{
-    putchar('"');
-    if (*cell && strchr("=+-@\t\r", *cell))
-        putchar('\'');
-    for (; *cell; cell++) {
-        if (*cell == '"')
-            putchar('"');
-        putchar(*cell);
-    }
-    fputs(last ? "\"\r\n" : "\",", stdout);
-}
-
-static void print_csv(const json_t *person)
-{
-    for (size_t i = 0; i < ARRAY_LEN(people_keys); i++) {
-        bool last = i + 1 == ARRAY_LEN(people_keys);
-        char number[24];
-        if (cli_has_number(person, people_keys[i])) {
-            snprintf(number, sizeof number, "%lld", cli_number(person, people_keys[i]));
-            print_cell(number, last);
-        } else {
-            print_cell(cli_text(person, people_keys[i]), last);
-        }
-    }
-}
-
-static void add_row(struct people_out *out, const json_t *person)
-{
-    for (size_t i = 0; i < ARRAY_LEN(people_keys); i++)
-        if (strcmp(people_keys[i], "at") == 0)
-            table_add_moment(&out->table, cli_text(person, "at"), out->zone);
-        else if (cli_has_number(person, people_keys[i]))
-            table_add(&out->table, "%lld", cli_number(person, people_keys[i]));
-        else
-            table_add(&out->table, "%s", cli_text(person, people_keys[i]));
-}
-
-static void print_json(struct people_out *out, const json_t *person)
-{
-    fputs(out->count ? ",\n" : "[\n", stdout);
-    json_dumpf(person, stdout, JSON_INDENT(2) | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0));
-}
-
-static void begin(struct people_out *out)
-{
-    table_init(&out->table, ARRAY_LEN(people_headings), people_headings);
-    if (out->cli->csv)
-        for (size_t i = 0; i < ARRAY_LEN(people_keys); i++)
-            print_cell(people_keys[i], i + 1 == ARRAY_LEN(people_keys));
-}
-
-static void print_page(void *ctx, const json_t *page)
-{
-    struct people_out *out = ctx;
-    json_t *shown = out->cli->json ? json_incref((json_t *)(uintptr_t)page) : json_visible(page), *person;
-    size_t i;
-
-    if (!out->begun)
-        begin(out);
-    out->begun = true;
-    json_array_foreach(shown, i, person)
-    {
-        if (out->cli->json)
-            print_json(out, person);
-        else if (out->cli->csv)
-            print_csv(person);
-        else
-            add_row(out, person);
-        out->count++;
-    }
-    if (!out->cli->json && !out->cli->csv)
-        table_print(&out->table, stdout);
-    json_decref(shown);
-}
-
-static void end(struct people_out *out)
-{
-    if (out->cli->json)
-        puts(out->count ? "\n]" : "[]");
-    table_clear(&out->table);
-}
+static const char *const states[] = {"waiting", "claimed", "accepted", "refused", "in_doubt", "withheld"};
 
 /* "in doubt" is as good as "in_doubt". NULL, after saying so, for a word that is none. */
 static const char *state_argument(const char *asked)
@@ -121,7 +30,6 @@ static const char *state_argument(const char *asked)
 int cli_people(const struct cli *cli)
 {
     struct store_report what = {.kind = REPORT_PEOPLE};
-    struct people_out out = {.cli = cli};
     struct client client;
     struct error err = {0};
 
@@ -129,13 +37,7 @@ int cli_people(const struct cli *cli)
         return EXIT_USAGE;
     if (client_open(&client, cli->config, &err) < 0)
         return EXIT_CONFIG;
-    struct zone *zone = local_zone_load();
-    out.zone = zone;
-    int rc = client_list(&client, &what, print_page, &out, &err);
-    if (rc == 0)
-        end(&out);
-    table_clear(&out.table);
-    zone_free(zone);
+    int rc = cli_print_rows(cli, &client, &what, columns, ARRAY_LEN(columns), &err);
     client_close(&client);
     return rc < 0 ? cli_fail(&err) : EXIT_FINE;
 }

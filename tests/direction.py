@@ -17,7 +17,7 @@ LADDER = [
                       ['origin'], ['target'], ['visitors']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
-    ('words', True, [['address'], ['pace'], ['brake'], ['plan'], ['gate'], ['render'], ['mime'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'],
+    ('words', True, [['address'], ['suppression'], ['pace'], ['brake'], ['plan'], ['gate'], ['render'], ['mime'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'],
                      ['templates'], ['values'], ['message']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_private'], ['store/'],
                ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_reply',
@@ -39,7 +39,7 @@ LADDER = [
                      ['daemon'],
                      ['client'],
                      ['cli_table'],
-                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce'],
+                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_rows', 'cli_suppressions', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce'],
                      ['main']]),
 ]
 

@@ -79,7 +79,7 @@ RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
     (["again", "2", "--anyway"], 1, "it has not ended yet"),
     (["again", "1"], 1, "nothing was changed"),
     (["retry", "1", "--refused", "550"], 0, "nobody"),
-    (["suppress", "ada@fans.example", "--audience", "vips"], 1, 'no rule reads an audience "vips"'),
+    (["suppress", "ada@fans.example", "--audience", "vips"], 1, 'there is no audience "vips"'),
     (["suppress", "ada@fans.example", "--audience", "fans"], 0, "is not written to any more as one of audience fans"),
     (["unsuppress", "ada@fans.example", "--audience", "fans"], 0, "may be written to again"),
     (["unsuppress", "ada@fans.example", "--audience", "left-long-ago"], 0, "may be written to again"),

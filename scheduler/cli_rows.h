@@ -1,0 +1,16 @@
+/* cli_rows.h - a long listing, page by page: a table, JSON, or a file for a spreadsheet. */
+#ifndef ONSALE_CLI_ROWS_H
+#define ONSALE_CLI_ROWS_H
+
+#include "cli_report.h"
+
+struct cli_column {
+    const char *key, *heading; /* of the rows; "at" is a moment */
+};
+/* By --json, --csv, or as a table. */
+int cli_print_rows(const struct cli *cli, struct client *client, struct store_report *what,
+                   const struct cli_column *columns, size_t count, struct error *err);
+/* What print_cell() put in front of a cell, taken away again. */
+struct text cli_cell_as_it_was(struct text cell);
+
+#endif
