@@ -1,4 +1,5 @@
 #include "channel_private.h"
+#include "scrub.h"
 
 #include <assert.h>
 #include <string.h>
@@ -118,7 +119,7 @@ static void job_answer(struct channel *channel, struct channel_job *job, enum fa
     job->result.fate = fate;
     job->result.scope = scope;
     job->result.retry_after_ms = -1;
-    job->text = text ? must_strdup(text) : NULL;
+    job->text = scrub(text, job->to); /* whatever the plugin did about it: it is kept, and shown to operators */
     job->state = JOB_ANSWERED;
     list_put(&channel->answered, job);
     tell_soon(channel);
@@ -228,14 +229,15 @@ void channel_take_ready(struct channel *channel)
 void channel_take_trouble(struct channel *channel, const char *text, bool needs_person)
 {
     int64_t now_ms = clock_mono_ms(channel->parts.clock);
-    bool same = channel->troubled && channel->needs_person >= needs_person && strcmp(text, channel->trouble_text) == 0;
+    auto_free char *clean = scrub(text, NULL);
+    bool same = channel->troubled && channel->needs_person >= needs_person && strcmp(clean, channel->trouble_text) == 0;
 
     if (!channel->troubled && now_ms - channel->well_since_ms > WELL_FOR_GOOD_MS)
         channel->tries = 0;
     channel->troubled = true;
     channel->needs_person |= needs_person;
     channel->trouble_news |= !same;
-    snprintf(channel->trouble_text, sizeof channel->trouble_text, "%s", text);
+    snprintf(channel->trouble_text, sizeof channel->trouble_text, "%s", clean);
     return_queued(channel, channel->trouble_text);
     tell_soon(channel);
     if (channel->needs_person || channel->stopping) {

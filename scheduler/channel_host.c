@@ -1,5 +1,6 @@
 #include "channel_private.h"
 
+#include "scrub.h"
 #include "wire.h"
 
 #include <stdarg.h>
@@ -39,8 +40,9 @@ static void host_log(const struct notifier_host *host, int level, const char *fo
     for (char *c = line; *c; c++)
         if ((unsigned char)*c < 0x20 || *c == 0x7F)
             *c = ' ';
+    auto_free char *clean = scrub(line, NULL);
     enum log_level known = level < LOG_ERROR ? LOG_ERROR : level > LOG_DEBUG ? LOG_DEBUG : (enum log_level)level;
-    log_line(channel->parts.log, known, "notifier=%s %s", channel->settings->name, line);
+    log_line(channel->parts.log, known, "notifier=%s %s", channel->settings->name, clean);
 }
 
 static void host_finish(const struct notifier_host *host, struct notifier_delivery *delivery,

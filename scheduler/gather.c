@@ -1,6 +1,7 @@
 #include "gather.h"
 
 #include "mime.h"
+#include "scrub.h"
 
 #include <assert.h>
 #include <string.h>
@@ -93,7 +94,8 @@ static void on_page(void *ctx, const struct audience_page *page)
                  (long long)gather->spec.notice, name, page->bad, LOG_QUOTED(text_of(page->bad_why)));
     }
     if (page->failure) {
-        gather->failure = *page->failure;
+        auto_free char *said = scrub(page->failure->text, NULL); /* a tool's answer may name whom it failed at */
+        error_set(&gather->failure, page->failure->kind, "%s", said);
         error_at(&gather->failure, "audience %s", name);
         finish(gather);
         return;

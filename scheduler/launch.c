@@ -5,6 +5,7 @@
 #include "launch_private.h"
 #include "news.h"
 #include "progress.h"
+#include "scrub.h"
 
 #include <assert.h>
 #include <string.h>
@@ -114,10 +115,11 @@ static void tell(struct launch *launch, const char *what, const char *text)
         world->tell_operators(world->tell_ctx, subject.ptr, body.ptr);
 }
 
-void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text)
+void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *said)
 {
     struct notice *notice = launch->notice;
     enum notice_state before = notice->state;
+    auto_free char *text = scrub(said, NULL); /* it is stored, logged and mailed */
 
     log_line(launch->world->log, to == NOTICE_HELD || to == NOTICE_MISSED ? LOG_WARNING : LOG_NOTICE,
              "event=%s notice=%lld rule=%s site=%s subject=%s was=%s%s%s%s%s", notice_state_name(to),

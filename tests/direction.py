@@ -17,7 +17,7 @@ LADDER = [
                       ['origin'], ['target'], ['visitors']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
-    ('words', True, [['address'], ['suppression'], ['pace'], ['brake'], ['plan'], ['gate'], ['render'], ['mime'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'],
+    ['words', 'address', 'suppression', 'pace', 'brake', 'plan', 'gate', 'render', 'mime', 'mail', 'bounce', 'bounce_judge', 'bounce_scrub', 'scrub'],
                      ['templates'], ['values'], ['message']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_private'], ['store/'],
                ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_reply',
