@@ -1,7 +1,8 @@
 /* api.h - control: what the command line asks of a running daemon, under /api/v1/. Loop thread.
  *
  *   GET  status  openings  notices  notices/ID  notices/ID/people?state=&after=&limit=  audit  suppressions
- *   POST why {address, event}              notices/ID/hold  release {anyway}  cancel  again
+ *   POST why {address | key, event}  export {address}  erase {address}
+ *   POST                                       notices/ID/hold  release {anyway}  cancel  again
  *   POST notices/ID/retry {refused: CODE | in_doubt: true | withheld: REASON}
  *   POST pause {target}  resume {target, this_is_the_one}  suppress {address, audience, reason}  unsuppress  sync
  *   POST bounces {tokens: [TOKEN] | address | key, kind: hard | soft | policy | complaint, status, text}

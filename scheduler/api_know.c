@@ -57,7 +57,12 @@ void api_why(struct api *api, struct server_request *request, const struct api_r
     struct store_report what = {
         .kind = REPORT_WHY, .address = asked->shown, .event_id = *asked->event ? asked->event : NULL};
 
-    crypt_person_key(api->world->keys, asked->address.key, what.key);
+    if (*asked->shown) {
+        crypt_person_key(api->world->keys, asked->address.key, what.key);
+    } else {
+        what.address = NULL;
+        memcpy(what.key, asked->key, sizeof what.key);
+    }
     api_report(api, request, &what);
 }
 

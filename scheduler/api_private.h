@@ -53,6 +53,8 @@ api_operation_fn api_status, api_openings, api_notices, api_show, api_people, ap
 api_operation_fn api_suppress, api_unsuppress, api_suppress_all;
 /* --- api_feedback.c --- */
 api_operation_fn api_bounces;
+/* --- api_privacy.c --- */
+api_operation_fn api_erase, api_export;
 /* --- api_steer.c --- */
 api_operation_fn api_hold, api_release, api_cancel, api_again, api_retry, api_pause, api_resume, api_sync;
 /* --- api_events.c --- */

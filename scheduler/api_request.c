@@ -13,7 +13,8 @@ const struct api_route api_routes[API_OPERATIONS] = {
     [API_AUDIT] = {"GET", "audit", "", "", true},
     [API_BACKUP] = {"GET", "backup", "", "", false},
     [API_SUPPRESSIONS] = {"GET", "suppressions", "", "limit cursor", true},
-    [API_WHY] = {"POST", "why", "address:s event:s", "", true},
+    [API_WHY] = {"POST", "why", "address:s key:s event:s", "", true},
+    [API_EXPORT] = {"POST", "export", "address:s"},
     [API_HOLD] = {"POST", "notices/ID/hold", ""},
     [API_RELEASE] = {"POST", "notices/ID/release", "anyway:b"},
     [API_CANCEL] = {"POST", "notices/ID/cancel", ""},
@@ -25,6 +26,7 @@ const struct api_route api_routes[API_OPERATIONS] = {
     [API_UNSUPPRESS] = {"POST", "unsuppress", "address:s audience:s"},
     [API_BOUNCES] = {"POST", "bounces", "tokens:l address:s key:s kind:s status:s text:s"},
     [API_SUPPRESS_ALL] = {"POST", "suppressions", "entries:a check:b"},
+    [API_ERASE] = {"POST", "erase", "address:s"},
     [API_SEND_TEST] = {"POST", "send-test", "rule:s to:s"},
     [API_PREVIEW] = {"POST", "preview", "rule:s notice:i subscriber:s language:s", "", true},
     [API_SYNC] = {"POST", "sync", ""},
@@ -168,6 +170,21 @@ static int read_address(const json_t *body, const char *key, struct api_request 
     return error_at(err, "%s", key);
 }
 
+/* An address, or the key that is left of somebody who is erased. */
+static int read_who(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
+{
+    const char *key = text_in(body, "key");
+
+    if (!*key)
+        return read_address(body, "address", out, fault, err);
+    fault->field = "key";
+    if (json_object_get(body, "address"))
+        return error_set(err, ERROR_REFUSED, "key: not beside an address");
+    if (text_unhex(text_of(key), out->key, sizeof out->key))
+        return 0;
+    return error_set(err, ERROR_REFUSED, "key: expected %d hexadecimal digits", 2 * PERSON_KEY_SIZE);
+}
+
 static int read_retry(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
 {
     const json_t *refused = json_object_get(body, "refused"), *in_doubt = json_object_get(body, "in_doubt");
@@ -260,8 +277,11 @@ static int read_fields(const json_t *body, struct api_request *out, struct api_f
     out->this_is_the_one = json_is_true(json_object_get(body, "this_is_the_one"));
     switch (out->operation) {
     case API_WHY:
+        return read_who(body, out, fault, err);
+    case API_EXPORT:
     case API_SUPPRESS:
     case API_UNSUPPRESS:
+    case API_ERASE:
         return read_address(body, "address", out, fault, err);
     case API_SEND_TEST:
         return read_address(body, "to", out, fault, err);

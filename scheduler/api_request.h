@@ -20,6 +20,7 @@ enum api_operation {
     API_BACKUP,
     API_SUPPRESSIONS,
     API_WHY,
+    API_EXPORT,
     API_HOLD,
     API_RELEASE,
     API_CANCEL,
@@ -31,6 +32,7 @@ enum api_operation {
     API_UNSUPPRESS,
     API_BOUNCES,
     API_SUPPRESS_ALL,
+    API_ERASE,
     API_SEND_TEST,
     API_PREVIEW,
     API_SYNC,
@@ -53,7 +55,7 @@ struct api_request { /* texts are borrowed from path, query and body; "" where a
     const char *who;        /* asks: "root", "token ops"; borrowed only until the operation returns */
     int64_t notice;         /* of those that are about one */
     json_t *body;           /* whole, or NULL */
-    struct address address; /* why, suppress, unsuppress, send-test, preview */
+    struct address address; /* why, export, suppress, unsuppress, erase, send-test, preview */
     const char *shown;      /* ... as it was written; "": preview of a sample */
     const char *event, *audience, *reason, *rule, *language;
     const char *state;           /* people; NULL: any */
@@ -65,8 +67,8 @@ struct api_request { /* texts are borrowed from path, query and body; "" where a
     enum fate fate; /* retry: refused, in doubt, withheld */
     int code;       /* refused: 0 any */
     enum withheld withheld;
-    enum feedback feedback; /* bounces: what came back; about the tokens in the body, the address or ... */
-    unsigned char key[PERSON_KEY_SIZE];
+    enum feedback feedback;             /* bounces: what came back; about the tokens in the body, the address or ... */
+    unsigned char key[PERSON_KEY_SIZE]; /* ... this one; why: when `shown` is "" */
     const char *status, *text;
 };
 

@@ -36,8 +36,10 @@ const struct cli_command cli_commands[] = {
     {"people", "NOTICE", "json state=STATE csv", "the people of a notice and what became of each",
      "STATE is one of waiting, accepted, refused, in_doubt, withheld. --csv writes a file for a spreadsheet.",
      cli_people},
-    {"why", "ADDRESS", "json event=ID", "why somebody was told, or not",
-     "The fate of one person in every notice, with each step and its time.", cli_why},
+    {"why", "[ADDRESS]", "json event=ID key=HEX", "why somebody was told, or not",
+     "The fate of one person in every notice, with each step and its time; also of somebody who was erased. --key asks "
+     "by the hash that is left of them.",
+     cli_why},
     {"preview", "RULE", "notice=N subscriber=ADDRESS language=LANGUAGE", "the exact message as it would leave",
      "Writes the message's bytes to standard output: for a sample event, or for a notice; as a sample subscriber, or "
      "as "
@@ -84,6 +86,14 @@ const struct cli_command cli_commands[] = {
      "Exit: 0 done, or no bounce; 65 nothing on standard input; 75 try again later: the daemon does not answer; 77 no "
      "permission for its socket.",
      cli_bounce},
+    {"erase", "ADDRESS", "json", "forgets somebody",
+     "Address, name and all that sources said of them go from every notice, at once and from the disk; who still "
+     "waited is withheld. What became of them stays under a hash, and so does a suppression, lest the next reading of an "
+     "audience brings them back. Says what it cannot reach. Needs the running daemon.",
+     cli_erase},
+    {"export", "ADDRESS", "", "all that is held about somebody, as JSON",
+     "For a person who asks what is known of them: lists, words of consent, each step in every notice, what came back.",
+     cli_export},
     {"sync", "", "", "walks every site now", "As soon as the request budget and a near gate allow.", cli_sync},
     {"audit", "", "json", "checks the state against itself",
      "Sums, nothing before its time, nobody twice, doubts within bounds, every reason known. Exit 1 when something is "
@@ -246,6 +256,7 @@ static int read_arguments(struct cli *cli, const struct cli_command *command, in
         {"subscriber", NULL, &cli->subscriber},
         {"to", NULL, &cli->to},
         {"audience", NULL, &cli->audience},
+        {"key", NULL, &cli->key},
         {"language", NULL, &cli->language},
         {"recipient", NULL, &cli->recipient},
         {"from", NULL, &cli->from},

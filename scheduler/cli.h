@@ -13,7 +13,7 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 struct cli {
     const char *config;
     bool help, json, verbose, online, csv, anyway, force, in_doubt, this_is_the_one, skip_bad;
-    const char *state, *event, *refused, *withheld, *notice, *subscriber, *to, *audience, *language, *recipient, *from;
+    const char *state, *event, *refused, *withheld, *notice, *subscriber, *to, *audience, *key, *language, *recipient, *from;
     int argc; /* what follows the command's name, options taken out */
     char **argv;
 };
@@ -40,6 +40,9 @@ int cli_notices(const struct cli *cli);
 int cli_show(const struct cli *cli);
 int cli_people(const struct cli *cli);
 int cli_why(const struct cli *cli);
+/* cli_privacy.c */
+int cli_erase(const struct cli *cli);
+int cli_export(const struct cli *cli);
 int cli_audit(const struct cli *cli);
 /* cli_suppressions.c */
 int cli_suppressions(const struct cli *cli);

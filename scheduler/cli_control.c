@@ -3,32 +3,6 @@
 
 #include <string.h>
 
-/* Sends one request; without a daemon there is nothing to steer. Steals `body`. */
-static int ask(const struct cli *cli, const char *path, json_t *body, json_t **answer)
-{
-    struct client client;
-    struct error err = {0};
-    json_t *mine = NULL;
-
-    if (client_open(&client, cli->config, &err) < 0) {
-        json_decref(body);
-        return EXIT_CONFIG;
-    }
-    int rc = client_ask(&client, "POST", path, body, &mine, &err);
-    json_decref(body);
-    if (rc == 1)
-        error_set(&err, ERROR_REFUSED, "no daemon runs%s%s",
-                  client.socket ? " at " : ": http.listen names no unix socket", client.socket ? client.socket : "");
-    client_close(&client);
-    if (rc != 0)
-        return cli_fail(&err);
-    if (answer)
-        *answer = mine;
-    else
-        json_decref(mine);
-    return EXIT_FINE;
-}
-
 static int on_notice(const struct cli *cli, const char *verb, json_t *body, json_t **answer)
 {
     char path[64];
@@ -39,7 +13,7 @@ static int on_notice(const struct cli *cli, const char *verb, json_t *body, json
         return EXIT_USAGE;
     }
     snprintf(path, sizeof path, "notices/%lld/%s", (long long)notice, verb);
-    return ask(cli, path, body, answer);
+    return cli_ask(cli, path, body, answer);
 }
 
 /* Steers, and says what the notice has become of it. */
@@ -170,7 +144,7 @@ static json_t *target_body(const struct cli *cli, bool this_is_the_one)
 static int steer_target(const struct cli *cli, const char *path, const char *done)
 {
     json_t *body = target_body(cli, cli->this_is_the_one);
-    int rc = body ? ask(cli, path, body, NULL) : EXIT_USAGE;
+    int rc = body ? cli_ask(cli, path, body, NULL) : EXIT_USAGE;
 
     if (rc == EXIT_FINE && cli->this_is_the_one)
         puts("this state is the one: what was held as a copy goes on");
@@ -199,7 +173,7 @@ static int consent(const struct cli *cli, const char *path, const char *done)
         rc = EXIT_USAGE;
     }
     if (rc == EXIT_FINE)
-        rc = ask(cli, path, json_pack("{s:s, s:s}", "address", cli->argv[0], "audience", audience), NULL);
+        rc = cli_ask(cli, path, json_pack("{s:s, s:s}", "address", cli->argv[0], "audience", audience), NULL);
     if (rc == EXIT_FINE)
         printf("%s %s%s%s\n", cli->argv[0], done, *audience ? " as one of audience " : "", audience);
     return rc;
@@ -223,7 +197,7 @@ int cli_unsuppress(const struct cli *cli)
 
 int cli_sync(const struct cli *cli)
 {
-    int rc = ask(cli, "sync", NULL, NULL);
+    int rc = cli_ask(cli, "sync", NULL, NULL);
 
     if (rc == EXIT_FINE)
         puts("every site is walked as soon as its budget allows");
@@ -266,7 +240,7 @@ int cli_send_test(const struct cli *cli)
         json_decref(body);
         return rc;
     }
-    rc = ask(cli, "send-test", body, &answer);
+    rc = cli_ask(cli, "send-test", body, &answer);
     if (rc == EXIT_FINE)
         rc = print_test(cli, answer);
     json_decref(answer);

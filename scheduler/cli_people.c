@@ -88,9 +88,9 @@ static int print_why(const struct cli *cli, const json_t *answer, const struct z
 
     (void)cli;
     print_suppressions(json_object_get(answer, "suppressed"), zone);
+    const char *who = *cli_text(answer, "address") ? cli_text(answer, "address") : cli_text(answer, "key");
     if (json_array_size(notices) == 0)
-        printf("%s is in no notice: no audience has named this address, or nothing was gathered yet\n",
-               cli_text(answer, "address"));
+        printf("%s is in no notice: no audience has named this address, or nothing was gathered yet\n", who);
     json_array_foreach(notices, i, notice)
     {
         const char *reason = cli_text(notice, "reason");
@@ -102,10 +102,29 @@ static int print_why(const struct cli *cli, const json_t *answer, const struct z
     return EXIT_FINE;
 }
 
+/* An address, or --key. */
+static int whom(const struct cli *cli, struct store_report *what)
+{
+    if ((cli->argc == 1) == (cli->key != NULL)) {
+        fputs(cli->key ? "onsale why: ADDRESS or --key HEX, not both\n"
+                       : "onsale why: ADDRESS is missing, or --key HEX in its place\n",
+              stderr);
+        return EXIT_USAGE;
+    }
+    if (!cli->key) {
+        what->address = cli->argv[0];
+        return cli_check_address("ADDRESS", cli->argv[0]);
+    }
+    if (text_unhex(text_of(cli->key), what->key, sizeof what->key))
+        return EXIT_FINE;
+    fprintf(stderr, "onsale why: --key: expected %d hexadecimal digits\n", 2 * PERSON_KEY_SIZE);
+    return EXIT_USAGE;
+}
+
 int cli_why(const struct cli *cli)
 {
-    struct store_report what = {.kind = REPORT_WHY, .address = cli->argv[0], .event_id = cli->event};
-    int rc = cli_check_address("ADDRESS", cli->argv[0]);
+    struct store_report what = {.kind = REPORT_WHY, .event_id = cli->event};
+    int rc = whom(cli, &what);
 
     if (rc == EXIT_FINE && cli->event && !text_is_utf8(text_of(cli->event))) {
         fputs("onsale why: --event is not UTF-8\n", stderr);

@@ -51,6 +51,31 @@ int cli_check_address(const char *which, const char *address)
     return EXIT_USAGE;
 }
 
+int cli_ask(const struct cli *cli, const char *path, json_t *body, json_t **answer)
+{
+    struct client client;
+    struct error err = {0};
+    json_t *mine = NULL;
+
+    if (client_open(&client, cli->config, &err) < 0) {
+        json_decref(body);
+        return EXIT_CONFIG;
+    }
+    int rc = client_ask(&client, "POST", path, body, &mine, &err);
+    json_decref(body);
+    if (rc == 1)
+        error_set(&err, ERROR_REFUSED, "no daemon runs%s%s",
+                  client.socket ? " at " : ": http.listen names no unix socket", client.socket ? client.socket : "");
+    client_close(&client);
+    if (rc != 0)
+        return cli_fail(&err);
+    if (answer)
+        *answer = mine;
+    else
+        json_decref(mine);
+    return EXIT_FINE;
+}
+
 int cli_report(const struct cli *cli, const struct store_report *what, cli_print_fn *print)
 {
     struct client client;

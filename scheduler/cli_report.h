@@ -11,6 +11,8 @@ typedef int cli_print_fn(const struct cli *cli, const json_t *answer, const stru
 
 /* Asks once, and prints the whole answer by `print`, or with --json as it is. The exit code. */
 int cli_report(const struct cli *cli, const struct store_report *what, cli_print_fn *print);
+/* Asks a running daemon to do something, by POST; steals `body`. The exit code; *answer (may be NULL) is yours. */
+int cli_ask(const struct cli *cli, const char *path, json_t *body, json_t **answer);
 /* The positive number behind the command; -1 when it is none, and that was said. */
 int cli_notice_argument(const struct cli *cli, int64_t *out);
 /* Is it an address? Said, and EXIT_USAGE, when not. `which`: "ADDRESS", "--to". */

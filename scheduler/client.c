@@ -191,6 +191,16 @@ int client_keys(const struct store *store, struct crypt_keys *keys, struct error
     return crypt_keys_load(path, false, keys, err);
 }
 
+static json_t *json_hex(const unsigned char *bytes, size_t count)
+{
+    auto_buf struct buf hex;
+
+    buf_init(&hex, 2 * count + 1);
+    for (size_t i = 0; i < count; i++)
+        buf_addf(&hex, "%02x", bytes[i]);
+    return json_string(hex.ptr);
+}
+
 /* What the API calls this report; *body is made where one is needed. */
 static void path_of(const struct store_report *report, char path[PATH_SIZE], json_t **body)
 {
@@ -219,7 +229,14 @@ static void path_of(const struct store_report *report, char path[PATH_SIZE], jso
         break;
     case REPORT_WHY:
         snprintf(path, PATH_SIZE, "/api/v1/why");
-        *body = json_pack("{s:s, s:s}", "address", report->address, "event", report->event_id ? report->event_id : "");
+        *body = report->address ? json_pack("{s:s}", "address", report->address)
+                                : json_pack("{s:o}", "key", json_hex(report->key, sizeof report->key));
+        if (report->event_id)
+            json_object_set_new(*body, "event", json_string(report->event_id));
+        break;
+    case REPORT_EXPORT:
+        snprintf(path, PATH_SIZE, "/api/v1/export");
+        *body = json_pack("{s:s}", "address", report->address);
         break;
     }
 }
@@ -234,7 +251,7 @@ static int report_from_store(struct client *client, const struct store_report *r
 
     if (!store)
         return -1;
-    if (report->kind == REPORT_WHY) {
+    if (report->address) {
         if (client_keys(store, &keys, err) < 0 || address_parse(text_of(report->address), &address, err) < 0)
             return -1;
         crypt_person_key(&keys, address.key, what.key);

@@ -175,6 +175,7 @@ json_t *sqlite_source_ids(struct sqlite *db, const char *source_ids, struct erro
 json_t *sqlite_report(struct sqlite *db, const struct store_report *what, struct error *err);
 json_t *sqlite_report_people(struct sqlite *db, const struct store_report *what, struct error *err);
 json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, struct error *err);
+json_t *sqlite_export(struct sqlite *db, const struct store_report *what, struct error *err); /* sqlite_export.c */
 json_t *sqlite_audit(struct sqlite *db, struct error *err);
 json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what, struct error *err);
 json_t *sqlite_json_text(sqlite3_stmt *stmt, int column);   /* null for null */

@@ -230,6 +230,15 @@ static json_t *suppressed(struct sqlite *db, const unsigned char *key, struct er
     return out;
 }
 
+static json_t *json_key(const unsigned char *key)
+{
+    char hex[2 * PERSON_KEY_SIZE + 1];
+
+    for (size_t i = 0; i < PERSON_KEY_SIZE; i++)
+        snprintf(hex + 2 * i, 3, "%02x", key[i]);
+    return json_string(hex);
+}
+
 json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, struct error *err)
 {
     json_t *list = json_array();
@@ -250,8 +259,8 @@ json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, st
                                               reason, "steps", steps));
     }
     add_left_out(db, what, list, err);
-    return json_pack("{s:s?, s:o, s:o}", "address", what->address, "suppressed", suppressed(db, what->key, err),
-                     "notices", list);
+    return json_pack("{s:s?, s:o, s:o, s:o}", "address", what->address, "key", json_key(what->key), "suppressed",
+                     suppressed(db, what->key, err), "notices", list);
 }
 
 json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what, struct error *err)

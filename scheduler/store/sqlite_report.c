@@ -388,6 +388,8 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
         return sqlite_report_people(db, what, err);
     case REPORT_WHY:
         return sqlite_report_why(db, what, err);
+    case REPORT_EXPORT:
+        return sqlite_export(db, what, err);
     case REPORT_OPENINGS:
         return openings(db, what, err);
     case REPORT_SUPPRESSIONS:

@@ -321,6 +321,7 @@ enum store_report_kind {
     REPORT_SHOW,
     REPORT_PEOPLE,
     REPORT_WHY,
+    REPORT_EXPORT, /* all that is held about one person */
     REPORT_OPENINGS,
     REPORT_SUPPRESSIONS,
     REPORT_AUDIT,
@@ -332,7 +333,7 @@ struct store_report {
     int64_t notice;                     /* show, people, person */
     const char *state;                  /* people: waiting, claimed, accepted, refused, in_doubt, withheld, or NULL */
     unsigned char key[PERSON_KEY_SIZE]; /* why, person */
-    const char *address;                /* why: echoed */
+    const char *address;                /* why, export: echoed; NULL: only the key is known */
     const char *event_id;               /* why, or NULL */
     int64_t after;                      /* people: seq to go on behind; notices, openings: id */
     int64_t limit;                      /* people, notices, openings, suppressions: rows at most; 0: all */
