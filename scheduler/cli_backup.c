@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -142,13 +143,14 @@ static void print_done(const struct cli *cli, const struct client *client, const
                 (double)copy->bytes / 1e6, (long long)copy->notices, (long long)copy->people, copy->schema);
     if (slash)
         *slash = '\0';
-    fprintf(out,
-            "To be kept with it, as secret as itself:\n"
-            "  %s/onsale.keys: without it nobody is recognised again, and links in sent mails lead nowhere\n"
-            "  %s and the files of keys, tokens and passwords that it names\n"
-            "Not the lock, nor the witness in the cache folder: a restored state has to be seen as one. Restore: README, "
-            "\"Backup and restore\".\n",
-            slash ? folder : ".", cli->config);
+    fprintf(
+        out,
+        "To be kept with it, as secret as itself:\n"
+        "  %s/onsale.keys: without it nobody is recognised again, and links in sent mails lead nowhere\n"
+        "  %s and the files of keys, tokens and passwords that it names\n"
+        "Not the lock, nor the witness in the cache folder: a restored state has to be seen as one. Restore: README, "
+        "\"Backup and restore\".\n",
+        slash ? folder : ".", cli->config);
 }
 
 int cli_backup(const struct cli *cli)
@@ -158,6 +160,7 @@ int cli_backup(const struct cli *cli)
     struct store_copy copy = {0};
     struct error err = {0};
 
+    signal(SIGXFSZ, SIG_IGN); /* a file over a limit is a write that fails, and no half file is left */
     if (client_open(&client, cli->config, &err) < 0)
         return EXIT_CONFIG;
     int rc = to_stdout ? 0 : check_place(cli, &client, &err);
