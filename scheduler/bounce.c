@@ -10,7 +10,8 @@ enum { KNOWN_MAX = 8, GROUPS_MAX = 100, SAID_MAX = 2000, LOOK_MAX = 64 * 1024 };
 struct reading {
     struct mail mail;
     struct bounce *out;
-    struct text human;            /* the first text for people, up to the copy of our message */
+    struct text human;            /* the first text for people, up to the copy of our message; its beginning */
+    struct text answer;           /* what the other side said, as that text quotes it; "" nothing */
     struct text known[KNOWN_MAX]; /* addresses it is about: for scrubbing, never told */
     size_t known_count;
 };
@@ -218,7 +219,7 @@ static void find_human_text(struct reading *r)
         if (text_is(part->type, "text/html")) {
             html = html.len ? html : part->body;
         } else if (!text_starts(part->type, "message/")) {
-            r->human = before_copy(part->body);
+            r->human = before_copy(text_slice(part->body, 0, LOOK_MAX));
             return;
         }
     }
@@ -362,7 +363,7 @@ static enum feedback judge_group(struct reading *r, const struct group *group)
         {"relayed", "it was relayed"},
         {"expanded", "it was delivered to a list"},
     };
-    struct text said = group->diagnostic.len ? group->diagnostic : find_answer(r->human);
+    struct text said = group->diagnostic.len ? group->diagnostic : r->answer;
 
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         if (text_is(group->action, others[i].action))
@@ -497,9 +498,8 @@ static enum feedback older_form(struct reading *r, bool surely)
     if (is_delayed(subject, text_slice(human, 0, SAID_MAX)))
         return none(r, "delivery is delayed, and goes on");
     know(r, failed);
-    struct text said = find_answer(r->human);
-    know_those_in(r, said);
-    return tell(r, (struct bounce_status){0}, said);
+    know_those_in(r, r->answer);
+    return tell(r, (struct bounce_status){0}, r->answer);
 }
 
 /* --- Reading
@@ -522,6 +522,7 @@ void bounce_read(struct text message, const char *const *recipients, size_t reci
     r->out = out;
     mail_read(&r->mail, message);
     find_human_text(r);
+    r->answer = find_answer(r->human);
     collect_tokens(r, recipients, recipient_count);
     if (!feedback_report(r, &out->kind) && !delivery_status(r, &out->kind))
         out->kind = older_form(r, is_report(r));
