@@ -310,7 +310,7 @@ static void scrubbed(void **state)
         {"see https://x.example/?who=ana%40fans.example&x", "see https***"},
         {"bounces-ana=40fans.example", "***"},
         {"user ana.lima unknown", "user *** unknown"},
-        {"user ANA.LIMA. unknown", "user *** unknown"},
+        {"user ANA.LIMA. unknown", "user ***. unknown"},
         {"user ana.limal unknown", "user ana.limal unknown"},
         {"a\x1B[2Jb \x80\xFF", "a [2Jb ??"},
         {"@", "***"},
