@@ -345,7 +345,7 @@ static int cli_help(const struct cli *cli)
     }
     puts("onsale: tells everyone who asked, the second a sale opens\n\nusage: onsale COMMAND [--config FILE]\n");
     for (command = cli_commands; command->name; command++)
-        printf("  %-12s %s\n", command->name, command->summary);
+        printf("  %-12s  %s\n", command->name, command->summary);
     puts("\nThe configuration is --config, else ONSALE_CONFIG, else " ONSALE_CONFIG_FILE ".\n"
          "`onsale help COMMAND` tells more. Exit: 0 fine, 1 failed, 2 usage, 3 configuration.");
     return EXIT_FINE;
