@@ -33,6 +33,11 @@ const struct cli_command cli_commands[] = {
      "One line for each notice: its rule, its event, when it is due, its state, and the people of it.", cli_notices},
     {"show", "NOTICE", "json", "one notice: counts, reasons, the gate's evidence, how late",
      "Everything about one notice, by the number that `onsale notices` lists.", cli_show},
+    {"watch", "[NOTICE]", "json", "what happens, as it happens",
+     "Follows one notice until it has ended (exit 0 when it is done, 1 when it was missed, withdrawn or cancelled), or "
+     "without a number everything, until Ctrl-C. A restart of the daemon is waited for. With --json each event is a "
+     "line.",
+     cli_watch},
     {"people", "NOTICE", "json state=STATE csv", "the people of a notice and what became of each",
      "STATE is one of waiting, accepted, refused, in_doubt, withheld. --csv writes a file for a spreadsheet.",
      cli_people},

@@ -47,6 +47,8 @@ int cli_audit(const struct cli *cli);
 /* cli_suppressions.c */
 int cli_suppressions(const struct cli *cli);
 int cli_suppress_from(const struct cli *cli);
+/* cli_watch.c */
+int cli_watch(const struct cli *cli);
 /* cli_control.c */
 int cli_hold(const struct cli *cli);
 int cli_release(const struct cli *cli);

@@ -75,19 +75,22 @@ static int problem(const json_t *json, int status, struct error *err)
                      detail ? detail : "the daemon refused");
 }
 
-/* 1: nobody listens. */
-static int find_daemon(const char *path, struct error *err)
+int client_connect(const struct client *client, int *out, struct error *err)
 {
+    const char *path = client->socket;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto_fd int fd = path ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
 
     if (!path)
         return 1;
     if (strlen(path) >= sizeof address.sun_path)
         return error_set(err, ERROR_CONFIG, "http.listen: %s is longer than a socket's name may be", path);
     strcpy(address.sun_path, path);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+        *out = fd;
+        fd = -1;
         return 0;
+    }
     if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR) /* a dead socket file is left from a crash */
         return 1;
     if (errno == EACCES || errno == EPERM)
@@ -112,7 +115,8 @@ static int ask(const struct client *client, const char *method, const char *path
                               .timeout_ms = ANSWER_TIMEOUT_MS,
                               .unix_socket = client->socket};
     struct reply reply = {0};
-    int found = find_daemon(client->socket, err);
+    auto_fd int fd = -1; /* is there one? */
+    int found = client_connect(client, &fd, err);
 
     if (found != 0)
         return found;
@@ -149,7 +153,8 @@ int client_download(const struct client *client, const char *path, int fd, struc
     struct fetch_spec spec = {
         .method = "GET", .url = url, .timeout_ms = DOWNLOAD_TIMEOUT_MS, .unix_socket = client->socket, .out_fd = fd};
     struct reply reply = {0};
-    int found = find_daemon(client->socket, err);
+    auto_fd int daemon = -1; /* is there one? */
+    int found = client_connect(client, &daemon, err);
 
     if (found != 0)
         return found;

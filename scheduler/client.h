@@ -17,6 +17,8 @@ struct client {
 int client_open(struct client *client, const char *config_path, struct error *err);
 void client_close(struct client *client);
 
+/* A connection to the daemon; *out is yours. 1: no daemon runs (nothing in `err`). */
+int client_connect(const struct client *client, int *out, struct error *err);
 /* Asks the daemon. 1: no daemon runs (nothing in `err`); -1: it refused or failed; 0: *answer is yours. */
 int client_ask(const struct client *client, const char *method, const char *path, const json_t *body, json_t **answer,
                struct error *err);

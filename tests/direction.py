@@ -37,9 +37,9 @@ LADDER = [
                      ['hooks', 'hooks_read'],
                      ['doors'],
                      ['daemon'],
-                     ['client'],
+                     ['client'], ['client_events'],
                      ['cli_table'],
-                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_rows', 'cli_suppressions', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce', 'cli_privacy'],
+                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_rows', 'cli_suppressions', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce', 'cli_privacy', 'cli_watch'],
                      ['main']]),
 ]
 

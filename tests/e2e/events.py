@@ -2,12 +2,15 @@
 """Who watches: a whole launch as events, seen by clients that come and go, do not read, or are many."""
 import http.client
 import json
+import os
+import pty
 import signal
 import socket
+import subprocess
 import threading
 import time
 
-from launch import Launch, check, moment_ms, tell
+from launch import BUILD, Launch, check, moment_ms, tell
 
 
 class Watch:
@@ -370,6 +373,81 @@ def two_hundred():
         check(launch.ask("notices"), "no answer beside 64 streams")
 
 
+def watched(launch, *words, **more):
+    return subprocess.Popen([os.path.join(BUILD, "onsale"), "watch", *map(str, words)], env=launch.environment, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
+
+
+def said(process, timeout=30):
+    out, _ = process.communicate(timeout=timeout)
+    return process.returncode, out.splitlines()
+
+
+def watch_command():
+    """`onsale watch`: one notice to its end, everything until Ctrl-C, over a restart of the daemon; for people, for
+    programs, and on a terminal."""
+    with Launch(opens_in=11, people=600) as launch:
+        launch.mail["rate"] = "50/s"
+        launch.rule["gather_ahead"] = "3s"
+        launch.run()
+        id = launch.wait("planned")["id"]
+        plain, programs, everything = watched(launch, id), watched(launch, id, "--json"), watched(launch)
+        terminal, theirs = pty.openpty()
+        live = subprocess.Popen([os.path.join(BUILD, "onsale"), "watch", str(id)], env={**launch.environment, "TZ": "UTC"},
+                                stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        time.sleep(1)
+        launch.stop(signal.SIGKILL)
+        time.sleep(1.5)
+        launch.start()
+        shown = launch.wait("done")
+        launch.agree(launch.eligible())
+        code, lines = said(plain)
+        check(code == 0, "exit %d: %s", code, lines)
+        states = [line.partition("arena")[0] for line in lines]
+        check("planned" in lines[0] and "no daemon runs; waiting for it" in lines and "planned" in states[2], "%s", lines[:4])
+        check(any(": gathering" in line for line in lines) and any(": ready" in line for line in lines), "%s", lines)
+        people = shown["counts"]["planned"]
+        check(": done; %d of %d accepted" % (people, people) in lines[-1], "the last line: %s", lines[-1])
+        steps = [line for line in lines if "/s" in line and "accepted" in line]
+        check(len(steps) >= 4 and "%d of %d accepted" % (people, people) in steps[-1], "%s", steps)
+        code, lines = said(programs)
+        events = [json.loads(line) for line in lines]
+        check(code == 0 and events[0]["data"]["state"] == "planned" and events[-1]["data"]["state"] == "done", "%d %s", code,
+              lines)
+        check(events[-1]["data"]["counts"] == shown["counts"] and events[-1]["event"] == "notice", "%s", events[-1])
+        out = b""
+        while True:
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:
+                break
+            if not part:
+                break
+            out += part
+        check(live.wait(10) == 0, "exit %d on a terminal", live.returncode)
+        check(out.count(b"\r\x1b[K") >= 1 and b"\x1b[K" in out and out.endswith(b"\n"), "%r", out)
+        check(len([line for line in out.split(b"\n") if b"accepted, " in line]) <= 2, "progress is not written over: %r", out)
+        everything.send_signal(signal.SIGINT)
+        code, lines = said(everything)
+        check(code == 0, "exit %d after Ctrl-C: %s", code, lines)
+        check(any("notice %d" % id in line and "done" in line for line in lines), "%s", lines)
+        ended = watched(launch, id)
+        code, lines = said(ended)
+        check(code == 0 and len(lines) == 1, "an ended one: %d %s", code, lines)
+        other = next(notice["id"] for notice in launch.ask("notices") if notice["state"] == "planned")
+        cancelled = watched(launch, other)
+        time.sleep(0.5)
+        launch.onsale("cancel", other)
+        code, lines = said(cancelled)
+        check(code == 1 and "cancelled" in lines[-1], "a cancelled one: %d %s", code, lines)
+        code, lines = said(watched(launch, 999))
+        check(code == 1 and "999" in lines[-1], "one that is none: %d %s", code, lines)
+        launch.stop()
+        code, lines = said(watched(launch))
+        check(code == 1 and "no daemon runs at" in lines[-1], "without a daemon: %d %s", code, lines)
+
+
 def resident(launch):
     with open("/proc/%d/status" % launch.daemon.pid, encoding="utf-8") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
@@ -389,7 +467,7 @@ def heartbeat():
 
 
 STORIES = [whole_launch, filters, asked_rightly_and_wrongly, comes_back, killed_and_started, reloads_and_stops, neighbours,
-           does_not_read, two_hundred, heartbeat]
+           does_not_read, two_hundred, heartbeat, watch_command]
 
 if __name__ == "__main__":
     tell(STORIES)
