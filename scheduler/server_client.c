@@ -147,7 +147,9 @@ static void look_at(struct server_client *client, int64_t now_ms)
 
     switch (client->phase) {
     case CLIENT_ASKS:
-        if (waited_ms >= client->listener->server->ask_ms)
+        /* Who sends half a request and no more may leave unnoticed: libmicrohttpd reads less than it could and is not
+         * woken for the end behind it. */
+        if (waited_ms >= client->listener->server->ask_ms || has_left(client->fd))
             shutdown(client->fd, SHUT_RDWR);
         break;
     case CLIENT_TAKES:

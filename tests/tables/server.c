@@ -528,6 +528,22 @@ static void slow_ones_are_closed(void **state)
     place_close(&place);
 }
 
+/* Half a request and its end in one go. */
+static void half_a_request(void **state)
+{
+    struct place place;
+
+    (void)state;
+    place_open(&place, (struct server_spec){0});
+    struct peer peer = peer_open(&place, false);
+    assert_int_equal(send(peer.fd, "GET /echo HT", 12, 0), 12);
+    assert_return_code(shutdown(peer.fd, SHUT_WR), errno);
+    assert_true(peer_wait(&place, &peer, NULL));
+    assert_int_equal(peer.got.len, 0);
+    peer_close(&peer);
+    place_close(&place);
+}
+
 static void requests_wait_when_it_closes(void **state)
 {
     struct place place;
@@ -801,6 +817,7 @@ int main(void)
         cmocka_unit_test(one_after_another),
         cmocka_unit_test(too_much),
         cmocka_unit_test(slow_ones_are_closed),
+        cmocka_unit_test(half_a_request),
         cmocka_unit_test(requests_wait_when_it_closes),
         cmocka_unit_test(a_stream),
         cmocka_unit_test(a_stream_that_is_left),
