@@ -550,7 +550,7 @@ struct message_templates *message_templates_load(const char *const *folders, con
 {
     struct message_templates *templates = must_calloc(1, sizeof *templates);
 
-    templates->read = templates_read(folders, name, default_language, err);
+    templates->read = templates_read(folders, name, TEMPLATES_EMAIL, default_language, err);
     if (!templates->read)
         goto fail;
     templates->wants_attributes = templates_mention(templates->read, "attributes");

@@ -6,7 +6,25 @@
 
 enum { SOURCE_MAX = 256 * 1024 }; /* bytes of one file */
 
-static const char *const parts[] = {"subject", "html", "txt"};
+static const struct part {
+    const char *ending;
+    size_t offset; /* in struct templates_language */
+} email_parts[] = {{"subject", offsetof(struct templates_language, subject)},
+                   {"html", offsetof(struct templates_language, html)},
+                   {"txt", offsetof(struct templates_language, text)}},
+  page_parts[] = {{"html", offsetof(struct templates_language, html)}};
+
+static const struct {
+    const char *stem;
+    const struct part *parts;
+    size_t count;
+    const char *all, *one; /* in errors */
+} kinds[] = {
+    [TEMPLATES_EMAIL] = {"email", email_parts, ARRAY_LEN(email_parts), "email.subject, email.html and email.txt",
+                         "email.subject, email.html, email.txt, or the same with a language such as email.de.html"},
+    [TEMPLATES_PAGE] = {"page", page_parts, ARRAY_LEN(page_parts), "page.html",
+                        "page.html, or the same with a language such as page.de.html"},
+};
 
 struct source {
     struct source *next;
@@ -15,6 +33,7 @@ struct source {
 
 struct templates {
     char *name;
+    enum templates_kind kind;
     const char *const *folders; /* borrowed while reading */
     const char *folder;         /* the one that has NAME */
     struct templates_language *languages;
@@ -109,12 +128,12 @@ static struct render_template *read_part(struct templates *templates, const char
 
     buf_init(&label, 400);
     buf_init(&path, 4096);
-    buf_addf(&label, "%s/email%s%s.%s", templates->name, suffix ? "." : "", suffix ? language : "", part);
+    buf_addf(&label, "%s/%s%s%s.%s", templates->name, kinds[templates->kind].stem, suffix ? "." : "",
+             suffix ? language : "", part);
     buf_addf(&path, "%s/%s", templates->folder, label.ptr);
     rc = read_source(templates, path.ptr, &source, err);
     if (rc == 0)
-        error_set(err, ERROR_CONFIG, "%s is missing: every language needs email.subject, email.html and email.txt",
-                  path.ptr);
+        error_set(err, ERROR_CONFIG, "%s is missing: every language needs %s", path.ptr, kinds[templates->kind].all);
     if (rc <= 0)
         return NULL;
     hash_bytes(&templates->hash, buf_text(&label));
@@ -130,10 +149,13 @@ static struct render_template *read_part(struct templates *templates, const char
 static int read_language(struct templates *templates, struct templates_language *language, bool suffix,
                          struct error *err)
 {
-    if (!(language->subject = read_part(templates, language->tag, suffix, "subject", err)) ||
-        !(language->html = read_part(templates, language->tag, suffix, "html", err)) ||
-        !(language->text = read_part(templates, language->tag, suffix, "txt", err)))
-        return -1;
+    for (size_t i = 0; i < kinds[templates->kind].count; i++) {
+        const struct part *part = &kinds[templates->kind].parts[i];
+        struct render_template *compiled = read_part(templates, language->tag, suffix, part->ending, err);
+        if (!compiled)
+            return -1;
+        *(struct render_template **)((char *)language + part->offset) = compiled;
+    }
     return 0;
 }
 
@@ -159,14 +181,14 @@ static void add_language(struct templates *templates, struct text tag)
 static int note_file(struct templates *templates, const char *file, struct error *err)
 {
     struct text rest = text_of(file), tag, part;
+    const struct part *parts = kinds[templates->kind].parts;
 
-    if (!text_starts(rest, "email.") || file[strlen(file) - 1] == '~')
+    if (!text_is(text_cut(&rest, '.'), kinds[templates->kind].stem) || file[strlen(file) - 1] == '~')
         return 0;
-    text_cut(&rest, '.');
     tag = text_cut(&rest, '.');
     part = rest.len ? rest : tag;
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        if (!text_is(part, parts[i]))
+    for (size_t i = 0; i < kinds[templates->kind].count; i++) {
+        if (!text_is(part, parts[i].ending))
             continue;
         if (rest.len == 0)
             return 0;
@@ -174,16 +196,13 @@ static int note_file(struct templates *templates, const char *file, struct error
             break;
         struct templates_language *known = find_language(templates, tag);
         if (known == templates->languages)
-            return error_set(err, ERROR_CONFIG, "%s/%s: the default language has no suffix: email.%s", templates->name,
-                             file, parts[i]);
+            return error_set(err, ERROR_CONFIG, "%s/%s: the default language has no suffix: %s.%s", templates->name,
+                             file, kinds[templates->kind].stem, parts[i].ending);
         if (!known)
             add_language(templates, tag);
         return 0;
     }
-    return error_set(err, ERROR_CONFIG,
-                     "%s/%s: expected email.subject, email.html, email.txt, or the same with a "
-                     "language such as email.de.html",
-                     templates->name, file);
+    return error_set(err, ERROR_CONFIG, "%s/%s: expected %s", templates->name, file, kinds[templates->kind].one);
 }
 
 static int by_tag(const void *a, const void *b)
@@ -232,13 +251,14 @@ static int read_all(struct templates *templates, struct error *err)
     return 0;
 }
 
-struct templates *templates_read(const char *const *folders, const char *name, const char *default_language,
-                                 struct error *err)
+struct templates *templates_read(const char *const *folders, const char *name, enum templates_kind kind,
+                                 const char *default_language, struct error *err)
 {
     struct templates *templates = must_calloc(1, sizeof *templates);
     struct text tag = text_of(default_language);
 
     templates->name = must_strdup(name);
+    templates->kind = kind;
     templates->folders = folders;
     templates->hash = 0xcbf29ce484222325;
     if (!is_word(tag) || tag.len > LANGUAGE_MAX) {

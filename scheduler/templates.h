@@ -1,6 +1,6 @@
-/* templates.h - what lies in a folder of message templates: NAME/email.subject, email.html, email.txt and the same with
- * a language (email.de.html), partials beside them (partials/footer.de.html). Read and compiled at start; immutable
- * then. */
+/* templates.h - what lies in a folder of templates: of messages NAME/email.subject, email.html, email.txt and the same
+ * with a language (email.de.html), of pages NAME/page.html and page.de.html; partials beside them
+ * (partials/footer.de.html). Read and compiled at start; immutable then. */
 #ifndef ONSALE_TEMPLATES_H
 #define ONSALE_TEMPLATES_H
 
@@ -8,16 +8,18 @@
 
 enum { LANGUAGE_MAX = 35 }; /* bytes of a language tag (BCP 47 section 4.4.1) */
 
+enum templates_kind { TEMPLATES_EMAIL, TEMPLATES_PAGE };
+
 struct templates;
 struct templates_language {
     char tag[LANGUAGE_MAX + 1];
-    struct render_template *subject, *html, *text;
+    struct render_template *subject, *html, *text; /* a page has html alone */
 };
 
 /* `folders`: searched in order, NULL-terminated; the first that has NAME gives all its parts. Partials are looked for
- * in all of them. Each language needs all three parts; those without a suffix are in `default_language`. */
-struct templates *templates_read(const char *const *folders, const char *name, const char *default_language,
-                                 struct error *err);
+ * in all of them. Each language needs all parts; those without a suffix are in `default_language`. */
+struct templates *templates_read(const char *const *folders, const char *name, enum templates_kind kind,
+                                 const char *default_language, struct error *err);
 void templates_free(struct templates *templates);
 const char *templates_name(const struct templates *templates);
 size_t templates_count(const struct templates *templates); /* languages, at least one */
