@@ -5,6 +5,7 @@
 #include "launch.h"
 #include "operators.h"
 #include "sync.h"
+#include "unsubscribe.h"
 #include "writeback.h"
 
 #include <string.h>
@@ -17,6 +18,7 @@ struct cast {
     struct audience **audiences; /* as configured */
     struct message_mail *mails;  /* one for each notifier */
     struct operators *operators;
+    struct unsubscribe_texts *unsubscribe_texts;
 };
 
 /* --- Making ---------------------------------------------------------------------------------------------------------
@@ -150,6 +152,13 @@ static int make_rules(struct cast *cast, struct error *err)
     return 0;
 }
 
+static int make_pages(struct cast *cast, struct error *err)
+{
+    cast->unsubscribe_texts = unsubscribe_texts_load(cast->template_folders, err);
+    cast->world->unsubscribe_texts = cast->unsubscribe_texts;
+    return cast->unsubscribe_texts ? 0 : -1;
+}
+
 static int make_operators(struct cast *cast, struct error *err)
 {
     struct world *world = cast->world;
@@ -196,7 +205,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     world->launches = launches_new(world);
     world->estimates = estimates_new(world);
     if (make_sites(cast, err) < 0 || make_audiences(cast, err) < 0 || make_channels(cast, err) < 0 ||
-        make_rules(cast, err) < 0 || make_operators(cast, err) < 0) {
+        make_rules(cast, err) < 0 || make_operators(cast, err) < 0 || make_pages(cast, err) < 0) {
         cast_free(cast);
         return NULL;
     }
@@ -259,6 +268,8 @@ void cast_free(struct cast *cast)
     world->launches = NULL;
     world->dispatch = NULL;
     operators_free(cast->operators);
+    world->unsubscribe_texts = NULL;
+    unsubscribe_texts_free(cast->unsubscribe_texts);
     for (size_t i = 0; i < world->rule_count; i++) {
         message_templates_free(world->rules[i].templates);
         free(world->rules[i].audiences);

@@ -1,5 +1,6 @@
 #include "check_private.h"
 #include "origin.h"
+#include "unsubscribe.h"
 
 #include <string.h>
 
@@ -306,6 +307,25 @@ static int print_rule(const struct settings *settings, const struct rule *rule, 
     return error_set(err, ERROR_CONFIG, "%s", why.text);
 }
 
+/* Where people leave. */
+static int print_pages(const struct settings *settings, const char *const *folders, FILE *out, struct error *err)
+{
+    struct error why = {0};
+    struct unsubscribe_texts *texts = unsubscribe_texts_load(folders, &why);
+    auto_buf struct buf languages;
+
+    buf_init(&languages, LINE_MAX_LEN);
+    if (!texts) {
+        fprintf(out, "\npages\n    error: %s\n", why.text);
+        return error_set(err, ERROR_CONFIG, "%s", why.text);
+    }
+    buf_add_unsubscribe_languages(&languages, texts);
+    unsubscribe_texts_free(texts);
+    if (given(settings->http.public_url))
+        fprintf(out, "\npages\n  %s/u/: unsubscribe, in %s\n", settings->http.public_url, languages.ptr);
+    return 0;
+}
+
 int check_print(const struct settings *settings, FILE *out, struct error *err)
 {
     auto_free const char **folders = settings_template_folders(settings);
@@ -325,5 +345,7 @@ int check_print(const struct settings *settings, FILE *out, struct error *err)
     for (size_t i = 0; i < settings->rule_count; i++)
         if (print_rule(settings, &settings->rules[i], folders, out, err) < 0)
             rc = -1;
+    if (print_pages(settings, folders, out, err) < 0)
+        rc = -1;
     return rc;
 }

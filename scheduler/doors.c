@@ -4,6 +4,7 @@
 #include "health.h"
 #include "hooks.h"
 #include "notify.h"
+#include "pages.h"
 
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct doors {
     size_t proxy_count;
     struct api *api;
     struct hooks *hooks;
+    struct pages *pages;
 };
 
 /* --- One function a door ------------------------------------------------------------------------------------------ */
@@ -37,6 +39,11 @@ static void at_health(struct doors *doors, struct server_request *request, const
     health_handle(doors->world, request, call, known && auth_judge(doors->auth, call, TOKEN_READ, who) == AUTH_FINE);
 }
 
+static void at_pages(struct doors *doors, struct server_request *request, const struct server_call *call)
+{
+    pages_handle(doors->pages, request, call);
+}
+
 /* By the beginning of the path where it ends in '/', else by the whole of it. */
 static const struct door {
     const char *path;
@@ -44,6 +51,7 @@ static const struct door {
 } table[] = {
     {"/api/", at_api},
     {"/hooks/", at_hooks},
+    {"/u/", at_pages},
     {"/healthz", at_health},
     {"/readyz", at_health},
 };
@@ -126,6 +134,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
             refuse_handed(handed, world->log);
         doors->api = api_new(world, doors->auth);
         doors->hooks = hooks_new(world, doors->auth);
+        doors->pages = pages_new(world);
         doors->server = server_new(&spec, err);
     }
     if (doors->server)
@@ -146,6 +155,7 @@ void doors_close(struct doors *doors)
         return;
     api_close(doors->api);
     hooks_close(doors->hooks);
+    pages_close(doors->pages);
     server_close(doors->server);
     auth_free(doors->auth);
     free(doors->proxies);

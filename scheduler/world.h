@@ -17,6 +17,7 @@ struct launches;
 struct dispatch;
 struct outside;
 struct estimates;
+struct unsubscribe_texts;
 struct events;
 struct progress;
 struct writeback;
@@ -51,6 +52,7 @@ struct world {
     const struct crypt_keys *keys;
     struct crypt_tokens *tokens;
     const struct message_sender *sender;
+    const struct unsubscribe_texts *unsubscribe_texts; /* of the cast; NULL: there is none */
 
     struct world_site *sites;
     size_t site_count;
