@@ -17,7 +17,7 @@ static void on_feedback(void *ctx, const struct store_fed_back *results, size_t 
         return;
     }
     if (world->launches)
-        launch_came_back(world->launches, results->notice, results->policy, results->accepted);
+        launch_came_back(world->launches, results);
     server_answer(request, 200,
                   json_pack("{s:b, s:o, s:b, s:b}", "known", results->known, "notice",
                             results->notice ? json_integer(results->notice) : json_null(), "stored", results->stored,

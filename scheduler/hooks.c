@@ -1,6 +1,7 @@
 #include "hooks.h"
 
 #include "bounce.h"
+#include "launch.h"
 #include "mail.h"
 
 #include <string.h>
@@ -114,17 +115,20 @@ static void request_feedback(struct hook *hook, const json_t *keys)
 /* As listmonk answers, whoever it was about. */
 static void on_feedback(void *ctx, const struct store_fed_back *results, size_t count, const struct error *failure)
 {
-    struct server_request *request = hook_end(ctx);
+    struct hook *hook = ctx;
+    struct world *world = hook->hooks->world;
+    struct server_request *request = hook_end(hook);
 
-    (void)results;
-    (void)count;
+    for (size_t i = 0; !failure && world->launches && i < count; i++)
+        launch_came_back(world->launches, &results[i]);
     if (failure)
         server_refuse(request, 500, failure->text);
     else
         server_answer(request, 200, json_pack("{s:b}", "data", 1));
 }
 
-static void take_bounces(struct hooks *hooks, struct server_request *request, const struct server_call *call)
+static void take_bounces(struct hooks *hooks, struct server_request *request, const struct server_call *call,
+                         const char *who)
 {
     struct hook *hook = hook_new(hooks, request);
     struct error err = {0};
@@ -140,6 +144,8 @@ static void take_bounces(struct hooks *hooks, struct server_request *request, co
         server_refuse(hook_end(hook), 400, err.text);
         return;
     }
+    log_line(hooks->world->log, LOG_INFO, "event=hook what=bounces entries=%zu who=%s", hook->count,
+             LOG_QUOTED(text_of(who)));
     for (size_t i = 0; i < hook->count; i++)
         if (!hook->entries[i].address.text[0])
             json_array_append_new(ids, json_string(hook->entries[i].subscriber_uuid));
@@ -196,7 +202,7 @@ void hooks_handle(struct hooks *hooks, struct server_request *request, const str
     else if (!is_json(call->content_type))
         server_refuse(request, 415, "a body must come as application/json");
     else
-        take_bounces(hooks, request, call);
+        take_bounces(hooks, request, call, who);
 }
 
 /* --- Beginning and end

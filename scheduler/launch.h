@@ -29,9 +29,9 @@ int launch_again(struct launches *launches, int64_t notice, int64_t *out, struct
 /* Asked before the ledger is told to put such people back on the list: refused, in doubt, or withheld for `reason`. */
 int launch_may_retry(struct launches *launches, int64_t notice, enum fate fate, enum withheld reason,
                      struct error *err);
-/* So many of those accepted came back for policy: while it is sent, whoever is left then waits for a person (promise
- * 10: one fault does not burn the list). */
-void launch_came_back(struct launches *launches, int64_t notice, int64_t policy, int64_t accepted);
+/* Something came back, and is stored. When much of what was accepted comes back for policy while a notice is sent,
+ * whoever is left waits for a person (promise 10: one fault does not burn the list). */
+void launch_came_back(struct launches *launches, const struct store_fed_back *what);
 /* The ledger has put people of an ended or held notice back on the list. */
 int launch_retried(struct launches *launches, int64_t notice, struct error *err);
 /* Sets or lifts the pause of one notice, of "notifier:NAME", or ("") of everything. */

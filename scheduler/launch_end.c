@@ -87,11 +87,13 @@ static void on_fault(void *ctx, enum notice_reason reason, const char *text)
 enum { POLICY_MIN = 20, POLICY_PART = 20 }; /* more than these, and more than one in so many */
 
 /* A release is an operator's word: it is held again when as many more have come back. */
-void launch_came_back(struct launches *launches, int64_t notice, int64_t policy, int64_t accepted)
+void launch_came_back(struct launches *launches, const struct store_fed_back *what)
 {
-    struct launch *launch = launches_find(launches, notice);
+    struct launch *launch = launches_find(launches, what->notice);
+    int64_t policy = what->policy, accepted = what->accepted;
     char text[160];
 
+    news_came_back(launches->world, what);
     if (!launch || launch->notice->state != NOTICE_SENDING || policy <= POLICY_MIN ||
         policy * POLICY_PART <= accepted || policy < 2 * launch->policy_held)
         return;

@@ -123,6 +123,14 @@ void news_pause(const struct world *world, bool paused, const char *target, cons
 
 /* --- Neighbours --------------------------------------------------------------------------------------------------- */
 
+void news_came_back(const struct world *world, const struct store_fed_back *what)
+{
+    if (what->stored)
+        events_count(world->events, EVENT_BOUNCE, feedback_name(what->kind), 1);
+    if (what->suppressed)
+        events_count(world->events, EVENT_SUPPRESSION, what->kind == FEEDBACK_COMPLAINT ? "complaint" : "bounce", 1);
+}
+
 void news_notifier(const struct world *world, const char *name, const char *trouble, bool needs_person)
 {
     if (world->events)

@@ -12,6 +12,8 @@ void news_progress(const struct world *world, const struct notice *notice, int64
 void news_openings(struct world *world);
 /* `target`: "" or "*" (everything), "notice:17", "notifier:mail". `who` NULL: not known. */
 void news_pause(const struct world *world, bool paused, const char *target, const char *who);
+/* What came back was stored. */
+void news_came_back(const struct world *world, const struct store_fed_back *what);
 /* `trouble` NULL: it works again. */
 void news_notifier(const struct world *world, const char *name, const char *trouble, bool needs_person);
 void news_site(const struct world *world, const char *name, const char *trouble);

@@ -88,7 +88,7 @@ static int feed_back(struct sqlite *db, const struct store_feedback *what, struc
     unsigned char key[PERSON_KEY_SIZE];
     int rc;
 
-    *out = (struct store_fed_back){.notice = what->notice, .seq = what->seq};
+    *out = (struct store_fed_back){.kind = what->kind, .notice = what->notice, .seq = what->seq};
     if (what->notice) {
         rc = find_key(db, what->notice, what->seq, key, err);
         out->known = rc == 1;
@@ -100,7 +100,7 @@ static int feed_back(struct sqlite *db, const struct store_feedback *what, struc
     if (rc < 0)
         return -1;
     if (!out->known) {
-        *out = (struct store_fed_back){0};
+        *out = (struct store_fed_back){.kind = what->kind};
         return 0;
     }
     if (rc == 1 && store_row(db, what, out, err) < 0)

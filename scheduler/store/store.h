@@ -300,7 +300,8 @@ struct store_feedback {
     const char *status, *text; /* "5.1.1"; what was said, without addresses; "" or NULL none */
     int64_t at_ms;
 };
-struct store_fed_back {      /* of each, in their order */
+struct store_fed_back { /* of each, in their order */
+    enum feedback kind;
     int64_t notice, seq;     /* 0: it is about no notice of ours */
     bool known;              /* somebody was found, or a key was given */
     bool stored, suppressed; /* now, for the first time */

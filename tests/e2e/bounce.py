@@ -7,7 +7,8 @@ import os
 import pwd
 import subprocess
 
-from launch import BUILD, SOURCE, Launch, check, free_port, tell
+from events import from_the_beginning
+from launch import BUILD, SOURCE, Failed, Launch, check, free_port, tell
 
 TOKEN = "k5xw4zdfojthk3bamzqw4y3sna"  # of the samples; no installation has made it
 EX_DATAERR, EX_TEMPFAIL, EX_NOPERM = 65, 75, 77
@@ -263,6 +264,20 @@ def hooks():
                {"email": "unknown@example.org", "type": "soft"}], token="control")
         check(suppressed(launch) == {first: "bounce", second: "complaint", third: "bounce"}, "%s", suppressed(launch))
         check(launch.show()["feedback"] == {"hard": 2, "soft": 1, "policy": 0, "complaint": 1}, "%s", launch.show()["feedback"])
+        watch, seen = from_the_beginning(launch, "?types=bounce,suppression"), {}
+
+        def told():
+            for kind in ("bounce", "suppression"):
+                seen[kind] = {}
+                for data in watch.of(kind):
+                    for word, count in data["counts"].items():
+                        seen[kind][word] = seen[kind].get(word, 0) + count
+            return seen == {"bounce": {"hard": 2, "soft": 1, "complaint": 1}, "suppression": {"bounce": 2, "complaint": 1}}
+        try:
+            launch.until(told, "the events", 5)
+        except Failed:
+            raise Failed("events told of %s" % seen)
+        watch.hang_up()
         # the API takes the same, by address and by key
         key = launch.ask_api("suppressions")[0]["key"]
         for body, expected in (({"address": fifth, "kind": "hard", "text": "said of " + fifth}, True),
