@@ -29,5 +29,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     err = (struct error){0};
     if (listmonk_list_parse(body, 7, &list, &err) < 0)
         assert(err.kind != ERROR_NONE);
+    const int64_t lists[] = {7, 5};
+    struct listmonk_person person;
+    err = (struct error){0};
+    if (listmonk_person_parse(body, TEXT(""), TEXT("ines.marchetti@example.org"), lists, 2, &person, &err) < 0)
+        assert(err.kind != ERROR_NONE);
+    else
+        assert(person.id > 0 ? person.on_list == 0 || person.on_list == 7 || person.on_list == 5 : !person.on_list);
     return 0;
 }
