@@ -1,17 +1,20 @@
 #!/usr/bin/python3
-"""Where people and programs come in, with the real binary: unix socket and TCP at once, and sockets that systemd hands over."""
+"""Where people and programs come in, with the real binary: unix socket and TCP at once, sockets that systemd hands over, and the
+reverse proxies of README."""
 
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 
-from launch import BUILD, Launch, check, end, free_port, spawn, tell
+from launch import BUILD, SOURCE, Launch, check, end, free_port, spawn, tell
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -155,9 +158,89 @@ def no_sockets():
         check(done.returncode == 3 and "no socket was handed over" in done.stderr, "%s: %s", done.returncode, done.stderr)
 
 
+# --- Behind a proxy: the configurations that README shows, with other ports and a certificate of our own
+
+def written_in_readme(language):
+    with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
+        return re.search(r"```%s\n(.*?)```" % language, file.read(), re.S).group(1)
+
+
+def replaced(text, *pairs):
+    for old, new in pairs:
+        check(old in text, "README does not say %s", old)
+        text = text.replace(old, new)
+    return text
+
+
+def behind(launch, make_command):
+    """What people need comes through, with their address; the API does not."""
+    inner, outer = free_port(), free_port()
+    launch.make_certificate()
+    launch.config["http"].update(listen=["unix:onsale.sock", f"127.0.0.1:{inner}"], rate="1/min")
+    launch.run()
+    with open(launch.path("proxy.log"), "w", encoding="utf-8") as log:
+        proxy = spawn(make_command(inner, outer), stdout=log, stderr=log, env=dict(os.environ, HOME=launch.folder))
+    context = ssl.create_default_context(cafile=launch.path("cert.pem"))
+
+    def get(path, **headers):
+        connection = http.client.HTTPSConnection("localhost", outer, timeout=10, context=context)
+        try:
+            return ask(connection, path, headers=headers)[0]
+        except OSError:
+            check(proxy.poll() is None, "%s", open(launch.path("proxy.log"), encoding="utf-8").read())
+            return None
+        finally:
+            connection.close()
+
+    try:
+        launch.until(lambda: get("/"), "the proxy")
+        for path in "/", "/api/v1/notices", "/api/v1/events", "/healthz", "/u/../api/v1/notices", "/u/%2e%2e/api/v1/notices":
+            answer = get(path)
+            check(answer.status in (400, 404) and not answer.headers["X-Frame-Options"], "%s comes through: %s", path, answer.status)
+        got = [get(path, **{"X-Forwarded-For": f"192.0.2.{number}"})
+               for number, path in enumerate(["/u/x", "/hooks/x", "/feeds/x"] * 5)]
+        check(all(answer.headers["X-Frame-Options"] == "DENY" for answer in got), "not from us: %s", got[0].headers)
+        statuses = [answer.status for answer in got]
+        check(429 not in statuses[:10] and statuses[-3:] == [429] * 3, "it believes what the client says of itself: %s", statuses)
+        answer, _ = by_tcp(inner, "/u/x", headers={"X-Forwarded-For": "192.0.2.1"})
+        check(answer.status != 429, "another client has to wait as well")
+    finally:
+        end(proxy, signal.SIGTERM)
+
+
+def nginx_in_front():
+    with Launch(opens_in=60) as launch:
+        def command(inner, outer):
+            site = replaced(written_in_readme("nginx"), ("listen 443 ssl", f"listen 127.0.0.1:{outer} ssl"),
+                            ("127.0.0.1:8470", f"127.0.0.1:{inner}"), ("onsale.example.org;", "localhost;"),
+                            ("/etc/letsencrypt/live/onsale.example.org/fullchain.pem", launch.path("cert.pem")),
+                            ("/etc/letsencrypt/live/onsale.example.org/privkey.pem", launch.path("key.pem")))
+            folders = "".join(f"{name}_temp_path {launch.path('temp')};" for name in
+                              ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+            launch.write("nginx.conf", f"daemon off; master_process off; pid {launch.path('pid')}; error_log stderr;\n"
+                         f"events {{}}\nhttp {{ access_log off; {folders}\n{site}}}\n")
+            return ["/usr/sbin/nginx", "-e", "stderr", "-c", launch.path("nginx.conf")]
+        behind(launch, command)
+
+
+def caddy_in_front():
+    with Launch(opens_in=60) as launch:
+        def command(inner, outer):
+            site = replaced(written_in_readme("caddy"), ("127.0.0.1:8470", f"127.0.0.1:{inner}"),
+                            ("onsale.example.org {", f"https://localhost:{outer} {{\n"
+                             f"    tls {launch.path('cert.pem')} {launch.path('key.pem')}"))
+            launch.write("Caddyfile", "{\n    admin off\n    auto_https disable_redirects\n}\n" + site)
+            return ["caddy", "run", "--config", launch.path("Caddyfile"), "--adapter", "caddyfile"]
+        behind(launch, command)
+
+
 STORIES = [unix_and_tcp, limited, kept_by_the_manager, no_sockets]
 if shutil.which("systemd-socket-activate"):
     STORIES.append(handed_over)
+if os.path.exists("/usr/sbin/nginx"):
+    STORIES.append(nginx_in_front)
+if shutil.which("caddy"):
+    STORIES.append(caddy_in_front)
 
 if __name__ == "__main__":
     tell(STORIES)
