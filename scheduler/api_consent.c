@@ -1,5 +1,6 @@
 /* Our own word on who is written to. */
 #include "api_private.h"
+#include "events.h"
 #include "suppression.h"
 
 #include <string.h>
@@ -15,6 +16,13 @@ static bool audience_known(const struct world *world, struct text name)
 }
 
 static void on_suppressed(void *ctx, int64_t count, const struct error *failure)
+{
+    if (!failure)
+        events_count(((struct call *)ctx)->api->world->events, EVENT_SUPPRESSION, "operator", count);
+    api_on_stored(ctx, failure);
+}
+
+static void on_lifted(void *ctx, int64_t count, const struct error *failure)
 {
     api_on_stored(ctx, failure);
 }
@@ -36,7 +44,7 @@ static void suppress(struct api *api, struct server_request *request, const stru
     }
     crypt_person_key(api->world->keys, asked->address.key, what.key);
     struct call *call = api_call_new(api, request);
-    call->job = store_suppress(api->world->store, &what, 1, on_suppressed, call);
+    call->job = store_suppress(api->world->store, &what, 1, lift ? on_lifted : on_suppressed, call);
 }
 
 void api_suppress(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -133,12 +141,15 @@ static int read_entries(const struct world *world, const json_t *entries, struct
 
 static void on_all_suppressed(void *ctx, int64_t count, const struct error *failure)
 {
+    const struct world *world = ((struct call *)ctx)->api->world;
     struct server_request *request = api_call_end(ctx);
 
-    if (failure)
+    if (failure) {
         api_answer_done(request, -1, failure);
-    else
-        server_answer(request, 200, json_pack("{s:I}", "new", (json_int_t)count));
+        return;
+    }
+    events_count(world->events, EVENT_SUPPRESSION, "operator", count);
+    server_answer(request, 200, json_pack("{s:I}", "new", (json_int_t)count));
 }
 
 static void refuse_entry(struct server_request *request, size_t bad, const struct error *err)

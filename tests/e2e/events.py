@@ -303,6 +303,33 @@ def neighbours():
         launch.wait("done")
 
 
+def sums():
+    """What comes in crowds is told in sums, without anybody's address."""
+    with Launch(opens_in=60) as launch:
+        launch.run()
+        launch.wait("planned")
+        watch, line = Watch(launch, "?types=suppression,bounce"), Line(launch)
+        for number in range(50):
+            steer(launch, line, "suppress", address="s%d@fans.example" % number)
+        steer(launch, line, "unsuppress", address="s0@fans.example")
+        for number in range(7):
+            steer(launch, line, "bounces", address="b%d@fans.example" % number, kind="complaint" if number == 6 else "hard")
+
+        def summed(kind):
+            words = {}
+            for event in watch.of(kind):
+                for word, count in event["counts"].items():
+                    words[word] = words.get(word, 0) + count
+            return words
+        launch.until(lambda: sum(summed("suppression").values()) >= 57, "the sums", 10)
+        launch.sleep(1.2)
+        check(summed("suppression") == {"operator": 50, "bounce": 6, "complaint": 1}, "%s", watch.events)
+        check(summed("bounce") == {}, "somebody of no notice came back: %s", watch.events)
+        at = [moment_ms(event[2]["at"]) for event in watch.events if event[1] == "suppression"]
+        check(all(b - a >= 950 for a, b in zip(at, at[1:])), "more than one a second: %s", at)
+        check(b"@" not in watch.raw, "%r", watch.raw)
+
+
 def does_not_read():
     """Somebody opens a stream and reads nothing: dropped, while others miss nothing and the launch keeps its pace."""
     with Launch(opens_in=12, people=600) as launch:
@@ -467,7 +494,7 @@ def heartbeat():
 
 
 STORIES = [whole_launch, filters, asked_rightly_and_wrongly, comes_back, killed_and_started, reloads_and_stops, neighbours,
-           does_not_read, two_hundred, heartbeat, watch_command]
+           sums, does_not_read, two_hundred, heartbeat, watch_command]
 
 if __name__ == "__main__":
     tell(STORIES)
