@@ -216,6 +216,9 @@ static void on_hangup(uv_signal_t *handle, int number)
     }
     if (strcmp(daemon->next->store, cast_settings(daemon->cast)->store) != 0)
         log_line(&daemon->log, LOG_WARNING, "event=reload what=\"another store needs a restart: the old one stays\"");
+    if (doors_differ(&cast_settings(daemon->cast)->http, &daemon->next->http))
+        log_line(&daemon->log, LOG_WARNING,
+                 "event=reload what=\"other sockets or limits of http need a restart: the old ones stay\"");
     begin_quiet(daemon);
 }
 

@@ -49,11 +49,7 @@ static const struct door {
     const char *path;
     void (*handle)(struct doors *doors, struct server_request *request, const struct server_call *call);
 } table[] = {
-    {"/api/", at_api},
-    {"/hooks/", at_hooks},
-    {"/u/", at_pages},
-    {"/healthz", at_health},
-    {"/readyz", at_health},
+    {"/api/", at_api}, {"/hooks/", at_hooks}, {"/u/", at_pages}, {"/healthz", at_health}, {"/readyz", at_health},
 };
 
 static bool leads_to(const struct door *door, struct text path)
@@ -105,6 +101,11 @@ static void refuse_handed(size_t handed, struct log *log)
         log_line(log, LOG_WARNING, "event=sockets_closed what=\"handed over, but http.listen does not say systemd\"");
 }
 
+static struct config_rate rate_of(const struct http_settings *http)
+{
+    return http->rate.count > 0 ? http->rate.at[0] : (struct config_rate){0};
+}
+
 struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size_t handed, struct world *world,
                          struct error *err)
 {
@@ -116,7 +117,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
         .handed_first = NOTIFY_FIRST_SOCKET,
         .handed_count = handed,
         .connections = (size_t)http->connections,
-        .rate = http->rate.count > 0 ? http->rate.at[0] : (struct config_rate){0},
+        .rate = rate_of(http),
         .seed = crypt_random_u64(),
         .log = world->log,
         .handler = on_request,
@@ -146,6 +147,23 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
 void doors_reload(struct doors *doors, const struct http_settings *http)
 {
     auth_set_tokens(doors->auth, http->tokens, http->token_count);
+}
+
+static bool lists_differ(const struct config_list *a, const struct config_list *b)
+{
+    bool differ = a->count != b->count;
+
+    for (size_t i = 0; !differ && i < a->count; i++)
+        differ = strcmp(a->at[i], b->at[i]) != 0;
+    return differ;
+}
+
+bool doors_differ(const struct http_settings *opened, const struct http_settings *next)
+{
+    struct config_rate old = rate_of(opened), new = rate_of(next);
+
+    return lists_differ(&opened->listen, &next->listen) || lists_differ(&opened->proxies, &next->proxies) ||
+           opened->connections != next->connections || old.count != new.count || old.per_ms != new.per_ms;
 }
 
 /* The server goes last: it answers what still waits. */

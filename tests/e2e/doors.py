@@ -81,6 +81,17 @@ def limited():
             check(answer.status == 200, "a command is limited")
 
 
+def reloaded_with_other_doors():
+    """They stay until a restart, and the log says so."""
+    with Launch(opens_in=30) as launch:
+        launch.run()
+        launch.reload()
+        check("need a restart" not in launch.log_since(), "nothing changed")
+        launch.config["http"]["rate"] = "9/s"
+        launch.reload()
+        check("limits of http need a restart" in launch.log_since(), "it says nothing")
+
+
 def activated(launch, sockets):
     """The daemon, started by the first connection to one of `sockets`, as systemd does it."""
     command = ["systemd-socket-activate"]
@@ -234,7 +245,7 @@ def caddy_in_front():
         behind(launch, command)
 
 
-STORIES = [unix_and_tcp, limited, kept_by_the_manager, no_sockets]
+STORIES = [unix_and_tcp, limited, reloaded_with_other_doors, kept_by_the_manager, no_sockets]
 if shutil.which("systemd-socket-activate"):
     STORIES.append(handed_over)
 if os.path.exists("/usr/sbin/nginx"):
