@@ -23,6 +23,7 @@ the next command on ({"op": "counts"} answers with counts instead, {"op": "close
   no_starttls, no_pipelining, lower_case, split (bytes one by one), coalesce (pipelined answers in one write),
   size_limit     offered as SIZE
   hang           a place of `delay` at which no answer ever comes
+  keep           true: lines of the log have the whole message too, as "raw"
 """
 import argparse
 import asyncio
@@ -71,7 +72,8 @@ class Sink:
         self.log.write(json.dumps({
             "time": int(time.time() * 1000), "from": session.sender, "to": session.recipients[0]
             if len(session.recipients) == 1 else session.recipients, "message_id": session.message_id,
-            "result": result, "code": code, "size": size}) + "\n")
+            "result": result, "code": code, "size": size,
+            **({"raw": session.raw.decode("utf-8", "replace")} if self.get("keep") else {})}) + "\n")
         self.log.flush()
 
 
@@ -80,7 +82,7 @@ class Session:
         self.sink, self.reader, self.writer, self.secure = sink, reader, writer, secure
         self.sender, self.recipients, self.message_id = None, [], None
         self.logged_in, self.commands, self.messages = False, 0, 0
-        self.pending = b""
+        self.pending, self.raw = b"", b""
 
     async def say(self, place, usual):
         sink = self.sink
@@ -246,7 +248,7 @@ class Session:
         if await self.say("data" if not reply else "", reply or "354 go on") != "354":
             return
         await self.flush()
-        size, in_headers, self.message_id = 0, True, None
+        size, in_headers, self.message_id, lines = 0, True, None, []
         while True:
             text = await self.line()
             if sink.drops("body"):
@@ -258,9 +260,12 @@ class Session:
             if text.startswith(b"."):
                 text = text[1:]
             size += len(text)
+            if sink.get("keep"):
+                lines.append(text)
             if in_headers and text.lower().startswith(b"message-id:"):
                 self.message_id = text[11:].strip().decode("ascii", "replace").strip("<>")
             in_headers = in_headers and text != b"\r\n"
+        self.raw = b"".join(lines)
         await self.dot(size)
         self.sender, self.recipients = None, []
 
