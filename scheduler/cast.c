@@ -4,6 +4,7 @@
 #include "estimate.h"
 #include "launch.h"
 #include "operators.h"
+#include "retention.h"
 #include "sync.h"
 #include "unsubscribe.h"
 #include "writeback.h"
@@ -19,6 +20,7 @@ struct cast {
     struct message_mail *mails;  /* one for each notifier */
     struct operators *operators;
     struct unsubscribe_texts *unsubscribe_texts;
+    struct retention *retention;
 };
 
 /* --- Making ---------------------------------------------------------------------------------------------------------
@@ -219,6 +221,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
             sync_replan(world->sites[i].sync);
     world->stopping = false;
     launches_update(world->launches);
+    cast->retention = retention_new(world, settings->keep_people_ms, settings->keep_reports_ms);
     return cast;
 }
 
@@ -257,6 +260,7 @@ void cast_free(struct cast *cast)
         sync_free(world->sites[i].sync);
         world->sites[i].sync = NULL;
     }
+    retention_free(cast->retention);
     writeback_free(world->writeback);
     world->writeback = NULL;
     estimates_free(world->estimates);

@@ -13,7 +13,8 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 struct cli {
     const char *config;
     bool help, json, verbose, online, csv, anyway, force, in_doubt, this_is_the_one, skip_bad;
-    const char *state, *event, *refused, *withheld, *notice, *subscriber, *to, *audience, *key, *language, *recipient, *from;
+    const char *state, *event, *refused, *withheld, *notice, *subscriber, *to, *audience, *key, *language, *recipient,
+        *from;
     int argc; /* what follows the command's name, options taken out */
     char **argv;
 };

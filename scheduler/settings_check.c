@@ -498,6 +498,9 @@ static void check_top(struct settings *settings, const struct names *notifiers)
     check_proxies(settings);
     if (settings->http.rate.count > 1)
         config_problem(doc, config_place_of(doc, http, "rate"), "rate: expected one rate");
+    if (settings->keep_reports_ms < settings->keep_people_ms)
+        config_problem(doc, config_place_of(doc, top, "retention"),
+                       "retention: expected reports to be kept at least as long as people");
     if (config_has(doc, top, "sites") && !settings->site_count)
         config_problem(doc, config_place_of(doc, top, "sites"), "sites: expected at least one site");
     if (given(settings->operators_by))

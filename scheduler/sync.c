@@ -288,10 +288,11 @@ static bool clock_agrees(struct sync *sync, const struct source_walk *walk)
 {
     struct world *world = sync->world;
 
-    if (!world->frozen || walk->server_date_ms == MOMENT_NONE)
+    if (walk->server_date_ms == MOMENT_NONE)
         return false;
     int64_t ahead_ms = walk->answered_at_ms - walk->server_date_ms;
-    if (ahead_ms <= -STEP_MAX_MS || ahead_ms >= STEP_MAX_MS)
+    sync->site->clock_ahead_ms = ahead_ms;
+    if (!world->frozen || ahead_ms <= -STEP_MAX_MS || ahead_ms >= STEP_MAX_MS)
         return false;
     world->frozen = false;
     news_frozen(world);

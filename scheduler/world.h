@@ -29,6 +29,7 @@ struct world_site {
     struct definitions definitions;
     int64_t first_walked_at_ms; /* MOMENT_NONE: this store has never walked it completely */
     int64_t watermark_ms;
+    int64_t clock_ahead_ms; /* ours, of the Date of its last answer; 0 while it gave none */
     struct gatekeeper *gate;
     struct sync *sync;
 };

@@ -23,7 +23,7 @@ LADDER = [
                ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_reply',
                 'server_stream']]),
     ('flow', True, [['events'], ['world'], ['news'], ['progress'], ['outside'], ['again'],
-                    ['writeback'], ['consent'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
+                    ['retention'], ['writeback'], ['consent'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_person', 'dispatch_private'],
                     ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['follow'], ['sync'], ['operators'],
                     ['preview'], ['send_test']]),
     ('doors', True, [['settings', 'settings_check', 'settings_keys'],

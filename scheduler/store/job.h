@@ -10,6 +10,7 @@
 enum job_lane {
     LANE_WRITE,  /* in order of submission */
     LANE_GATHER, /* pages of people: after everything of the other lane */
+    LANE_FORGET, /* retention: alone, and after everything */
     LANE_READ,   /* the reader's */
     LANE_COPY,   /* the copier's */
     LANES
@@ -49,6 +50,7 @@ struct store_job {
             int attempts;
         } writeback;
         struct sqlite_erase erase;
+        struct store_forget forget;
         struct store_report report;
         struct {
             int64_t notice, at_ms;
@@ -70,6 +72,7 @@ struct store_job {
         struct store_launch launched;
         struct store_turned turned;
         struct store_erased erased;
+        struct store_forgotten forgotten;
         struct store_writebacks writebacks;
         int64_t moved, generation, room_bytes;
         struct store_fed_back *fed_back;
@@ -83,6 +86,7 @@ struct store_job {
         store_turn_fn *turned;
         store_count_fn *counted;
         store_erased_fn *erased;
+        store_forgotten_fn *forgotten;
         store_report_fn *reported;
         store_backup_fn *backed_up;
         store_writebacks_fn *writebacks;

@@ -27,3 +27,24 @@ struct store_job *store_erase(struct store *store, const unsigned char *key, sto
     job->tell.erased = done;
     return store_submit(store, job);
 }
+
+static int run_forget(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    return sqlite_forget(db, &job->in.forget, &job->out.forgotten, err);
+}
+
+static void answer_forget(struct store_job *job)
+{
+    job->out.forgotten.failure = job_failure(job);
+    job->tell.forgotten(job->ctx, &job->out.forgotten);
+}
+
+struct store_job *store_forget(struct store *store, const struct store_forget *what, store_forgotten_fn *done,
+                               void *ctx)
+{
+    struct store_job *job = job_new(LANE_FORGET, run_forget, done ? answer_forget : NULL, ctx);
+
+    job->in.forget = *what;
+    job->tell.forgotten = done;
+    return store_submit(store, job);
+}

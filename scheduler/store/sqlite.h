@@ -122,6 +122,9 @@ int sqlite_is_erased(struct sqlite *db, const unsigned char *key, struct error *
 /* A notice took over the people of another, or came back with none: those among them who are erased are withheld. */
 int sqlite_erase_again(struct sqlite *db, int64_t notice, int64_t roll, int64_t now_ms, struct error *err);
 
+/* --- sqlite_forget.c: retention --- */
+int sqlite_forget(struct sqlite *db, const struct store_forget *what, struct store_forgotten *out, struct error *err);
+
 /* --- sqlite_claim.c: who is handed over next --- */
 struct sqlite_deliveries { /* grows in its arena; texts go there too */
     struct arena *arena;

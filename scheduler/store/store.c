@@ -181,10 +181,11 @@ struct taken {
 };
 
 /* The next one for this transaction, or NULL. Claims and fates do not wait for pages of people: those get transactions
- * of their own, and go first only when they were passed over for long. */
+ * of their own, and go first only when they were passed over for long. What is forgotten by age waits for all. */
 static struct store_job *next_write(struct worker *worker, struct taken *taken)
 {
     struct queue *writes = &worker->lanes[LANE_WRITE], *pages = &worker->lanes[LANE_GATHER];
+    struct queue *rest = &worker->lanes[LANE_FORGET];
     struct store_job *job = NULL;
 
     uv_mutex_lock(&worker->mutex);
@@ -194,6 +195,8 @@ static struct store_job *next_write(struct worker *worker, struct taken *taken)
         job = queue_pop(writes);
     if (!job && !taken->writes && taken->people < GATHER_PEOPLE)
         job = queue_pop(pages);
+    if (!job && !taken->writes && !taken->people)
+        job = queue_pop(rest);
     if (job)
         go_to_work(worker);
     uv_mutex_unlock(&worker->mutex);
@@ -267,10 +270,10 @@ static void write_together(struct worker *worker)
     count_passed_over(worker, &taken);
     if (whole)
         whole = sqlite_commit(db, &err) == 0;
-    if (whole && db->wipe)
-        sqlite_wipe_log(db);
     else
         sqlite_rollback(db);
+    if (whole && db->wipe)
+        sqlite_wipe_log(db);
     if (!whole)
         fail_all(&done, &err);
     rest(worker, whole ? disk_failure(&done) : &err);

@@ -315,6 +315,29 @@ typedef void store_feedback_fn(void *ctx, const struct store_fed_back *results, 
 struct store_job *store_feedback(struct store *store, const struct store_feedback *list, size_t count,
                                  store_feedback_fn *done, void *ctx);
 
+/* Retention, a slice at a time, after everything else that waits to be written: a slice takes some 10 ms. Of notices
+ * that ended, and whose moment was, before `people_before_ms` everybody's person goes; before `reports_before_ms` all
+ * that is known of the notice goes, and what nobody names any more. A notice whose moment a definition still has is
+ * kept, bare: planning has to know it. Suppressions stay. */
+struct store_forget_place { /* zero at the beginning; the store's business from then on */
+    int stage;
+    int64_t after;
+    bool people_gone, reports_gone;
+};
+struct store_forget {
+    int64_t people_before_ms, reports_before_ms;
+    struct store_forget_place place;
+};
+struct store_forgotten {
+    const struct error *failure;
+    int64_t people, rows; /* addresses; rows of reports */
+    bool more;            /* ask again, with this place */
+    struct store_forget_place place;
+};
+typedef void store_forgotten_fn(void *ctx, const struct store_forgotten *result);
+struct store_job *store_forget(struct store *store, const struct store_forget *what, store_forgotten_fn *done,
+                               void *ctx);
+
 /* --- Reports: JSON as in design.md section 6, made on the reader thread ------------------------------------------- */
 
 enum store_report_kind {

@@ -92,6 +92,8 @@ static const struct bad {
      "2:28: contact: expected an e-mail address, found \"nobody\": expected an address with one '@'"},
     {"store: ", "retention: {people: 1s}\nstore: ",
      "1:21: people: expected a span such as 30s, 5m, 1h or 7d from 1d to 3650d, found \"1s\""},
+    {"store: ", "retention: {people: 90d, reports: 89d}\nstore: ",
+     "1:12: retention: expected reports to be kept at least as long as people"},
     {"store: ", "stop_grace: soon\nstore: ",
      "1:13: stop_grace: expected a span such as 30s, 5m, 1h or 7d from 0s to 1h, found \"soon\""},
 
