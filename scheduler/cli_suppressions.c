@@ -71,7 +71,7 @@ struct import {
 
 static void say_bad(struct import *import, uint64_t line, const char *why)
 {
-    auto_buf struct buf shown;
+    auto_buf struct buf shown = {0};
 
     if (++import->bad > BAD_SHOWN || !import->check)
         return;

@@ -122,11 +122,14 @@ def large_lists_take_seconds(b):
     with open(b.path("large.csv"), "w", encoding="utf-8") as file:
         file.write("email,reason\n" + "".join("many%d@b.example,unsubscribe\n" % i for i in range(100000)))
     begun = time.time()
+    asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"  # with a sanitizer what is freed is kept for a while
     answer = subprocess.run(["/usr/bin/env", "python3", "-c", MEASURE, os.path.join(small.BUILD, "onsale"), "suppress",
-                             "--from", b.path("large.csv")], env=b.environment, stdout=subprocess.PIPE, timeout=120)
+                             "--from", b.path("large.csv")], env={**b.environment, "ASAN_OPTIONS": asan},
+                            stdout=subprocess.PIPE, timeout=120)
     took, memory = time.time() - begun, int(answer.stdout.split()[-1])
     assert b"100000 lines: 100000 are" in answer.stdout, answer
-    assert took < 60 and memory < 100000, "%.1f s, %d KB" % (took, memory)
+    print("# 100000 lines: %.1f s, %d KB" % (took, memory))
+    assert took < 60 and memory < 60000, "%.1f s, %d KB" % (took, memory)
     answer = take(b, "--from", b.path("large.csv"))
     assert b"100000 lines: 0 are not written to any more, 100000 were" in answer.stdout, answer
 
