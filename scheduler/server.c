@@ -7,6 +7,8 @@ enum {
     TCP_CONNECTIONS = 512,
     UNIX_CONNECTIONS = 128,
     ASK_MS = 10 * 1000,
+    TAKE_MS = 60 * 1000, /* a client may take for its answer, and ... */
+    TAKE_BYTES_PER_MS = 8,
     TIMEOUT_S = 60, /* without a byte */
     LAST_TURNS = 8, /* for what is written at the end: to take it, to send it, to see that it is over */
     HEADER_MAX = 32 * 1024,
@@ -137,9 +139,10 @@ static void look_at_header(struct server_request *request, const char *method, c
                           : visitors_take(server->visitors, &request->from, (int64_t)uv_now(server->loop));
     snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
     if (wait_ms > 0)
-        server_refuse_with(request, 429, "more requests than one address may make", "Retry-After", seconds);
+        server_refuse_more(request, 429, "more requests than one address may make", NULL,
+                           &(struct server_field){"Retry-After", seconds});
     else if (refused == 405 || refused == 501)
-        server_refuse_with(request, refused, err.text, "Allow", SERVER_METHODS);
+        server_refuse_more(request, refused, err.text, NULL, &(struct server_field){"Allow", SERVER_METHODS});
     else if (refused)
         server_refuse(request, refused, err.text);
     else
@@ -175,6 +178,7 @@ static enum MHD_Result queue_answer(struct server_request *request)
     if (!response)
         return MHD_NO;
     request->response = NULL;
+    request->client->take_ms = TAKE_MS + (int64_t)request->size / TAKE_BYTES_PER_MS;
     server_client_phase(request->client, request->takes_long ? CLIENT_LISTENS : CLIENT_TAKES);
     if (request->stream) /* heartbeats and the buffer tell who is gone, not silence */
         MHD_set_connection_option(request->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);

@@ -8,7 +8,6 @@
 
 enum {
     LOOK_EVERY_MS = 1000,
-    TAKE_MS = 60 * 1000,  /* the whole answer */
     PER_ADDRESS_PART = 8, /* of the connections, for one address */
     /* a client whose machine is gone without a word */
     KEEPALIVE_IDLE_S = 30,
@@ -153,7 +152,7 @@ static void look_at(struct server_client *client, int64_t now_ms)
             shutdown(client->fd, SHUT_RDWR);
         break;
     case CLIENT_TAKES:
-        if (waited_ms >= TAKE_MS)
+        if (waited_ms >= client->take_ms)
             shutdown(client->fd, SHUT_RDWR);
         break;
     case CLIENT_LISTENS:

@@ -36,6 +36,7 @@ struct server_client {
         CLIENT_LISTENS, /* to a stream, or takes a file: may take long */
     } phase;
     int64_t since_ms;               /* by the loop's clock */
+    int64_t take_ms;                /* the answer's time */
     struct server_request *request; /* NULL between two */
     struct server_client *before, *next;
 };
@@ -78,6 +79,7 @@ struct server_request {
     unsigned status;               /* of the answer */
     struct MHD_Response *response; /* the answer until it is queued */
     struct server_stream *stream;  /* what the answer reads from, or NULL */
+    size_t size;                   /* of the answer's body */
     bool takes_long;               /* a stream or a file */
     bool last;                     /* the connection is closed behind the answer */
 };
@@ -98,8 +100,6 @@ void server_client_phase(struct server_client *client, enum client_phase phase);
 void server_client_name(struct server_request *request); /* who asks: `from`, `who`, `call.local` */
 
 /* --- server_reply.c --- */
-void server_refuse_with(struct server_request *request, int status, const char *detail, const char *name,
-                        const char *value); /* one more field */
 /* Takes `response`; NULL when memory is gone. */
 void server_respond(struct server_request *request, int status, struct MHD_Response *response,
                     const struct server_field *fields, size_t field_count);

@@ -36,7 +36,8 @@ void server_respond(struct server_request *request, int status, struct MHD_Respo
     server_request_resume(request); /* inside the handler there is nothing to resume: it is queued after it */
 }
 
-void server_reply(struct server_request *request, const struct server_reply *reply)
+/* `reply` with a body that is ours to free. */
+static void reply_owned(struct server_request *request, const struct server_reply *reply, char *body)
 {
     struct server_field fields[ARRAY_LEN(reply->fields) + 1];
     size_t count = 0;
@@ -45,14 +46,21 @@ void server_reply(struct server_request *request, const struct server_reply *rep
         fields[count++] = (struct server_field){"Content-Type", reply->type};
     for (size_t i = 0; i < ARRAY_LEN(reply->fields) && reply->fields[i].name; i++)
         fields[count++] = reply->fields[i];
-    auto_free char *copy = text_dup(reply->body);
-    struct MHD_Response *response = MHD_create_response_from_buffer(reply->body.len, copy, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response = MHD_create_response_from_buffer(reply->body.len, body, MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        free(body);
+    request->size = reply->body.len;
     server_respond(request, reply->status, response, fields, count);
+}
+
+void server_reply(struct server_request *request, const struct server_reply *reply)
+{
+    reply_owned(request, reply, text_dup(reply->body));
 }
 
 void server_answer_page(struct server_request *request, int status, json_t *body, const char *next)
 {
-    auto_free char *text = json_dumps(body, JSON_COMPACT);
+    char *text = json_dumps(body, JSON_COMPACT);
     struct server_reply reply = {.status = status, .type = "application/json", .body = text_of(text)};
     auto_buf struct buf link;
 
@@ -62,10 +70,12 @@ void server_answer_page(struct server_request *request, int status, json_t *body
         buf_addf(&link, "<%s>; rel=\"next\"", next);
         reply.fields[0] = (struct server_field){"Link", link.ptr};
     }
-    if (text && !buf_failed(&link))
-        server_reply(request, &reply);
-    else
-        server_refuse(request, 500, "the answer could not be written");
+    if (text && !buf_failed(&link)) {
+        reply_owned(request, &reply, text);
+        return;
+    }
+    free(text);
+    server_refuse(request, 500, "the answer could not be written");
 }
 
 void server_answer(struct server_request *request, int status, json_t *body)
@@ -90,15 +100,9 @@ void server_refuse_more(struct server_request *request, int status, const char *
     server_reply(request, &reply);
 }
 
-void server_refuse_with(struct server_request *request, int status, const char *detail, const char *name,
-                        const char *value)
-{
-    server_refuse_more(request, status, detail, NULL, name ? &(struct server_field){name, value} : NULL);
-}
-
 void server_refuse(struct server_request *request, int status, const char *detail)
 {
-    server_refuse_with(request, status, detail, NULL, NULL);
+    server_refuse_more(request, status, detail, NULL, NULL);
 }
 
 /* Only what no client reads as anything but a name. */

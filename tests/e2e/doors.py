@@ -92,6 +92,22 @@ def reloaded_with_other_doors():
         check("limits of http need a restart" in launch.log_since(), "it says nothing")
 
 
+def warned_of():
+    """`onsale check` says what a person would rather know before."""
+    with Launch() as launch:
+        for listen, public, word in ((["unix:a.sock", "127.0.0.1:8470", "[::1]:8470", "localhost:8471"], "https://x.example", None),
+                                     (["unix:a.sock", "0.0.0.0:8470"], "", "0.0.0.0:8470 speaks plain HTTP"),
+                                     (["unix:a.sock", "[2001:db8::1]:80"], "", "[2001:db8::1]:80 speaks plain HTTP"),
+                                     (["unix:a.sock"], "https://x.example", "unix sockets only"),
+                                     (["systemd"], "https://x.example", None)):
+            launch.config["http"].update(listen=listen, public_url=public)
+            launch.write_config()
+            said = launch.onsale("check")
+            said = said if isinstance(said, str) else said.stdout
+            warnings = [line for line in said.splitlines() if "warning" in line and "http" in line.lower()]
+            check(bool(warnings) == bool(word) and (not word or word in warnings[0]), "%s: %s", listen, warnings)
+
+
 def activated(launch, sockets):
     """The daemon, started by the first connection to one of `sockets`, as systemd does it."""
     command = ["systemd-socket-activate"]
@@ -245,7 +261,7 @@ def caddy_in_front():
         behind(launch, command)
 
 
-STORIES = [unix_and_tcp, limited, reloaded_with_other_doors, kept_by_the_manager, no_sockets]
+STORIES = [unix_and_tcp, limited, warned_of, reloaded_with_other_doors, kept_by_the_manager, no_sockets]
 if shutil.which("systemd-socket-activate"):
     STORIES.append(handed_over)
 if os.path.exists("/usr/sbin/nginx"):
