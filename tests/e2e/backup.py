@@ -191,6 +191,21 @@ def disk_full():
         launch.audit()
 
 
+def little_room():
+    """A copy must not take the room that the ledger needs."""
+    with Large() as launch:
+        launch.room()
+        launch.gathered()
+        launch.room(130)
+        refused = launch.try_onsale("backup", launch.backup)
+        check(refused.returncode == 1 and "no room for a backup" in refused.stderr and "130 MB" in refused.stderr, "%s",
+              refused.stderr)
+        launch.no_half_file()
+        check("event=backup_failed" in launch.log_since(), "the log says nothing of it")
+        launch.room()
+        launch.onsale("backup", launch.backup)
+
+
 def without_a_daemon():
     with Launch(opens_in=3600) as launch:
         launch.run()
@@ -262,4 +277,4 @@ def by_token():
 
 
 if __name__ == "__main__":
-    tell([in_mid_send, killed_while_backing_up, stopped_while_backing_up, disk_full, without_a_daemon, by_token])
+    tell([in_mid_send, killed_while_backing_up, stopped_while_backing_up, disk_full, little_room, without_a_daemon, by_token])

@@ -134,6 +134,18 @@ def disk_full():
         launch.audit()
 
 
+def little_room():
+    with Watched(opens_in=3600) as launch:
+        launch.room()
+        launch.run()
+        launch.until_well()
+        launch.room(63)
+        said = launch.until_ill("/healthz", "disk")
+        check("63 MB" in said, "%s", said)
+        launch.room(65)
+        launch.until_well()
+
+
 def held_as_a_copy():
     with Watched(opens_in=3600) as launch:
         launch.run()
@@ -166,4 +178,4 @@ def reloading_and_stopping():
 
 
 if __name__ == "__main__":
-    tell([well, source_down_and_up_again, wrong_password, disk_full, held_as_a_copy, reloading_and_stopping])
+    tell([well, source_down_and_up_again, wrong_password, disk_full, little_room, held_as_a_copy, reloading_and_stopping])

@@ -257,6 +257,16 @@ class Launch:
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)
 
+    def room(self, megabytes=None):
+        """Call it before the daemon starts, and then whenever the room that is left is to change; None: what there is."""
+        sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        self.daemon_environment = {"LITTLE_ROOM": self.path("room"), "ASAN_OPTIONS": sanitizer,
+                                   "LD_PRELOAD": os.path.join(BUILD, "tests", "little_room.so")}
+        if megabytes is not None:
+            self.write("room", "%d\n" % megabytes)
+        elif os.path.exists(self.path("room")):
+            os.remove(self.path("room"))
+
     def make_certificate(self):
         key, cert = self.path("key.pem"), self.path("cert.pem")
         subprocess.run(
@@ -290,7 +300,8 @@ class Launch:
     def start(self):
         self.write_config()
         with open(self.path("onsale.log"), "a", encoding="utf-8") as log:
-            self.daemon = spawn([os.path.join(BUILD, "onsale"), "run"], stderr=log, stdout=log, env=self.environment)
+            self.daemon = spawn([os.path.join(BUILD, "onsale"), "run"], stderr=log, stdout=log,
+                                env={**self.environment, **self.daemon_environment})
         self.until(lambda: "event=started" in self.log_since(self.daemon_log_start), "the daemon to start", 20)
 
     def reload(self):
@@ -305,6 +316,7 @@ class Launch:
         return code
 
     daemon_log_start = 0
+    daemon_environment = {}
 
     def log_since(self, start=0):
         with open(self.path("onsale.log"), encoding="utf-8", errors="replace") as file:
