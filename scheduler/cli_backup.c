@@ -139,8 +139,8 @@ static void print_done(const struct cli *cli, const struct client *client, const
     char *slash = strrchr(folder, '/');
 
     if (copy->schema)
-        fprintf(out, "%s: %.1f MB, %lld notices, %lld people, schema %d; whole and checked\n", cli->argv[0],
-                (double)copy->bytes / 1e6, (long long)copy->notices, (long long)copy->people, copy->schema);
+        fprintf(out, "%s: %.1f MB, %lld notices, %lld people, schema %lld; whole and checked\n", cli->argv[0],
+                (double)copy->bytes / 1e6, (long long)copy->notices, (long long)copy->people, (long long)copy->schema);
     if (slash)
         *slash = '\0';
     fprintf(

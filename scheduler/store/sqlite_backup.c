@@ -207,17 +207,16 @@ static int quick_check(sqlite3 *db, const char *path, struct error *err)
 
 static int read_facts(sqlite3 *db, const char *path, struct store_copy *out, struct error *err)
 {
-    int64_t schema = 0, pages = 0, page_bytes = 0;
+    int64_t pages = 0, page_bytes = 0;
     int rc;
 
-    if ((rc = first_number(db, "PRAGMA user_version", &schema)) != SQLITE_OK ||
+    if ((rc = first_number(db, "PRAGMA user_version", &out->schema)) != SQLITE_OK ||
         (rc = first_number(db, "PRAGMA page_count", &pages)) != SQLITE_OK ||
         (rc = first_number(db, "PRAGMA page_size", &page_bytes)) != SQLITE_OK ||
         (rc = first_number(db, "SELECT count(*) FROM notice", &out->notices)) != SQLITE_OK ||
         (rc = first_number(db, "SELECT count(*) FROM told", &out->people)) != SQLITE_OK)
         return rc == SQLITE_INTERRUPT ? stopped(err)
                                       : error_set(err, ERROR_REFUSED, "%s: %s", path, sqlite3_errstr(rc));
-    out->schema = (int)schema;
     out->bytes = pages * page_bytes;
     return 0;
 }

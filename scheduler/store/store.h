@@ -373,8 +373,7 @@ json_t *store_report_now(struct store *store, const struct store_report *what, s
  */
 
 struct store_copy { /* what was copied */
-    int64_t bytes, notices, people;
-    int schema;
+    int64_t bytes, notices, people, schema;
 };
 struct store_backup {
     const struct error *failure;
