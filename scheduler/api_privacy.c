@@ -1,7 +1,7 @@
 /* What one person may ask for: everything that is held about them, and to be forgotten. */
 #include "api_private.h"
-#include "dispatch.h"
 #include "events.h"
+#include "launch.h"
 
 #include <string.h>
 
@@ -45,18 +45,6 @@ static void add_out_of_reach(json_t *list, const struct world *world)
         json_array_append_new(list, json_string(always[i]));
 }
 
-/* Counts are as the ledger has them now; a notice for which the erased one was the last to wait for is done. */
-static void take_progress(struct world *world, const struct store_erased *result)
-{
-    for (size_t i = 0; i < result->progress_count; i++) {
-        struct notice *notice = notices_find(&world->notices, result->progress[i].notice);
-        if (notice)
-            notice->tally = result->progress[i].tally;
-    }
-    if (world->dispatch)
-        dispatch_drain(world->dispatch);
-}
-
 static void on_erased(void *ctx, const struct store_erased *result)
 {
     struct call *call = ctx;
@@ -78,7 +66,8 @@ static void on_erased(void *ctx, const struct store_erased *result)
                                (json_int_t)result->words, "writebacks", (json_int_t)result->writebacks, "cannot_reach",
                                out_of_reach);
     events_count(world->events, EVENT_SUPPRESSION, "erased", 1);
-    take_progress(world, result);
+    if (world->launches)
+        launches_progressed(world->launches, result->progress, result->progress_count);
     server_answer(request, 200, answer);
 }
 

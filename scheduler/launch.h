@@ -34,6 +34,8 @@ int launch_may_retry(struct launches *launches, int64_t notice, enum fate fate, 
 void launch_came_back(struct launches *launches, const struct store_fed_back *what);
 /* The ledger has put people of an ended or held notice back on the list. */
 int launch_retried(struct launches *launches, int64_t notice, struct error *err);
+/* The ledger withheld people who waited: counts follow, and a notice that only waited for them is done. */
+void launches_progressed(struct launches *launches, const struct store_progress *progress, size_t count);
 /* Sets or lifts the pause of one notice, of "notifier:NAME", or ("") of everything. */
 int launch_pause(struct launches *launches, const char *target, const char *who, struct error *err);
 /* This state is the one after all: what was held as a copy goes on through its gate. */

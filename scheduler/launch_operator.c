@@ -159,6 +159,8 @@ int launch_may_retry(struct launches *launches, int64_t id, enum fate fate, enum
     if (notice->state != NOTICE_HELD && notice->state != NOTICE_SENDING && notice->state != NOTICE_DONE)
         return error_set(err, ERROR_REFUSED, "notice %lld is %s: nobody of it can be tried again", (long long)id,
                          notice_state_name(notice->state));
+    if (fate == FATE_WITHHELD && reason == WITHHELD_ERASED)
+        return error_set(err, ERROR_REFUSED, "nobody is left to be tried again: what is erased cannot be called back");
     /* Everybody left is withheld by one word. To take it back is to tell all of them: that has to be said. */
     if (notice->rest != WITHHELD_NONE && (fate != FATE_WITHHELD || reason != notice->rest))
         return error_set(err, ERROR_REFUSED,
@@ -191,6 +193,19 @@ int launch_retried(struct launches *launches, int64_t id, struct error *err)
     launch_save(launch);
     launch_look(launch);
     return 0;
+}
+
+void launches_progressed(struct launches *launches, const struct store_progress *progress, size_t count)
+{
+    struct world *world = launches->world;
+
+    for (size_t i = 0; i < count; i++) {
+        struct notice *notice = notices_find(&world->notices, progress[i].notice);
+        if (notice)
+            notice->tally = progress[i].tally;
+    }
+    if (count)
+        dispatch_drain(world->dispatch);
 }
 
 static void on_pause_stored(void *ctx, const struct error *failure)

@@ -244,6 +244,32 @@ static void withheld(struct replay *replay, const struct words *words)
     json_decref(show);
 }
 
+/* expect known ADDRESS yes|no: do the state's files hold it? */
+static void known(struct replay *replay, const struct words *words)
+{
+    bool want = strcmp(words->at[3], "yes") == 0;
+
+    if (stage_has(&replay->stage, words->at[2]) != want)
+        replay_fail(replay, "expected the address %s in the state's files", want ? "to be" : "not to be");
+}
+
+/* expect people NOTICE N: whose addresses are kept */
+static void people(struct replay *replay, const struct words *words)
+{
+    struct notice *notice = replay_notice(replay, words->at[2]);
+    int64_t count = 0;
+    size_t i;
+    json_t *person;
+
+    if (!notice)
+        return;
+    json_t *listed = ask(replay, &(struct store_report){.kind = REPORT_PEOPLE, .notice = notice->id});
+    json_array_foreach(listed, i, person) count += json_is_string(json_object_get(person, "address"));
+    json_decref(listed);
+    if (count != atoll(words->at[3]))
+        replay_fail(replay, "expected %s people with an address, there are %lld", words->at[3], (long long)count);
+}
+
 static void frozen(struct replay *replay, const struct words *words)
 {
     if (replay->stage.world.frozen != (strcmp(words->at[2], "yes") == 0))
@@ -294,6 +320,7 @@ void replay_expect(struct replay *replay, const struct words *words)
         {"due", 4, 4, due},           {"first", 4, 4, first},
         {"reads", 4, 4, reads},       {"edition", 4, 4, edition},
         {"count", 5, 5, count},       {"withheld", 5, WORDS_MAX, withheld},
+        {"known", 4, 4, known},       {"people", 4, 4, people},
         {"frozen", 3, 3, frozen},     {"no", 3, 3, no},
         {"named", 4, 4, named},
     };

@@ -368,6 +368,13 @@ static void tell_suppress(struct replay *replay, const struct words *words)
     check(replay, stage_suppress(&replay->stage, words->at[1], *words->at[0] == 'u', &err), &err);
 }
 
+static void tell_erase(struct replay *replay, const struct words *words)
+{
+    struct error err = {0};
+
+    check(replay, stage_erase(&replay->stage, words->at[1], &err), &err);
+}
+
 /* --- Telling --- */
 
 static void tell_audit(struct replay *replay, const struct words *words)
@@ -422,6 +429,7 @@ static void tell(struct replay *replay, const struct words *words)
         {"resume", 1, true, tell_pause},
         {"suppress", 2, true, tell_suppress},
         {"unsuppress", 2, true, tell_suppress},
+        {"erase", 2, true, tell_erase},
         {"audit", 1, true, tell_audit},
         {"expect", 3, false, replay_expect},
     };

@@ -296,3 +296,49 @@ int stage_suppress(struct stage *stage, const char *address, bool lift, struct e
     stage_settle(stage);
     return 0;
 }
+
+static void on_erased(void *ctx, const struct store_erased *result)
+{
+    struct stage *stage = ctx;
+
+    if (!result->failure)
+        launches_progressed(stage->world.launches, result->progress, result->progress_count);
+}
+
+int stage_erase(struct stage *stage, const char *address, struct error *err)
+{
+    unsigned char key[PERSON_KEY_SIZE];
+    struct address parsed;
+
+    if (address_parse(text_of(address), &parsed, err) < 0)
+        return -1;
+    crypt_person_key(&stage->keys, parsed.key, key);
+    store_erase(stage->world.store, key, on_erased, stage);
+    stage_advance(stage, stage->now_ms);
+    return 0;
+}
+
+static bool file_has(const char *path, const char *bytes)
+{
+    auto_file FILE *file = fopen(path, "re");
+    auto_buf struct buf whole;
+    char part[1 << 14];
+    size_t n;
+
+    buf_init(&whole, 256 << 20);
+    while (file && (n = fread(part, 1, sizeof part, file)) > 0)
+        buf_add(&whole, part, n);
+    return whole.len > 0 && memmem(whole.ptr, whole.len, bytes, strlen(bytes)) != NULL;
+}
+
+bool stage_has(const struct stage *stage, const char *bytes)
+{
+    char path[128];
+
+    for (size_t i = 0; i < ARRAY_LEN(disk); i++) {
+        snprintf(path, sizeof path, "%s/%s", stage->folder, disk[i]);
+        if (file_has(path, bytes))
+            return true;
+    }
+    return false;
+}

@@ -23,7 +23,7 @@ struct stage {
     struct postman postman;
     struct script script;
     struct watcher watcher; /* while `cast` */
-    struct world world; /* while `cast` */
+    struct world world;     /* while `cast` */
     struct crypt_keys keys;
     struct crypt_tokens *tokens; /* made from them; also while the daemon is down */
     struct store_image image;
@@ -47,6 +47,10 @@ void stage_settle(struct stage *stage);
 void stage_sync(struct stage *stage); /* a full walk now */
 /* Somebody sets the machine's clock. */
 void stage_step(struct stage *stage, int64_t step_ms);
+/* Somebody is forgotten: as the API does it. */
+int stage_erase(struct stage *stage, const char *address, struct error *err);
+/* Does any file of the state hold these bytes? */
+bool stage_has(const struct stage *stage, const char *bytes);
 int stage_suppress(struct stage *stage, const char *address, bool lift, struct error *err);
 
 #endif
