@@ -278,6 +278,10 @@ static void every_corruption_is_seen(void **state)
         {"UPDATE notice SET claimed = 0", "notices", "UPDATE notice SET claimed = 1"},
         {"UPDATE claim SET people = 0 WHERE no = 1", "doubt", "UPDATE claim SET people = 6 WHERE no = 1"},
         {"UPDATE claim SET generation = 50 WHERE no = 2", "doubt", "UPDATE claim SET generation = 1 WHERE no = 2"},
+        {"INSERT INTO suppression SELECT key, '', 'erased', 1 FROM told WHERE seq = 7", "erased",
+         "DELETE FROM suppression WHERE reason = 'erased'"},
+        {"UPDATE fate SET fate = 7, withheld = 13 WHERE seq = 1 AND step = 1", "erased",
+         "UPDATE fate SET fate = 2, withheld = 0 WHERE seq = 1 AND step = 1"},
         {"UPDATE counter SET refused = 9", "sums", "UPDATE counter SET refused = 1"},
     };
     struct bench *b = *state;
