@@ -71,7 +71,7 @@ static int problem(const json_t *json, int status, struct error *err)
 {
     const char *detail = json_string_value(json_object_get(json, "detail"));
 
-    return error_set(err, status >= 500 ? ERROR_TRY_LATER : ERROR_REFUSED, "%s",
+    return error_set(err, status >= 500 || status == 429 ? ERROR_TRY_LATER : ERROR_REFUSED, "%s",
                      detail ? detail : "the daemon refused");
 }
 

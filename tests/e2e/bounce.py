@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What comes back: mail servers pipe it, other programs call a hook, and whoever cannot be reached is not written to again."""
 import base64
+import concurrent.futures
 import http.client
 import json
 import os
@@ -199,7 +200,7 @@ def what_a_mail_server_is_told():
 def policy_holds():
     """Receivers refuse us after having accepted: what is left waits for a person."""
     with House(people=600) as launch:
-        verp(launch, rate="30/s")
+        verp(launch, rate="8/s")
         launch.run()
         launch.wait("sending")
         launch.until(lambda: len(launch.mails()) >= 25, "mails")
@@ -216,6 +217,23 @@ def policy_holds():
         launch.onsale("release", launch.notice()["id"])
         launch.wait("done")
         launch.agree(launch.eligible())
+
+
+def all_at_once():
+    """A mail server that comes back from a pause hands in everything, and some of it twice."""
+    with House() as launch:
+        launch.run()
+        launch.wait("done")
+        everybody = senders(launch)
+        messages = [sample("postfix-user-unknown", sender, address) for address, sender in everybody.items()] * 2
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:
+            results = list(pool.map(lambda message: pipe(launch, message), messages))
+        check({code for code, _, _ in results} == {0}, "exits: %s", [result for result in results if result[0]][:3])
+        again = sum("as was said before" in said for _, said, _ in results)
+        check(again == len(everybody), "%d of %d were said before", again, len(results))
+        check(launch.show()["feedback"]["hard"] == len(everybody), "feedback: %s", launch.show()["feedback"])
+        check(set(suppressed(launch)) == set(everybody), "others are suppressed")
+        launch.audit()
 
 
 def hooks():
@@ -296,4 +314,4 @@ def hooks():
 
 
 if __name__ == "__main__":
-    tell([gathered_already, not_ours, what_a_mail_server_is_told, policy_holds, hooks])
+    tell([gathered_already, not_ours, what_a_mail_server_is_told, policy_holds, all_at_once, hooks])
