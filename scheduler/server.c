@@ -2,10 +2,14 @@
 
 #include <assert.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     TCP_CONNECTIONS = 512,
     UNIX_CONNECTIONS = 128,
+    SHARE = 4,                /* of the loop's time, for one listener: a part of so many */
+    BURST_US = 5000,          /* at once */
+    DEBT_MAX_US = 100 * 1000, /* so that it never rests longer than 0.4 s */
     ASK_MS = 10 * 1000,
     TAKE_MS = 60 * 1000, /* a client may take for its answer, and ... */
     TAKE_BYTES_PER_MS = 8,
@@ -18,14 +22,40 @@ enum {
 /* --- The loop ----------------------------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static int64_t worked_us(void)
+{
+    struct timespec spent;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return (int64_t)spent.tv_sec * 1000000 + spent.tv_nsec / 1000;
+}
+
+/* A crowd at one socket may take a quarter of the loop's time: the rest is for launches, and for the other sockets. */
+static void pay(struct listener *listener, int64_t spent_us)
+{
+    int64_t now_us = (int64_t)(uv_hrtime() / 1000),
+            budget_us = listener->budget_us + (now_us - listener->paid_at_us) / SHARE;
+
+    budget_us = (budget_us < BURST_US ? budget_us : BURST_US) - spent_us;
+    listener->budget_us = budget_us > -DEBT_MAX_US ? budget_us : -DEBT_MAX_US;
+    listener->paid_at_us = now_us;
+}
 
 /* After every run: libmicrohttpd says when it wants the next one. */
 static void run(struct listener *listener)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
+    int64_t began_us = worked_us();
 
     MHD_run(listener->daemon);
-    if (MHD_get_timeout(listener->daemon, &timeout_ms) == MHD_YES)
+    pay(listener, worked_us() - began_us);
+    listener->resting = listener->budget_us < 0;
+    if (listener->resting) {
+        uv_poll_stop(&listener->poll);
+        uv_timer_start(&listener->timer, on_timer, (uint64_t)(-listener->budget_us * SHARE / 1000 + 1), 0);
+    } else if (MHD_get_timeout(listener->daemon, &timeout_ms) == MHD_YES)
         uv_timer_start(&listener->timer, on_timer, timeout_ms, 0);
     else
         uv_timer_stop(&listener->timer);
@@ -33,7 +63,11 @@ static void run(struct listener *listener)
 
 static void on_timer(uv_timer_t *timer)
 {
-    run(timer->data);
+    struct listener *listener = timer->data;
+
+    if (listener->resting)
+        uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    run(listener);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -45,12 +79,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 void server_request_resume(struct server_request *request)
 {
+    struct listener *listener = request->listener;
+
     if (!request->suspended)
         return;
     request->suspended = false;
     MHD_resume_connection(request->connection);
-    if (!request->listener->server->closing) /* resuming wakes nothing by itself */
-        uv_timer_start(&request->listener->timer, on_timer, 0, 0);
+    if (!listener->server->closing && !listener->resting) /* resuming wakes nothing by itself */
+        uv_timer_start(&listener->timer, on_timer, 0, 0);
 }
 
 /* --- Requests ----------------------------------------------------------------------------------------------------- */

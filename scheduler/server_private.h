@@ -22,6 +22,8 @@ struct listener {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
+    int64_t budget_us, paid_at_us; /* of work; below zero it rests */
+    bool resting;
 };
 
 /* One connection. */
