@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { ENTRIES_MAX = 500 }; /* of one list */
-
 static bool audience_known(const struct world *world, struct text name)
 {
     for (size_t i = 0; i < world->audience_count; i++)
@@ -39,7 +37,8 @@ static void suppress(struct api *api, struct server_request *request, const stru
     if (!lift && *what.scope && !audience_known(api->world, text_of(what.scope))) {
         struct error err = {0};
         error_set(&err, ERROR_REFUSED, "there is no audience \"%.100s\"", what.scope);
-        server_refuse(request, 400, err.text);
+        server_refuse_more(request, 400, err.text,
+                           json_pack("{s:[{s:s, s:s}]}", "errors", "pointer", "#/audience", "detail", err.text), NULL);
         return;
     }
     crypt_person_key(api->world->keys, asked->address.key, what.key);
@@ -126,10 +125,6 @@ static int read_entries(const struct world *world, const json_t *entries, struct
     const json_t *entry;
     size_t i;
 
-    if (!entries)
-        return error_set(err, ERROR_REFUSED, "entries: missing");
-    if (json_array_size(entries) > ENTRIES_MAX)
-        return error_set(err, ERROR_REFUSED, "entries: expected at most %d", ENTRIES_MAX);
     json_array_foreach(entries, i, entry)
     {
         *bad = i;
@@ -168,7 +163,7 @@ void api_suppress_all(struct api *api, struct server_request *request, const str
     size_t count = json_array_size(entries), bad = 0;
     struct arena arena = {0};
     struct error err = {0};
-    auto_free struct store_suppression *list = must_calloc(ENTRIES_MAX, sizeof *list);
+    auto_free struct store_suppression *list = must_calloc(API_ENTRIES_MAX, sizeof *list);
 
     if (read_entries(api->world, entries, &arena, list, &bad, &err) < 0) {
         refuse_entry(request, bad, &err);

@@ -149,13 +149,7 @@ static void on_closed(void *ctx)
 
 static void refuse_full(struct server_request *request)
 {
-    server_reply(request, &(struct server_reply){
-                              .status = 503,
-                              .type = "application/problem+json",
-                              .body = TEXT("{\"type\":\"about:blank\",\"title\":\"Unavailable\",\"status\":503,"
-                                           "\"detail\":\"as many watch already as may\"}"),
-                              .fields = {{"Retry-After", "30"}},
-                          });
+    server_refuse_more(request, 503, "as many watch already as may", NULL, &(struct server_field){"Retry-After", "30"});
 }
 
 void api_events(struct api *api, struct server_request *request, const struct api_request *asked)

@@ -211,11 +211,20 @@ static int read_retry(const json_t *body, struct api_request *out, struct api_fa
                      reason);
 }
 
+static int read_rule(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
+{
+    fault->field = "rule";
+    out->rule = text_in(body, "rule");
+    return *out->rule ? 0 : error_set(err, ERROR_REFUSED, "rule: expected the name of one");
+}
+
 /* Of a notice, or of a sample; as one of its people, or as a sample. */
 static int read_preview(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
 {
     const json_t *notice = json_object_get(body, "notice");
 
+    if (read_rule(body, out, fault, err) < 0)
+        return -1;
     fault->field = "notice";
     out->notice = json_integer_value(notice);
     if (notice && out->notice < 1)
@@ -246,6 +255,18 @@ static int read_bounce(const json_t *body, struct api_request *out, struct api_f
     return address ? read_address(body, "address", out, fault, err) : 0;
 }
 
+static int read_entries(const json_t *body, struct api_fault *fault, struct error *err)
+{
+    const json_t *entries = json_object_get(body, "entries");
+
+    fault->field = "entries";
+    if (!entries)
+        return error_set(err, ERROR_REFUSED, "entries: missing");
+    if (json_array_size(entries) > API_ENTRIES_MAX)
+        return error_set(err, ERROR_REFUSED, "entries: expected at most %d", API_ENTRIES_MAX);
+    return 0;
+}
+
 static int read_target(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
 {
     static const char notice[] = "notice:", notifier[] = "notifier:";
@@ -271,7 +292,6 @@ static int read_fields(const json_t *body, struct api_request *out, struct api_f
     out->event = text_in(body, "event");
     out->audience = text_in(body, "audience");
     out->reason = text_in(body, "reason");
-    out->rule = text_in(body, "rule");
     out->language = text_in(body, "language");
     out->anyway = json_is_true(json_object_get(body, "anyway"));
     out->this_is_the_one = json_is_true(json_object_get(body, "this_is_the_one"));
@@ -284,7 +304,9 @@ static int read_fields(const json_t *body, struct api_request *out, struct api_f
     case API_ERASE:
         return read_address(body, "address", out, fault, err);
     case API_SEND_TEST:
-        return read_address(body, "to", out, fault, err);
+        return read_rule(body, out, fault, err) < 0 ? -1 : read_address(body, "to", out, fault, err);
+    case API_SUPPRESS_ALL:
+        return read_entries(body, fault, err);
     case API_BOUNCES:
         return read_bounce(body, out, fault, err);
     case API_PREVIEW:
@@ -305,7 +327,7 @@ int api_route_read(const char *method, const char *path, struct api_request *out
     static const char root[] = "/api/v1/";
     struct text rest = text_of(path);
 
-    *out = (struct api_request){.who = "", .shown = "", .target = ""};
+    *out = (struct api_request){.who = "", .shown = "", .rule = "", .target = ""};
     *fault = (struct api_fault){.status = 404};
     if (!text_starts(rest, root))
         return error_set(err, ERROR_REFUSED, "the API is under /api/v1/");

@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+enum { API_ENTRIES_MAX = 500 }; /* of a list of suppressions */
+
 enum api_operation {
     API_STATUS,
     API_OPENINGS,

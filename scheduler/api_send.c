@@ -82,7 +82,7 @@ static void preview(struct api *api, struct server_request *request, const struc
     const struct notice *notice = asked->notice ? notices_find(&world->notices, asked->notice) : NULL;
     struct error err = {0};
     struct message message;
-    auto_buf struct buf note;
+    auto_buf struct buf note = {0};
 
     if (!rule)
         return;

@@ -62,8 +62,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err = {0};
 
     int rc = api_route_read(method, path, &request, &fault, &err);
-    if (rc < 0 ? (fault.status != 404 && fault.status != 405) || !*err.text || (fault.status == 405) != (*fault.allow != 0)
-               : request.operation >= API_OPERATIONS)
+    if (rc < 0
+            ? (fault.status != 404 && fault.status != 405) || !*err.text || (fault.status == 405) != (*fault.allow != 0)
+            : request.operation >= API_OPERATIONS)
         abort();
     if (rc == 0) {
         rc = api_arguments_read(body, query_of, &query, &request, &fault, &err);
