@@ -199,11 +199,33 @@ def replaced(text, *pairs):
     return text
 
 
+EVENTS = "/api/v1/events"
+
+
+def events_come_through(launch, connection):
+    """One after the other, as they happen: no proxy waits until it has many."""
+    answer = ask_only(connection, EVENTS, {"Authorization": "Bearer " + "r" * 40})
+    check(answer.status == 200 and answer.headers["Content-Type"].startswith("text/event-stream"), "events: %s", answer.status)
+    for word in "pause", "resume":
+        launch.onsale(word)
+        connection.sock.settimeout(5)
+        line = b""
+        while not line.startswith(b"data:"):
+            line = answer.readline()
+            check(line, "the events ended")
+
+
+def ask_only(connection, path, headers):
+    connection.request("GET", path, headers=headers)
+    return connection.getresponse()
+
+
 def behind(launch, make_command):
-    """What people need comes through, with their address; the API does not."""
+    """What people need comes through, with their address, and events do; the rest of the API does not."""
     inner, outer = free_port(), free_port()
     launch.make_certificate()
-    launch.config["http"].update(listen=["unix:onsale.sock", f"127.0.0.1:{inner}"], rate="1/min")
+    launch.config["http"].update(listen=["unix:onsale.sock", f"127.0.0.1:{inner}"], rate="1/min",
+                                 tokens=[{"name": "watch", "token": "r" * 40}])
     launch.run()
     with open(launch.path("proxy.log"), "w", encoding="utf-8") as log:
         proxy = spawn(make_command(inner, outer), stdout=log, stderr=log, env=dict(os.environ, HOME=launch.folder))
@@ -221,14 +243,16 @@ def behind(launch, make_command):
 
     try:
         launch.until(lambda: get("/"), "the proxy")
-        for path in "/", "/api/v1/notices", "/api/v1/events", "/healthz", "/u/../api/v1/notices", "/u/%2e%2e/api/v1/notices":
+        check(get(EVENTS).status == 401, "events without a token")
+        events_come_through(launch, http.client.HTTPSConnection("localhost", outer, timeout=10, context=context))
+        for path in "/", "/api/v1/notices", "/healthz", "/u/../api/v1/notices", "/u/%2e%2e/api/v1/notices":
             answer = get(path)
             check(answer.status in (400, 404) and not answer.headers["X-Frame-Options"], "%s comes through: %s", path, answer.status)
         got = [get(path, **{"X-Forwarded-For": f"192.0.2.{number}"})
                for number, path in enumerate(["/u/x", "/hooks/x", "/feeds/x"] * 5)]
         check(all(answer.headers["X-Frame-Options"] == "DENY" for answer in got), "not from us: %s", got[0].headers)
         statuses = [answer.status for answer in got]
-        check(429 not in statuses[:10] and statuses[-3:] == [429] * 3, "it believes what the client says of itself: %s", statuses)
+        check(429 not in statuses[:8] and statuses[-3:] == [429] * 3, "it believes what the client says of itself: %s", statuses)
         answer, _ = by_tcp(inner, "/u/x", headers={"X-Forwarded-For": "192.0.2.1"})
         check(answer.status != 429, "another client has to wait as well")
     finally:
@@ -239,6 +263,8 @@ def nginx_in_front():
     with Launch(opens_in=60) as launch:
         def command(inner, outer):
             site = replaced(written_in_readme("nginx"), ("listen 443 ssl", f"listen 127.0.0.1:{outer} ssl"),
+                            ("location /   ", f"location = {EVENTS} {{ proxy_pass http://127.0.0.1:8470; proxy_buffering off; "
+                             "proxy_read_timeout 1h; }\n    location /   "),
                             ("127.0.0.1:8470", f"127.0.0.1:{inner}"), ("onsale.example.org;", "localhost;"),
                             ("/etc/letsencrypt/live/onsale.example.org/fullchain.pem", launch.path("cert.pem")),
                             ("/etc/letsencrypt/live/onsale.example.org/privkey.pem", launch.path("key.pem")))
@@ -253,7 +279,7 @@ def nginx_in_front():
 def caddy_in_front():
     with Launch(opens_in=60) as launch:
         def command(inner, outer):
-            site = replaced(written_in_readme("caddy"), ("127.0.0.1:8470", f"127.0.0.1:{inner}"),
+            site = replaced(written_in_readme("caddy"), ("/feeds/*", f"/feeds/* {EVENTS}"), ("127.0.0.1:8470", f"127.0.0.1:{inner}"),
                             ("onsale.example.org {", f"https://localhost:{outer} {{\n"
                              f"    tls {launch.path('cert.pem')} {launch.path('key.pem')}"))
             launch.write("Caddyfile", "{\n    admin off\n    auto_https disable_redirects\n}\n" + site)
