@@ -27,7 +27,21 @@ static bool named_before(const struct world *world, size_t rule, size_t audience
     return false;
 }
 
-static void add_out_of_reach(json_t *list, const struct world *world)
+/* Our own eyes stand in the configuration. */
+static void add_seeds(json_t *list, const struct world *world, const struct address *erased)
+{
+    for (size_t i = 0; i < world->rule_count; i++) {
+        const struct rule *rule = world->rules[i].plan.rule;
+        for (size_t k = 0; k < rule->seed.count; k++) {
+            struct address seed;
+            if (address_parse(text_of(rule->seed.at[k]), &seed, NULL) == 0 && strcmp(seed.key, erased->key) == 0)
+                json_array_append_new(
+                    list, json_sprintf("rule %s: the configuration names the address under seed", rule->name));
+        }
+    }
+}
+
+static void add_out_of_reach(json_t *list, const struct world *world, const struct address *erased)
 {
     static const char *const always[] = {"messages already handed over", "backups made before now",
                                          "the mail server's logs"};
@@ -41,6 +55,7 @@ static void add_out_of_reach(json_t *list, const struct world *world)
                                                          "there",
                                                          name));
         }
+    add_seeds(list, world, erased);
     for (size_t i = 1; i < ARRAY_LEN(always); i++)
         json_array_append_new(list, json_string(always[i]));
 }
@@ -49,6 +64,7 @@ static void on_erased(void *ctx, const struct store_erased *result)
 {
     struct call *call = ctx;
     struct world *world = call->api->world;
+    const struct address erased = call->asked.address;
     struct server_request *request = api_call_end(call);
     json_t *out_of_reach = json_array();
 
@@ -59,7 +75,7 @@ static void on_erased(void *ctx, const struct store_erased *result)
     }
     log_line(world->log, LOG_NOTICE, "event=erased notices=%lld withheld=%lld in_flight=%lld",
              (long long)result->notices, (long long)result->withheld, (long long)result->in_flight);
-    add_out_of_reach(out_of_reach, world);
+    add_out_of_reach(out_of_reach, world, &erased);
     json_t *answer = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "known", result->known, "notices",
                                (json_int_t)result->notices, "withheld", (json_int_t)result->withheld, "in_flight",
                                (json_int_t)result->in_flight, "people_rows", (json_int_t)result->people_rows, "words",
@@ -76,6 +92,7 @@ void api_erase(struct api *api, struct server_request *request, const struct api
     unsigned char key[PERSON_KEY_SIZE];
     struct call *call = api_call_new(api, request);
 
+    call->asked.address = asked->address;
     crypt_person_key(api->world->keys, asked->address.key, key);
     call->job = store_erase(api->world->store, key, on_erased, call);
 }

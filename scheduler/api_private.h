@@ -18,7 +18,7 @@ struct call {
     enum api_listing listing;
     struct api_page page;
     const char *state;        /* of people; a literal, or NULL */
-    struct api_request asked; /* of a preview; its texts are in the body */
+    struct api_request asked; /* of a preview, its texts are in the body; of an erasure, the address */
     json_t *body;
     bool backup; /* one at a time */
     struct call *next;

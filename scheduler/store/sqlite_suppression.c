@@ -29,12 +29,29 @@ static int store_writebacks(struct sqlite *db, const struct store_suppression *w
     return 0;
 }
 
+/* A list that comes from elsewhere says so of somebody: then they are forgotten here as well. */
+static int erase(struct sqlite *db, const struct store_suppression *what, int64_t *changed, struct error *err)
+{
+    struct sqlite_erase order = {.now_ms = what->at_ms};
+    struct store_erased erased = {0};
+    struct arena arena = {0};
+    int before = sqlite_is_erased(db, what->key, err);
+
+    memcpy(order.key, what->key, sizeof order.key);
+    int rc = before < 0 ? -1 : sqlite_erase(db, &order, &arena, &erased, err);
+    arena_clear(&arena);
+    *changed += rc == 0 && before == 0;
+    return rc;
+}
+
 static int suppress(struct sqlite *db, const struct store_suppression *what, int64_t *changed, struct error *err)
 {
     const char *scope = what->scope ? what->scope : "", *reason = what->reason ? what->reason : "operator";
 
     if (what->lift)
         return lift(db, what, scope, changed, err);
+    if (strcmp(reason, "erased") == 0)
+        return erase(db, what, changed, err);
     if (sqlite_run(db, err, "INSERT INTO suppression VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING", "kssi", what->key,
                    scope, reason, what->at_ms) < 0)
         return -1;

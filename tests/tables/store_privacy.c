@@ -311,6 +311,27 @@ static void an_operators_word_does_not_hide_an_erasure(void **state)
     assert_true(erase(b, 5).result.known);
 }
 
+/* What a list from elsewhere says: after a backup was restored, say. */
+static void a_list_that_says_so(void **state)
+{
+    struct bench *b = *state;
+    struct store_suppression word = {.scope = "", .reason = "erased", .at_ms = DUE_MS};
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 3);
+    bench_key(word.key, 2);
+    for (int times = 0; times < 2; times++) {
+        store_suppress(b->store, &word, 1, bench_on_count, b);
+        bench_wait(b);
+        bench_fine(b);
+        assert_int_equal(b->count, times == 0);
+    }
+    assert_int_equal(bench_number(b, "SELECT count(*) FROM person"), 2);
+    bench_claim(b, 1, 10, 1);
+    assert_int_equal(b->got_count, 2);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 3, .waiting = 2, .claimed = 2, .withheld = 1});
+}
+
 /* A sale moved: its people went to another notice, and who is erased among them went along. */
 static void a_list_that_is_taken_over(void **state)
 {
@@ -708,10 +729,11 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(whoever_is_erased),           TEST(the_range_passes_them_over),
         TEST(no_reading_brings_them_back), TEST(an_operators_word_does_not_hide_an_erasure),
-        TEST(a_list_that_is_taken_over),   TEST(nothing_is_left_on_the_disk),
-        TEST(a_reader_in_the_way),         TEST(people_go_after_their_time),
-        TEST(reports_go_after_theirs),     TEST(what_still_stands_is_known),
-        TEST(only_what_has_ended),         TEST(a_crowd_goes_in_slices),
+        TEST(a_list_that_says_so),         TEST(a_list_that_is_taken_over),
+        TEST(nothing_is_left_on_the_disk), TEST(a_reader_in_the_way),
+        TEST(people_go_after_their_time),  TEST(reports_go_after_theirs),
+        TEST(what_still_stands_is_known),  TEST(only_what_has_ended),
+        TEST(a_crowd_goes_in_slices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
