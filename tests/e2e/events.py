@@ -10,18 +10,20 @@ import subprocess
 import threading
 import time
 
-from launch import BUILD, Launch, check, moment_ms, tell
+from launch import BUILD, Launch, check, free_port, moment_ms, tell
 
 
 class Watch:
     """A client of server-sent events that knows nothing of ours but the format: WHATWG HTML, section 9.2."""
 
-    def __init__(self, launch, query="", last_id=None, path="/api/v1/events", reads=True):
-        self.line = socket.socket(socket.AF_UNIX)
+    def __init__(self, launch, query="", last_id=None, reads=True, port=None, token=None):
+        self.line = socket.socket(socket.AF_INET if port else socket.AF_UNIX)
         self.line.settimeout(60)
-        self.line.connect(launch.path("onsale.sock"))
+        self.line.connect(("127.0.0.1", port) if port else launch.path("onsale.sock"))
         given = "Last-Event-ID: %s\r\n" % last_id if last_id is not None else ""
-        self.line.sendall(("GET %s%s HTTP/1.1\r\nHost: onsale\r\nAccept: text/event-stream\r\n%s\r\n" % (path, query, given)).encode())
+        given += "Authorization: Bearer %s\r\n" % token if token else ""
+        self.line.sendall(("GET /api/v1/events%s HTTP/1.1\r\nHost: onsale\r\nAccept: text/event-stream\r\n%s\r\n"
+                           % (query, given)).encode())
         self.events, self.comments, self.raw, self.id, self.retry, self.over = [], [], b"", None, None, False
         if reads:
             self.answer = http.client.HTTPResponse(self.line)
@@ -382,6 +384,7 @@ def two_hundred():
         more = []
         for _ in range(136):
             more.append(Watch(launch))
+            more[-1].hang_up()
         check({watch.status for watch in more} == {503}, "more may watch: %s", {watch.status for watch in more})
         check(more[0].answer.getheader("Retry-After"), "no Retry-After")
         check(after - before < 50 * 40, "50 watchers cost %d KiB", after - before)
@@ -493,8 +496,27 @@ def heartbeat():
               "who waits for one type only would be told of everything again: %s", watch.id)
 
 
+def over_the_network():
+    """A token that may read is enough, and without one there is nothing to hear; nobody is dropped for listening long."""
+    with Launch(opens_in=120) as launch:
+        port, token = free_port(), "a-token-of-at-least-thirty-two-characters-1"
+        launch.config["http"].update(listen=["unix:onsale.sock", "127.0.0.1:%d" % port],
+                                     tokens=[{"name": "eyes", "token": token, "scope": "read"}])
+        launch.run()
+        launch.wait("planned")
+        check(Watch(launch, port=port).status == 401, "anybody may watch")
+        check(Watch(launch, port=port, token="another-one-of-at-least-thirty-two-characters").status == 401, "any token will do")
+        watch = Watch(launch, port=port, token=token)
+        check(watch.status == 200, "refused with %d", watch.status)
+        launch.until(lambda: len(watch.comments) >= 3, "three heartbeats", 60)
+        launch.onsale("pause", "mail")
+        launch.until(lambda: watch.of("pause"), "the pause", 5)
+        watch.hang_up()
+        launch.alive()
+
+
 STORIES = [whole_launch, filters, asked_rightly_and_wrongly, comes_back, killed_and_started, reloads_and_stops, neighbours,
-           sums, does_not_read, two_hundred, heartbeat, watch_command]
+           sums, does_not_read, two_hundred, heartbeat, watch_command, over_the_network]
 
 if __name__ == "__main__":
     tell(STORIES)
