@@ -59,6 +59,41 @@ static void on_progress(struct watcher *watcher, const struct event *event, cons
     json_object_set_new(watcher->progress, key, json_integer(at_ms));
 }
 
+static void on_pause(struct watcher *watcher, const struct event *event, const json_t *data)
+{
+    const char *target = word(data, "target");
+
+    if (event->type == EVENT_PAUSE)
+        json_object_set_new(watcher->pauses, target, json_true());
+    else if (strcmp(target, "*") == 0)
+        json_object_clear(watcher->pauses);
+    else
+        json_object_del(watcher->pauses, target);
+}
+
+static void on_other(struct watcher *watcher, const struct event *event, json_t *data)
+{
+    char key[24];
+
+    switch (event->type) {
+    case EVENT_OPENING:
+        key_of(json_integer_value(json_object_get(data, "id")), key);
+        if ((strcmp(word(data, "what"), "new") == 0) != !json_object_get(watcher->openings, key))
+            complain(watcher, "opening %s: %s", key, event->data.ptr);
+        json_object_set(watcher->openings, key, data);
+        break;
+    case EVENT_PAUSE:
+    case EVENT_RESUME:
+        on_pause(watcher, event, data);
+        break;
+    case EVENT_FROZEN:
+        watcher->frozen = json_is_true(json_object_get(data, "frozen"));
+        break;
+    default:
+        break;
+    }
+}
+
 static void on_event(struct watcher *watcher, const struct event *event)
 {
     json_t *data = json_loadb(event->data.ptr, event->data.len, JSON_REJECT_DUPLICATES, NULL);
@@ -78,14 +113,32 @@ static void on_event(struct watcher *watcher, const struct event *event)
         on_notice(watcher, event, data);
     if (data && event->type == EVENT_PROGRESS)
         on_progress(watcher, event, data);
+    if (data)
+        on_other(watcher, event, data);
     json_decref(data);
 }
 
 /* What is known before anything happens; the counts are told when they change. */
 static void learn_all(struct watcher *watcher)
 {
-    const struct notices *notices = &watcher->world->notices;
+    const struct world *world = watcher->world;
+    const struct notices *notices = &world->notices;
     char key[24];
+
+    watcher->frozen = world->frozen;
+    json_object_clear(watcher->pauses);
+    for (size_t i = 0; i < world->pause_count; i++)
+        json_object_set_new(watcher->pauses, world->pauses[i].target, json_true());
+    json_object_clear(watcher->openings);
+    for (size_t i = 0; i < world->openings.count; i++) {
+        auto_buf struct buf at;
+        buf_init(&at, 64);
+        buf_add_moment(&at, world->openings.at[i]->opens_at_ms);
+        key_of(world->openings.at[i]->id, key);
+        json_object_set_new(
+            watcher->openings, key,
+            json_pack("{s:s, s:s}", "state", opening_state_name(world->openings.at[i]->state), "opens_at", at.ptr));
+    }
 
     json_object_clear(watcher->notices);
     for (size_t i = 0; i < notices->count; i++) {
@@ -113,6 +166,8 @@ void watcher_begin(struct watcher *watcher, const struct world *world)
 {
     *watcher = (struct watcher){.world = world, .listener = {.hear = hear, .ctx = watcher}};
     watcher->notices = json_object();
+    watcher->openings = json_object();
+    watcher->pauses = json_object();
     watcher->progress = json_object();
     learn_all(watcher);
     events_listen(world->events, &watcher->listener, NULL);
@@ -122,8 +177,10 @@ void watcher_end(struct watcher *watcher)
 {
     events_leave(&watcher->listener);
     json_decref(watcher->notices);
+    json_decref(watcher->openings);
+    json_decref(watcher->pauses);
     json_decref(watcher->progress);
-    watcher->notices = watcher->progress = NULL;
+    watcher->openings = watcher->pauses = watcher->notices = watcher->progress = NULL;
 }
 
 static void compare_count(struct watcher *watcher, const struct notice *notice, const json_t *known, const char *name,
@@ -136,11 +193,32 @@ static void compare_count(struct watcher *watcher, const struct notice *notice, 
                  notice_state_name(notice->state), (long long)json_integer_value(count), name, (long long)is);
 }
 
+static void compare_opening(struct watcher *watcher, const struct opening *opening)
+{
+    const json_t *known;
+    char key[24];
+    int64_t at_ms = 0;
+
+    key_of(opening->id, key);
+    known = json_object_get(watcher->openings, key);
+    moment_parse(text_of(word(known, "opens_at")), &at_ms, NULL);
+    if (strcmp(word(known, "state"), opening_state_name(opening->state)) != 0 || at_ms != opening->opens_at_ms)
+        complain(watcher, "opening %s is %s, and the events say %s at %s", key, opening_state_name(opening->state),
+                 word(known, "state"), word(known, "opens_at"));
+}
+
 void watcher_compare(struct watcher *watcher)
 {
     const struct world *world = watcher->world;
 
     hear(watcher);
+    for (size_t i = 0; i < world->openings.count; i++)
+        compare_opening(watcher, world->openings.at[i]);
+    if (json_object_size(watcher->pauses) != world->pause_count)
+        complain(watcher, "the events know of %zu pauses, and there are %zu", json_object_size(watcher->pauses),
+                 world->pause_count);
+    if (watcher->frozen != world->frozen)
+        complain(watcher, "the events say that the clock is%s in doubt", watcher->frozen ? "" : " not");
     for (size_t i = 0; i < world->notices.count; i++) {
         const struct notice *notice = world->notices.at[i];
         struct tally tally = tally_with_rest(notice->tally, notice->rest);
