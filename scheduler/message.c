@@ -294,15 +294,16 @@ static int make_their_link(struct message_batch *batch, const struct message_per
 }
 
 /* Our own: it knows who came by it without asking anybody. The tool finds its people by address too, so an id that is
- * too long stays out. */
+ * too long stays out; by the address as the tool has it, whatever the wire form of its domain. */
 static int make_our_link(struct message_batch *batch, const struct message_person *person, const char *address,
                          struct error *err)
 {
+    struct text given = text_trim(person->address);
     struct unsubscribe_ticket ticket = {
         .site = text_of(batch->spec.notice->site),
         .audience = person->source,
         .source_id = person->source_id.len <= TICKET_FIELD_MAX ? person->source_id : (struct text){0},
-        .address = text_of(address),
+        .address = given.len <= TICKET_FIELD_MAX ? given : text_of(address),
         .language = person->locale.len <= TICKET_FIELD_MAX ? person->locale : (struct text){0},
     };
 

@@ -14,6 +14,7 @@ struct audience_leave {
     struct listmonk *listmonk;
     char *address, *uuid;
     bool by_uuid;         /* asked for now; then by address: who was added anew has another uuid */
+    bool by_condition;    /* an address may stand in one */
     struct fetch *fetch;  /* the one request in flight, or NULL */
     bool changed;         /* listmonk took the change of the person asked for */
     bool known;           /* somebody was found */
@@ -92,7 +93,9 @@ static void request_person(struct audience_leave *leave)
     buf_init(&url, 8192);
     buf_adds(&url, leave->listmonk->base.ptr);
     if (leave->by_uuid)
-        listmonk_add_search_uuid(&url, text_of(leave->uuid));
+        listmonk_add_where_uuid(&url, text_of(leave->uuid));
+    else if (leave->by_condition)
+        listmonk_add_where_address(&url, text_of(leave->address));
     else
         listmonk_add_search(&url, text_of(leave->address));
     start_fetch(leave, "GET", &url, TEXT(""), on_person);
@@ -112,7 +115,7 @@ static void on_person(void *ctx, const struct fetch_result *result)
     struct error err = {0};
 
     leave->fetch = NULL;
-    if (listmonk_check_answer(result, leave->by_uuid, &err) < 0 ||
+    if (listmonk_check_answer(result, leave->by_uuid || leave->by_condition, &err) < 0 ||
         listmonk_person_parse(result->body, text_of(leave->by_uuid ? leave->uuid : ""), text_of(leave->address),
                               listmonk->lists, listmonk->list_count, &person, &err) < 0) {
         tell(leave, result->retry_after_ms, &err);
@@ -186,6 +189,7 @@ struct audience_leave *listmonk_unsubscribe(struct audience *audience, const str
     leave->address = text_dup(who->address);
     leave->uuid = text_dup(who->source_id);
     leave->by_uuid = audience->settings->sql && listmonk_is_uuid(who->source_id);
+    leave->by_condition = audience->settings->sql && listmonk_is_plain(who->address);
     leave->done = done;
     leave->ctx = ctx;
     request_person(leave);

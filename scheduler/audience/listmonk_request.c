@@ -83,10 +83,35 @@ void listmonk_add_search(struct buf *url, struct text address)
     buf_adds(url, "%24");
 }
 
-void listmonk_add_search_uuid(struct buf *url, struct text uuid)
+static void add_where(struct buf *url, const char *begin, struct text value, const char *end)
 {
     add_search_begin(url);
-    buf_addf(url, "&query=subscribers.uuid%%20%%3D%%20%%27%.*s%%27", TEXT_ARGS(uuid));
+    buf_adds(url, "&query=");
+    add_encoded(url, begin);
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] == '\'') /* twice: itself, inside a text */
+            add_encoded_char(url, '\'');
+        add_encoded_char(url, value.ptr[i]);
+    }
+    add_encoded(url, end);
+}
+
+void listmonk_add_where_address(struct buf *url, struct text address)
+{
+    add_where(url, "LOWER(subscribers.email) = LOWER('", address, "')");
+}
+
+void listmonk_add_where_uuid(struct buf *url, struct text uuid)
+{
+    add_where(url, "subscribers.uuid = '", uuid, "'");
+}
+
+bool listmonk_is_plain(struct text t)
+{
+    for (size_t i = 0; i < t.len; i++)
+        if (t.ptr[i] == '\\' || (unsigned char)t.ptr[i] < ' ')
+            return false;
+    return true;
 }
 
 bool listmonk_is_uuid(struct text t)

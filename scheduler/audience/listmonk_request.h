@@ -17,13 +17,15 @@ void listmonk_add_people(struct buf *url, int64_t list, struct listmonk_window w
 /* ... of those only the ones behind this id, and of those, unless NULL, only who changed after `since` (RFC 3339). */
 void listmonk_add_condition(struct buf *url, int64_t last_id, const char *since);
 
-/* Path and query that find one person: by a regular expression that means this address and no other, or, with a
- * condition, by uuid. listmonk tells about PERSON_ROWS people at most. */
+/* Path and query that find one person: by a regular expression that means this address and no other, or, where
+ * conditions are allowed, by address or uuid. listmonk tells about PERSON_ROWS people at most. */
 enum { LISTMONK_PERSON_ROWS = 100 };
 void listmonk_add_search(struct buf *url, struct text address);
-void listmonk_add_search_uuid(struct buf *url, struct text uuid);
-/* Is it one? Nothing else may stand in a condition. */
+void listmonk_add_where_address(struct buf *url, struct text address);
+void listmonk_add_where_uuid(struct buf *url, struct text uuid);
+/* May it stand in a condition? Whatever is none of these does not. */
 bool listmonk_is_uuid(struct text t);
+bool listmonk_is_plain(struct text t); /* no backslash, which some servers take for an escape, and no controls */
 
 /* 0 when there is a body to read. `sql`: the request had a condition. */
 int listmonk_check_answer(const struct fetch_result *result, bool sql, struct error *err);

@@ -233,6 +233,9 @@ def condition(query):
     match = re.fullmatch(r"subscribers\.uuid = '([0-9a-f-]{36})'", query)
     if match:
         return lambda p: p["uuid"] == match[1]
+    match = re.fullmatch(r"LOWER\(subscribers\.email\) = LOWER\('((?:[^'\\]|'')*)'\)", query)
+    if match:
+        return lambda p: p["email"].lower() == match[1].replace("''", "'").lower()
     match = CONDITION.fullmatch(query)
     if not match:
         raise Refused(400, 'pq: syntax error at or near "query"')

@@ -128,6 +128,7 @@ static void this_person_and_nobody_else(void **state)
         {"a*{2}$^?@example.org", "a*{2}$^?@example.org", {"aa@example.org", "a@example.org", "aaa@example.org"}},
         {"a&b=c#d%41@example.org", "a&b=c#d%41@example.org", {"a@example.org", "a&b=c#dA@example.org", "c@a.org"}},
         {"\"x y\\z\"@example.org", "\"x y\\z\"@example.org", {"\"x yz\"@example.org", "x@example.org", "z@a.org"}},
+        {"ada@exämple.org", "ada@exämple.org", {"ada@exaemple.org", "ada@xn--exmple-cua.org", "ada@exämple.org.uk"}},
         {"żaneta.ó@example.pl", "żaneta.ó@example.pl", {"zaneta.o@example.pl", "żanetaxó@example.pl", "ó@example.pl"}},
     };
     (void)state;
