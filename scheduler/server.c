@@ -198,8 +198,10 @@ static void hand_over(struct server_request *request, const char *method)
     request->call.content_type = type ? type : "";
     request->call.authorization = word ? word : "";
     request->call.who = request->who;
-    request->last = buf_failed(&request->body);
-    if (request->last)
+    request->last = buf_failed(&request->body) || server->closing;
+    if (server->closing) /* the handler may be gone already */
+        server_refuse(request, 503, "the daemon is stopping");
+    else if (request->last)
         server_refuse(request, 413, "the request is larger than 64 KiB");
     else if (strcmp(method, "OPTIONS") == 0)
         server_reply(request, &(struct server_reply){.status = 204, .fields = {{"Allow", SERVER_METHODS}}});

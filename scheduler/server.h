@@ -100,7 +100,8 @@ struct server_spec {
     void *ctx;
 };
 struct server *server_new(const struct server_spec *spec, struct error *err);
-/* Requests that wait are answered with 503 first, streams end. Handles are closed in the next turns of the loop. */
+/* The handler is not called any more. Requests that wait are answered with 503 first, streams end. Handles are closed
+ * in the next turns of the loop. */
 void server_close(struct server *server);
 
 #endif

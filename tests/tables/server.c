@@ -580,7 +580,15 @@ static void requests_wait_when_it_closes(void **state)
     for (int i = 0; i < 1000 && (place.waiting_count < 2 || !place.stream); i++)
         turn(&place);
     assert_int_equal(place.waiting_count, 2);
+    struct peer late = ask(&place, false, "GET /echo HTTP/1.1\r\n" H "\r\n", "HTTP/1.1 200");
+    buf_reset(&late.got);
+    assert_int_equal(send(late.fd, "GET /echo HTTP/1.1\r\n" H "\r\n", 31, 0), 31);
+    unsigned before = place.calls;
     server_close(place.server);
+    assert_int_equal(place.calls, before); /* it came when nobody was there to be asked */
+    assert_true(peer_wait(&place, &late, NULL));
+    assert_int_equal(count_of(&late, "HTTP/1.1 503"), 1);
+    peer_close(&late);
     place.server = NULL;
     for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
         assert_true(peer_wait(&place, &peers[i], NULL));
