@@ -1,6 +1,6 @@
-/* store.c - opening and closing, the two store threads and their queues. The writer shares one commit among all waiting
- * jobs, each in its savepoint; answers are posted to the loop after it. */
-#include "job.h"
+/* store.c - opening and closing, what the store's threads do, and how its answers come to the loop. The writer shares
+ * one commit among all waiting jobs, each in its savepoint; answers are posted to the loop after it. */
+#include "worker.h"
 
 #include <limits.h>
 #include <stdatomic.h>
@@ -9,29 +9,7 @@
 enum {
     SLICE_MS = 40,        /* a transaction takes no more jobs after so long */
     GATHER_PEOPLE = 1000, /* and no more people of gathering pages */
-    PASSED_OVER_MAX = 8,  /* transactions that let a page of people wait */
-    BREATH_OPS = 100000,  /* steps of SQLite's machine between two signs of life: some milliseconds */
-    WIPE_AGAIN_MS = 200
-};
-
-struct queue {
-    struct store_job *first, **last;
-};
-
-/* One thread with its connection. */
-struct worker {
-    struct store *store;
-    struct sqlite *db; /* the thread's, once it runs */
-    uv_thread_t thread;
-    bool running;
-    unsigned passed_over; /* the thread's: transactions without a page of people while one waited */
-    uv_mutex_t mutex;     /* over what follows */
-    uv_cond_t work;
-    struct queue lanes[LANES];
-    bool stop;
-    bool at_work;                  /* with something taken from the lanes */
-    struct error failure;          /* the writer's: of the last write; ERROR_NONE when it went well */
-    _Atomic int64_t alive_mono_ms; /* the last sign of life; without the mutex */
+    PASSED_OVER_MAX = 8   /* transactions that let a page of people wait */
 };
 
 struct store {
@@ -51,42 +29,6 @@ struct store {
     size_t pending; /* submitted, not yet answered; loop thread */
     bool closing;
 };
-
-/* --- Queues --- */
-
-static void queue_init(struct queue *queue)
-{
-    queue->first = NULL;
-    queue->last = &queue->first;
-}
-
-static void queue_push(struct queue *queue, struct store_job *job)
-{
-    job->next = NULL;
-    *queue->last = job;
-    queue->last = &job->next;
-}
-
-static struct store_job *queue_pop(struct queue *queue)
-{
-    struct store_job *job = queue->first;
-
-    if (!job)
-        return NULL;
-    queue->first = job->next;
-    if (!queue->first)
-        queue->last = &queue->first;
-    return job;
-}
-
-static void queue_move(struct queue *to, struct queue *from)
-{
-    if (!from->first)
-        return;
-    *to->last = from->first;
-    to->last = from->last;
-    queue_init(from);
-}
 
 /* --- Answers: from the store threads to the loop --- */
 
@@ -136,44 +78,7 @@ size_t store_pending(const struct store *store)
     return store->pending;
 }
 
-/* --- Signs of life --- */
-
-static int64_t mono_ms(void)
-{
-    return clock_mono_ms(&clock_machine);
-}
-
-static int breathe(void *ctx)
-{
-    atomic_store(&((struct worker *)ctx)->alive_mono_ms, mono_ms());
-    return 0; /* go on */
-}
-
-/* The worker's mutex is held. */
-static void go_to_work(struct worker *worker)
-{
-    worker->at_work = true;
-    breathe(worker);
-}
-
-static void rest(struct worker *worker, const struct error *failure)
-{
-    uv_mutex_lock(&worker->mutex);
-    worker->at_work = false;
-    worker->failure = failure ? *failure : (struct error){0};
-    breathe(worker);
-    uv_mutex_unlock(&worker->mutex);
-}
-
 /* --- The writer --- */
-
-static bool waits(const struct worker *worker)
-{
-    for (size_t i = 0; i < LANES; i++)
-        if (worker->lanes[i].first)
-            return true;
-    return false;
-}
 
 /* What one transaction has taken so far. */
 struct taken {
@@ -198,7 +103,7 @@ static struct store_job *next_write(struct worker *worker, struct taken *taken)
     if (!job && !taken->writes && !taken->people)
         job = queue_pop(rest);
     if (job)
-        go_to_work(worker);
+        worker_begin(worker);
     uv_mutex_unlock(&worker->mutex);
     if (!job)
         return NULL;
@@ -253,7 +158,7 @@ static void write_together(struct worker *worker)
     struct queue done;
     struct store_job *job;
     struct taken taken = {0};
-    int64_t until_ms = mono_ms() + SLICE_MS;
+    int64_t until_ms = clock_mono_ms(&clock_machine) + SLICE_MS;
     bool whole = sqlite_begin(db, &err) == 0;
 
     queue_init(&done);
@@ -266,7 +171,7 @@ static void write_together(struct worker *worker)
             err = job->failure;
         }
         queue_push(&done, job);
-    } while (whole && mono_ms() < until_ms);
+    } while (whole && clock_mono_ms(&clock_machine) < until_ms);
     count_passed_over(worker, &taken);
     if (whole)
         whole = sqlite_commit(db, &err) == 0;
@@ -276,33 +181,15 @@ static void write_together(struct worker *worker)
         sqlite_wipe_log(db);
     if (!whole)
         fail_all(&done, &err);
-    rest(worker, whole ? disk_failure(&done) : &err);
+    worker_rest(worker, whole ? disk_failure(&done) : &err);
     post(worker->store, &done);
-}
-
-/* While a reader kept the write-ahead log from being wiped it is tried again from time to time. */
-static bool wait_for_work(struct worker *worker)
-{
-    uv_mutex_lock(&worker->mutex);
-    while (!waits(worker) && !worker->stop)
-        if (!worker->db || !worker->db->wipe) {
-            uv_cond_wait(&worker->work, &worker->mutex);
-        } else if (uv_cond_timedwait(&worker->work, &worker->mutex, WIPE_AGAIN_MS * UINT64_C(1000000)) ==
-                   UV_ETIMEDOUT) {
-            uv_mutex_unlock(&worker->mutex); /* the loop must not wait for a disk to hand a job over */
-            sqlite_wipe_log(worker->db);
-            uv_mutex_lock(&worker->mutex);
-        }
-    bool more = waits(worker);
-    uv_mutex_unlock(&worker->mutex);
-    return more;
 }
 
 static void writer_main(void *ctx)
 {
     struct worker *worker = ctx;
 
-    while (wait_for_work(worker))
+    while (worker_wait(worker))
         write_together(worker);
 }
 
@@ -312,69 +199,26 @@ static void one_by_one_main(void *ctx)
 {
     struct worker *worker = ctx;
 
-    while (wait_for_work(worker)) {
+    while (worker_wait(worker)) {
         struct queue done;
         uv_mutex_lock(&worker->mutex);
         struct store_job *job = queue_pop(&worker->lanes[worker->db ? LANE_READ : LANE_COPY]);
-        go_to_work(worker);
+        worker_begin(worker);
         uv_mutex_unlock(&worker->mutex);
         job->run(worker->db, job, &job->failure);
-        rest(worker, NULL);
+        worker_rest(worker, NULL);
         queue_init(&done);
         queue_push(&done, job);
         post(worker->store, &done);
     }
 }
 
-/* --- Threads --- */
-
-static int worker_start(struct worker *worker, struct store *store, void (*main)(void *), struct error *err)
-{
-    worker->store = store;
-    for (size_t i = 0; i < LANES; i++)
-        queue_init(&worker->lanes[i]);
-    uv_mutex_init(&worker->mutex);
-    uv_cond_init(&worker->work);
-    if (worker->db)
-        sqlite3_progress_handler(worker->db->handle, BREATH_OPS, breathe, worker);
-    int rc = uv_thread_create(&worker->thread, main, worker);
-    if (rc < 0) {
-        uv_cond_destroy(&worker->work);
-        uv_mutex_destroy(&worker->mutex);
-        return error_set(err, ERROR_TRY_LATER, "store thread: %s", uv_strerror(rc));
-    }
-    worker->running = true;
-    return 0;
-}
-
-/* Ends after everything that was submitted. */
-static void worker_stop(struct worker *worker)
-{
-    if (worker->running) {
-        uv_mutex_lock(&worker->mutex);
-        worker->stop = true;
-        uv_cond_signal(&worker->work);
-        uv_mutex_unlock(&worker->mutex);
-        uv_thread_join(&worker->thread);
-        uv_cond_destroy(&worker->work);
-        uv_mutex_destroy(&worker->mutex);
-        worker->running = false;
-    }
-}
-
-static struct store_job *worker_give(struct worker *worker, struct store_job *job)
-{
-    uv_mutex_lock(&worker->mutex);
-    queue_push(&worker->lanes[job->lane], job);
-    uv_cond_signal(&worker->work);
-    uv_mutex_unlock(&worker->mutex);
-    return job;
-}
+/* --- Submitting --- */
 
 struct store_job *store_submit(struct store *store, struct store_job *job)
 {
     store->pending++;
-    job->asked_mono_ms = mono_ms();
+    job->asked_mono_ms = clock_mono_ms(&clock_machine);
     return worker_give(job->lane == LANE_READ   ? &store->reader
                        : job->lane == LANE_COPY ? &store->copier
                                                 : &store->writer,
@@ -542,26 +386,10 @@ const char *store_folder(const struct store *store)
 
 /* --- Health --- */
 
-/* How long it has something to do without a sign of life. */
-static int64_t stuck_ms(struct worker *worker, int64_t now_ms)
-{
-    int64_t since_ms = atomic_load(&worker->alive_mono_ms), oldest_ms = INT64_MAX;
-
-    uv_mutex_lock(&worker->mutex);
-    for (size_t i = 0; i < LANES; i++)
-        if (worker->lanes[i].first && worker->lanes[i].first->asked_mono_ms < oldest_ms)
-            oldest_ms = worker->lanes[i].first->asked_mono_ms;
-    bool busy = worker->at_work || oldest_ms != INT64_MAX;
-    if (!worker->at_work && oldest_ms > since_ms)
-        since_ms = oldest_ms;
-    uv_mutex_unlock(&worker->mutex);
-    return busy && now_ms > since_ms ? now_ms - since_ms : 0;
-}
-
 void store_health(struct store *store, struct store_health *out)
 {
-    int64_t now_ms = mono_ms(), writer_ms = stuck_ms(&store->writer, now_ms),
-            reader_ms = stuck_ms(&store->reader, now_ms);
+    int64_t now_ms = clock_mono_ms(&clock_machine), writer_ms = worker_stuck_ms(&store->writer, now_ms),
+            reader_ms = worker_stuck_ms(&store->reader, now_ms);
 
     out->room_bytes = store->room_bytes;
     out->stuck_ms = writer_ms > reader_ms ? writer_ms : reader_ms;

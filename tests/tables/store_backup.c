@@ -279,6 +279,7 @@ static void a_restored_copy_is_held_until_adopted(void **state)
     assert_int_equal(rename(path, b->db), 0);
     for (int start = 0; start < 2; start++) {
         bench_open(b);
+        assert_non_null(store_copy_reason(b->store));
         assert_non_null(strstr(store_copy_reason(b->store), "is a backup of 20"));
         bench_launch(b, 1, false);
         bench_turn(b, NULL, 0, &(struct store_claim){.notice = 1, .want = 5, .pass = 1});
