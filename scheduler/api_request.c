@@ -80,6 +80,7 @@ static int find_route(const char *method, struct text path, struct api_request *
                              TEXT_ARGS(text_slice(id, 0, 40)));
         }
         out->operation = i;
+        fault->allow[0] = '\0';
         return 0;
     }
     fault->status = *fault->allow ? 405 : 404;
