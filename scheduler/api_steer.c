@@ -55,7 +55,9 @@ void api_resume(struct api *api, struct server_request *request, const struct ap
 
     if (!asked->this_is_the_one) {
         if (target_known(api, request, asked))
-            api_answer_done(request, launch_resume(world->launches, *asked->target ? asked->target : "*", &err), &err);
+            api_answer_done(
+                request,
+                launch_resume(world->launches, *asked->target ? asked->target : "*", server_who(request), &err), &err);
         return;
     }
     if (world->copy && store_adopt(world->store, &err) < 0) {

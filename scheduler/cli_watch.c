@@ -117,7 +117,7 @@ static void tell_pause(struct buf *line, const json_t *data)
 static void tell_resume(struct buf *line, const json_t *data)
 {
     add_target(line, data);
-    buf_adds(line, ": goes on");
+    buf_addf(line, ": goes on, says %s", cli_text(data, "who"));
 }
 
 static void tell_neighbour(struct buf *line, const json_t *data, const char *what)

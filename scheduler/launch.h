@@ -40,6 +40,6 @@ void launches_progressed(struct launches *launches, const struct store_progress 
 int launch_pause(struct launches *launches, const char *target, const char *who, struct error *err);
 /* This state is the one after all: what was held as a copy goes on through its gate. */
 void launches_unhold_copy(struct launches *launches);
-int launch_resume(struct launches *launches, const char *target, struct error *err);
+int launch_resume(struct launches *launches, const char *target, const char *who, struct error *err);
 
 #endif

@@ -41,7 +41,7 @@ static int flag_notice(struct launches *launches, int64_t id, bool paused, struc
     char target[32];
 
     snprintf(target, sizeof target, "notice:%lld", (long long)id);
-    return paused ? launch_pause(launches, target, "operator", err) : launch_resume(launches, target, err);
+    return paused ? launch_pause(launches, target, "operator", err) : launch_resume(launches, target, "operator", err);
 }
 
 int launch_hold(struct launches *launches, int64_t id, struct error *err)
@@ -287,7 +287,7 @@ static void thaw(struct world *world)
     }
 }
 
-int launch_resume(struct launches *launches, const char *target, struct error *err)
+int launch_resume(struct launches *launches, const char *target, const char *who, struct error *err)
 {
     struct world *world = launches->world;
     bool all = strcmp(target, "*") == 0;
@@ -303,8 +303,9 @@ int launch_resume(struct launches *launches, const char *target, struct error *e
     if (all)
         thaw(world); /* a person has looked at the clock; where no site gives a Date nobody else can */
     store_pause_change(launches, NULL, target);
-    news_pause(world, false, target, NULL);
-    log_line(world->log, LOG_NOTICE, "event=resumed target=%s", LOG_QUOTED(text_of(target)));
+    news_pause(world, false, target, who);
+    log_line(world->log, LOG_NOTICE, "event=resumed target=%s who=%s", LOG_QUOTED(text_of(target)),
+             LOG_QUOTED(text_of(who)));
     for (size_t i = 0; i < launches->count; i++) { /* after a pause the gate is asked again */
         launches->at[i]->evidence_at_ms = MOMENT_NONE;
         if (launches->at[i]->sending)

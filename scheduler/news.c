@@ -115,10 +115,8 @@ void news_pause(const struct world *world, bool paused, const char *target, cons
         return;
     if (text_starts(text_of(target), "notice:"))
         parse_i64(text_of(target + strlen("notice:")), 1, INT64_MAX, &notice, NULL);
-    json_t *data = json_pack("{s:o}", "target", text(target));
-    if (who)
-        json_object_set_new(data, "who", text(who));
-    events_say(world->events, paused ? EVENT_PAUSE : EVENT_RESUME, notice, data);
+    events_say(world->events, paused ? EVENT_PAUSE : EVENT_RESUME, notice,
+               json_pack("{s:o, s:o}", "target", text(target), "who", text(who)));
 }
 
 /* --- Neighbours --------------------------------------------------------------------------------------------------- */

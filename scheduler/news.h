@@ -10,7 +10,7 @@ void news_notice(const struct world *world, const struct notice *notice, const e
 void news_progress(const struct world *world, const struct notice *notice, int64_t per_second);
 /* Those that openings_update() has changed, once. */
 void news_openings(struct world *world);
-/* `target`: "" or "*" (everything), "notice:17", "notifier:mail". `who` NULL: not known. */
+/* `target`: "" or "*" (everything), "notice:17", "notifier:mail". */
 void news_pause(const struct world *world, bool paused, const char *target, const char *who);
 /* What came back was stored. */
 void news_came_back(const struct world *world, const struct store_fed_back *what);

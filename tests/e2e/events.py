@@ -298,6 +298,7 @@ def neighbours():
         launch.onsale("resume")
         launch.until(lambda: watch.of("resume"), "the resume")
         check(watch.of("pause")[0]["target"] == "notifier:mail" and watch.of("resume")[0]["target"] == "*", "%s", watch.events)
+        check(watch.of("resume")[0]["who"] == watch.of("pause")[0]["who"], "%s", watch.of("resume"))
         launch.sink.stop()
         launch.until(lambda: watch.of("notifier", well=False), "the notifier's trouble")
         launch.sink.start()

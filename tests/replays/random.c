@@ -188,7 +188,8 @@ static void change_pause(struct history *history)
     struct error err = {0};
 
     history->paused = !history->paused && chance(history, 50);
-    check(history, history->paused ? launch_pause(launches, "", "history", &err) : launch_resume(launches, "*", &err),
+    check(history,
+          history->paused ? launch_pause(launches, "", "history", &err) : launch_resume(launches, "*", "history", &err),
           &err);
 }
 
@@ -400,7 +401,7 @@ static void come_to_rest(struct history *history)
     postman_be_kind(&stage->postman);
     stage->front.silent = history->silent = false;
     history->paused = false;
-    check(history, launch_resume(stage->world.launches, "*", &err), &err);
+    check(history, launch_resume(stage->world.launches, "*", "history", &err), &err);
     stage_advance(stage, stage->now_ms + AFTERWARDS_MS);
     watch(history);
 }

@@ -216,7 +216,8 @@ static void tell_post(struct replay *replay, const struct words *words)
         struct notifier_result answer;
     } answers[] = {
         {"accept", {.fate = NOTIFIER_ACCEPTED, .code = 250}},
-        {"refuse", {.fate = NOTIFIER_REFUSED, .scope = NOTIFIER_ADDRESS, .code = 550, .text = "fan2@example.org: no such user"}},
+        {"refuse",
+         {.fate = NOTIFIER_REFUSED, .scope = NOTIFIER_ADDRESS, .code = 550, .text = "fan2@example.org: no such user"}},
         {"later", {.fate = NOTIFIER_TRY_LATER, .scope = NOTIFIER_ADDRESS, .code = 451, .text = "try later"}},
         {"doubt", {.fate = NOTIFIER_IN_DOUBT, .scope = NOTIFIER_CHANNEL, .text = "lost before the answer"}},
         {"blame", {.fate = NOTIFIER_REFUSED, .scope = NOTIFIER_MESSAGE, .code = 554, .text = "looks like spam"}},
@@ -357,7 +358,8 @@ static void tell_pause(struct replay *replay, const struct words *words)
         snprintf(target, sizeof target, "notice:%lld", (long long)notice->id);
     else if (!pause)
         snprintf(target, sizeof target, "*");
-    check(replay, pause ? launch_pause(launches, target, "story", &err) : launch_resume(launches, target, &err), &err);
+    check(replay,
+          pause ? launch_pause(launches, target, "story", &err) : launch_resume(launches, target, "story", &err), &err);
     stage_advance(&replay->stage, replay->stage.now_ms);
 }
 
