@@ -177,8 +177,8 @@ static void write_together(struct worker *worker)
         whole = sqlite_commit(db, &err) == 0;
     else
         sqlite_rollback(db);
-    if (whole && db->wipe)
-        sqlite_wipe_log(db);
+    if (whole)
+        worker_wipe(worker);
     if (!whole)
         fail_all(&done, &err);
     worker_rest(worker, whole ? disk_failure(&done) : &err);

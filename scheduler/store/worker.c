@@ -89,7 +89,15 @@ static bool waits(const struct worker *worker)
     return false;
 }
 
-/* While a reader kept the write-ahead log from being wiped it is tried again from time to time. */
+/* Not after each commit while a reader is in the way: each try costs a write to the disk. */
+void worker_wipe(struct worker *worker)
+{
+    if (!worker->db->wipe || clock_mono_ms(&clock_machine) < worker->wipe_at_ms)
+        return;
+    sqlite_wipe_log(worker->db);
+    worker->wipe_at_ms = worker->db->wipe ? clock_mono_ms(&clock_machine) + WIPE_AGAIN_MS : 0;
+}
+
 bool worker_wait(struct worker *worker)
 {
     uv_mutex_lock(&worker->mutex);
@@ -99,7 +107,7 @@ bool worker_wait(struct worker *worker)
         } else if (uv_cond_timedwait(&worker->work, &worker->mutex, WIPE_AGAIN_MS * UINT64_C(1000000)) ==
                    UV_ETIMEDOUT) {
             uv_mutex_unlock(&worker->mutex); /* the loop must not wait for a disk to hand a job over */
-            sqlite_wipe_log(worker->db);
+            worker_wipe(worker);
             uv_mutex_lock(&worker->mutex);
         }
     bool more = waits(worker);
