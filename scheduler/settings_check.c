@@ -274,6 +274,14 @@ static void check_audience(struct settings *settings, const struct audience_sett
     check_interest(settings, audience);
 }
 
+/* In the ledger and in links these two stand for our own eyes. */
+static void check_audience_name(struct settings *settings, const struct audience_settings *audience)
+{
+    if (given(audience->name) && (strcmp(audience->name, "seed") == 0 || strcmp(audience->name, "test") == 0))
+        config_problem(settings->doc, config_place_of(settings->doc, audience->place, "name"),
+                       "name: \"%s\" is what seeds and test messages are known by: choose another one", audience->name);
+}
+
 /* --- Notifiers ------------------------------------------------------------------------------------------------------
  */
 
@@ -522,6 +530,7 @@ void settings_check(struct settings *settings)
     }
     for (size_t i = 0; i < settings->audience_count; i++) {
         add_name(settings, &audiences, settings->audiences[i].name, settings->audiences[i].place);
+        check_audience_name(settings, &settings->audiences[i]);
         check_audience(settings, &settings->audiences[i]);
     }
     for (size_t i = 0; i < settings->notifier_count; i++) {

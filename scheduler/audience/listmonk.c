@@ -434,7 +434,7 @@ static void deliver_slice(struct audience_read *read)
     if (!last)
         slice_cursor(read, read->delivered + count, cursor);
     struct audience_page page = {
-        .records = read->page.records.at + read->delivered,
+        .records = count ? read->page.records.at + read->delivered : NULL,
         .count = count,
         .cursor = cursor,
         .last = last,

@@ -1,9 +1,9 @@
 // The unsubscribe page in a real Chromium: by keyboard, without JavaScript, on a small screen; then judged by axe.
 //
 //     unsubscribe_browser.mjs '{"walks": [{"lang", "link", "words": {"ask", "this", "all", "done", "doneAll"}}],
-//                               "audits": [{"name", "link", "clicks": ["this", "all"]}]}'
+//                               "audits": [{"name", "link", "clicks": ["this", "all"], "schemes": ["light", "dark"]}]}'
 //
-// Each walk leaves one list, then all; each audit looks at every page on its way, in light and dark. Ends with 1 and the
+// Each walk leaves one list, then all; each audit looks at every page on its way. Ends with 1 and the
 // reason at what is wrong. CHROMIUM names another browser.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -90,8 +90,8 @@ async function judge(page, where) {
     await noSideways(page);
 }
 
-async function audit({ name, link, clicks }) {
-    for (const colorScheme of ['light', 'dark']) {
+async function audit({ name, link, clicks, schemes }) {
+    for (const colorScheme of schemes) {
         const { context, page, complaints } = await openPage({ bypassCSP: true, colorScheme,
             viewport: { width: 320, height: 256 } });
         await page.goto(link);

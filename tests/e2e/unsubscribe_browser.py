@@ -49,11 +49,12 @@ def for_everybody():
         links = told(launch, *languages)
         _, most = resource.prlimit(launch.daemon.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(launch.daemon.pid, resource.RLIMIT_FSIZE, (4096, most))  # its disk is full
-        look(audits=[{"name": "later, " + lang, "link": link, "clicks": ["this"]} for lang, link in links.items()])
+        look(audits=[{"name": "later", "link": links["en"], "clicks": ["this"], "schemes": ["light", "dark"]}])
         resource.prlimit(launch.daemon.pid, resource.RLIMIT_FSIZE, (most, most))
         check(launch.suppressed() == [], "%s", launch.suppressed())
-        audits = [{"name": lang, "link": link, "clicks": ["this", "all"]} for lang, link in links.items()]
-        audits.append({"name": "broken", "link": links["en"][:-1], "clicks": []})
+        audits = [{"name": lang, "link": link, "clicks": ["this", "all"], "schemes": ["light"]} for lang, link in links.items()]
+        audits.append({"name": "broken", "link": links["en"][:-1], "clicks": [], "schemes": ["light", "dark"]})
+        audits.append({**audits[0], "schemes": ["dark"]})
         look(audits=audits)
 
 

@@ -126,6 +126,8 @@ static const struct bad {
     {"  source: wix\n", "  source: file\n  path: x\n",
      "9:12: site_id: means nothing with source: file (only with wix)\n"
      "10:17: api_key_file: means nothing with source: file (only with wix)"},
+    {"audiences:\n", "audiences:\n- {name: test, source: file, path: x}\n",
+     "12:10: name: \"test\" is what seeds and test messages are known by: choose another one"},
     {"audiences:\n", "- {name: arena, source: file, path: x}\naudiences:\n",
      "11:10: the site \"arena\" is configured twice (first in line 6)\n"
      "28:3: rule on-sale: \"sites\" is required because there is more than one site"},
