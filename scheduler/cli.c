@@ -93,7 +93,8 @@ const struct cli_command cli_commands[] = {
      cli_bounce},
     {"erase", "ADDRESS", "json", "forgets somebody",
      "Address, name and all that sources said of them go from every notice, at once and from the disk; who still "
-     "waited is withheld. What became of them stays under a hash, and so does a suppression, lest the next reading of an "
+     "waited is withheld. What became of them stays under a hash, and so does a suppression, lest the next reading of "
+     "an "
      "audience brings them back. Says what it cannot reach. Needs the running daemon.",
      cli_erase},
     {"export", "ADDRESS", "", "all that is held about somebody, as JSON",

@@ -17,7 +17,7 @@ struct rows {
 /* A spreadsheet would take it for a formula. */
 static bool is_formula(struct text cell)
 {
-    return cell.len > 0 && memchr("=+-@\t\r", cell.ptr[0], 6);
+    return cell.len > 0 && cell.ptr[0] && strchr("=+-@\t\r", cell.ptr[0]);
 }
 
 static bool is_defused(struct text cell)

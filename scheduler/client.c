@@ -4,6 +4,7 @@
 #include "mime.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -87,9 +88,8 @@ int client_connect(const struct client *client, int *out, struct error *err)
         return error_set(err, ERROR_CONFIG, "http.listen: %s is longer than a socket's name may be", path);
     strcpy(address.sun_path, path);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
-        *out = fd;
-        fd = -1;
-        return 0;
+        *out = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* ours is closed with this function */
+        return *out < 0 ? error_set(err, ERROR_TRY_LATER, "%s: %s", path, strerror(errno)) : 0;
     }
     if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR) /* a dead socket file is left from a crash */
         return 1;

@@ -13,7 +13,7 @@ static json_t *text(const char *string)
 
     if (!string)
         return json_null();
-    while (t.len > 0 && t.len == TEXT_MAX && ((unsigned char)string[t.len] & 0xC0) == 0x80)
+    while (t.len > 0 && ((unsigned char)string[t.len] & 0xC0) == 0x80)
         t.len--; /* a cut is at a character's end */
     json_t *json = json_stringn(t.ptr, t.len);
     return json ? json : json_string("?");

@@ -79,8 +79,8 @@ struct world {
     struct dispatch *dispatch;
     struct launches *launches;
     struct estimates *estimates;
-    struct events *events;     /* what happened, for who watches; NULL: nobody keeps it */
-    struct progress *progress; /* NULL with it */
+    struct events *events;       /* what happened, for who watches; NULL: nobody keeps it */
+    struct progress *progress;   /* NULL with it */
     struct writeback *writeback; /* NULL: nobody is told */
 
     /* Tells the operators; `subject` is one line. May be NULL. */

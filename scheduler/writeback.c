@@ -116,7 +116,7 @@ static void say_told(struct tool *tool)
 {
     if (tool->told || tool->unknown)
         log_line(tool->world->log, LOG_INFO, "event=written_back audience=%s people=%lld unknown_there=%lld",
-                 LOG_QUOTED(text_of(name_of(tool))), (long long)(tool->told + tool->unknown), (long long)tool->unknown);
+                 LOG_QUOTED(text_of(name_of(tool))), (long long)tool->told + tool->unknown, (long long)tool->unknown);
     tool->told = tool->unknown = 0;
 }
 
