@@ -1,17 +1,7 @@
-/* api.h - control: what the command line asks of a running daemon, under /api/v1/. Loop thread.
- *
- *   GET  status  openings  notices  notices/ID  notices/ID/people?state=&after=&limit=  audit  suppressions
- *   POST why {address | key, event}  export {address}  erase {address}
- *   POST                                       notices/ID/hold  release {anyway}  cancel  again
- *   POST notices/ID/retry {refused: CODE | in_doubt: true | withheld: REASON}
- *   POST pause {target}  resume {target, this_is_the_one}  suppress {address, audience, reason}  unsuppress  sync
- *   POST bounces {tokens: [TOKEN] | address | key, kind: hard | soft | policy | complaint, status, text}
- *   POST send-test {rule, to}  preview {rule, notice, subscriber, language}
- *
- *   GET  events?types=notice,progress&notice=ID   server-sent events (news.h), behind Last-Event-ID
- *
- * A target is "" (everything), "notice:ID" or "notifier:NAME". Refusals are problem details (RFC 9457): 400 what was
- * asked is no request, 404 there is no such thing, 409 it cannot be done as things stand. */
+/* api.h - control: what the command line and other programs ask of a running daemon, under /api/v1/. openapi.json says
+ * what there is and what it answers, and is served at /api/openapi.json; api_request.c has the routes. Refusals are
+ * problem details (RFC 9457): 400 what was asked is no request, 401 and 403 who asks may not (auth.h), 404 there is no
+ * such thing, 409 it cannot be done as things stand. Loop thread. */
 #ifndef ONSALE_API_H
 #define ONSALE_API_H
 

@@ -106,11 +106,6 @@ const char *server_header(const struct server_request *request, const char *name
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
-const char *server_who(const struct server_request *request)
-{
-    return request->who;
-}
-
 /* The request line is read: the first that is known of a request, and the only time that its target is seen as it was
  * sent. What is returned is the request's state from here on. */
 static void *on_request_line(void *cls, const char *raw_target, struct MHD_Connection *connection)

@@ -32,7 +32,6 @@ typedef void server_handler_fn(void *ctx, struct server_request *request, const 
 /* A query parameter or a header field of the request, or NULL; borrowed until the answer. */
 const char *server_query(const struct server_request *request, const char *name);
 const char *server_header(const struct server_request *request, const char *name);
-const char *server_who(const struct server_request *request); /* as in the call */
 
 /* --- Answers --- */
 
