@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -502,6 +503,17 @@ def everything_called(api):
     assert not left, f"the document says it, nobody saw it: {left}"
 
 
+def other_tokens(api, b):
+    """A reload: whoever's token was changed has to have the new one."""
+    fresh = "YW5vdGhlciByZWFkaW5nIHRva2VuLCBsb25n"
+    b.write("read.token", fresh + "\n")
+    b.daemon.send_signal(signal.SIGHUP)
+    b.wait(lambda: "event=reloaded" in open(b.path("log"), encoding="utf-8").read())
+    api.refused(401, "GET", "/api/v1/status", token="read")
+    api.fine("GET", "/api/v1/status", token=fresh)
+    api.fine("GET", "/api/v1/status", token="control")
+
+
 def nothing_leaks(b):
     with open(b.path("log"), encoding="utf-8") as file:
         log = file.read()
@@ -536,6 +548,7 @@ def test(b):
     wrong_places(api)
     the_document(api)
     everything_called(api)
+    other_tokens(api, b)
     b.stop()
     nothing_leaks(b)
 
