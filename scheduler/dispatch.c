@@ -417,6 +417,7 @@ static void on_launch(void *ctx, const struct store_launch *launch)
     for (size_t i = 0; i < launch->again_count; i++)
         again_put(&sending->again, launch->again[i]);
     notice->tally = launch->tally;
+    progress_note(sending->line->dispatch->world->progress, notice);
     sending->claimed_to = launch->claimed_to;
     sending->exhausted = false; /* the first claim tells: the list may still grow before the release */
     sending->open = true;

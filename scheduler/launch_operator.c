@@ -2,6 +2,7 @@
 #include "dispatch.h"
 #include "launch_private.h"
 #include "news.h"
+#include "progress.h"
 
 #include <string.h>
 
@@ -201,8 +202,10 @@ void launches_progressed(struct launches *launches, const struct store_progress 
 
     for (size_t i = 0; i < count; i++) {
         struct notice *notice = notices_find(&world->notices, progress[i].notice);
-        if (notice)
-            notice->tally = progress[i].tally;
+        if (!notice)
+            continue;
+        notice->tally = progress[i].tally;
+        progress_note(world->progress, notice);
     }
     if (count)
         dispatch_drain(world->dispatch);
