@@ -20,8 +20,7 @@ enum { WAIT_MS = 5000, PIECES_MAX = 64, HARD_MS = 5 };
 struct place {
     uv_loop_t loop;
     struct log log;
-    char folder[64], unix_at[128], tcp_at[64], six_at[64];
-    struct origin_net proxies[1];
+    char folder[64], unix_at[128], tcp_at[64];
     struct server *server;
     uint16_t port;
     unsigned calls, closed, hard;
