@@ -56,8 +56,7 @@ void api_resume(struct api *api, struct server_request *request, const struct ap
     if (!asked->this_is_the_one) {
         if (target_known(api, request, asked))
             api_answer_done(
-                request,
-                launch_resume(world->launches, *asked->target ? asked->target : "*", asked->who, &err), &err);
+                request, launch_resume(world->launches, *asked->target ? asked->target : "*", asked->who, &err), &err);
         return;
     }
     if (world->copy && store_adopt(world->store, &err) < 0) {
