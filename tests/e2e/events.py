@@ -160,7 +160,7 @@ def filters():
         for target in [id, others[0]]:
             steer(launch, line, "pause", target="notice:%d" % target)
         steer(launch, line, "resume", target="notice:%d" % id)
-        launch.until(lambda: every.of("resume"), "the resume")
+        launch.until(lambda: every.of("resume") and one.of("resume") and some.events, "the resume at each of them")
         check([kind for _, kind, _, _ in every.events] == ["notice", "pause", "notice", "pause", "notice", "resume"], "%s",
               every.events)
         check([event[1:3] for event in some.events] == [("pause", some.of("pause")[0])], "%s", some.events)
@@ -489,11 +489,12 @@ def heartbeat():
         launch.run()
         launch.wait("planned")
         watch = Watch(launch, "?types=stopping")
+        launch.until(lambda: watch.id, "where it stands")
         first = watch.id
         launch.onsale("pause", "mail")
-        launch.until(lambda: watch.comments, "the heartbeat", 20)
+        launch.until(lambda: watch.comments and watch.id != first, "the heartbeat", 20)
         check(watch.events == [] and not watch.over, "%s", watch.events)
-        check(watch.id != first and numbers([watch.id])[0] > numbers([first])[0],
+        check(numbers([watch.id])[0] > numbers([first])[0],
               "who waits for one type only would be told of everything again: %s", watch.id)
 
 
