@@ -81,7 +81,8 @@ def numbers(ids):
 
 
 def generation(launch):
-    return launch.ask("status")["generation"]
+    """Also of one that is not well: a site that was not walked yet makes `status` fail."""
+    return json.loads(launch.try_onsale("status", "--json").stdout)["generation"]
 
 
 def from_the_beginning(launch, query=""):
