@@ -6,7 +6,6 @@
 
 enum {
     TCP_CONNECTIONS = 512,
-    UNIX_CONNECTIONS = 128,
     SHARE = 4,                /* of the loop's time, for one listener: a part of so many */
     BURST_US = 5000,          /* at once */
     DEBT_MAX_US = 100 * 1000, /* so that it never rests longer than 0.4 s */
@@ -155,19 +154,28 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
     free(request);
 }
 
+/* How long a stranger has to wait for the next request; 0: this one may be. Who asks for what is refused asks, too. */
+static int64_t wait_of(const struct server_request *request)
+{
+    struct server *server = request->listener->server;
+
+    if (request->call.local)
+        return 0;
+    if (server_client_crowds(request))
+        return 1000;
+    return server->visitors ? visitors_take(server->visitors, &request->from, (int64_t)uv_now(server->loop)) : 0;
+}
+
 /* The header alone: what is refused here is refused before its body is read. */
 static void look_at_header(struct server_request *request, const char *method, const char *version)
 {
-    struct server *server = request->listener->server;
     struct error err = {0};
     char seconds[24];
 
     server_client_name(request);
     request->last = true; /* a body that is never read would be taken for the next request */
     int refused = server_form_check(request, method, version, &err);
-    int64_t wait_ms = refused || request->call.local || !server->visitors
-                          ? 0
-                          : visitors_take(server->visitors, &request->from, (int64_t)uv_now(server->loop));
+    int64_t wait_ms = wait_of(request);
     snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
     if (wait_ms > 0)
         server_refuse_more(request, 429, "more requests than one address may make", NULL,
@@ -260,7 +268,7 @@ __attribute__((format(printf, 2, 0))) static void on_mhd_log(void *cls, const ch
 
 static int start(struct server *server, struct listener *listener, struct error *err)
 {
-    unsigned limit = listener->is_unix ? UNIX_CONNECTIONS : (unsigned)server->connections + 1;
+    unsigned limit = listener->is_unix ? SERVER_UNIX_CONNECTIONS : (unsigned)server->connections + 1;
 
     listener->server = server;
     listener->daemon = MHD_start_daemon(

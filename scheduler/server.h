@@ -88,7 +88,7 @@ struct server_spec {
     /* What "systemd" means: this many descriptors from handed_first on, which the server takes. */
     int handed_first;
     size_t handed_count;
-    size_t connections;               /* over TCP at once, 0: 512; one address may have an eighth of them */
+    size_t connections;               /* over TCP at once, 0: 512; an eighth for one address, a proxy's client too */
     struct config_rate rate;          /* requests of one address; all zeros: no limit. Local callers have none */
     int64_t ask_ms;                   /* how long a client may take for its request; 0: 10 s */
     uint64_t seed;                    /* secret, for the table of addresses */

@@ -110,12 +110,33 @@ void server_client_name(struct server_request *request)
 
 /* --- How many ----------------------------------------------------------------------------------------------------- */
 
+static size_t share_of(const struct listener *listener)
+{
+    return (listener->is_unix ? SERVER_UNIX_CONNECTIONS : listener->server->connections) / PER_ADDRESS_PART + 1;
+}
+
+/* The proxy's connections are many people's. One that passes a body on as it comes (Caddy) holds a connection to us for
+ * each client that is slow. */
+bool server_client_crowds(const struct server_request *request)
+{
+    struct origin group = origin_group(&request->from);
+    size_t of_address = 0;
+
+    if (origin_equal(&request->from, &request->client->origin))
+        return false;
+    for (const struct server_request *one = request->listener->server->requests; one; one = one->next) {
+        struct origin other = origin_group(&one->from);
+        of_address += one->begun && !one->call.local && origin_equal(&other, &group);
+    }
+    return of_address > share_of(request->listener);
+}
+
 enum MHD_Result server_client_accept(void *cls, const struct sockaddr *address, socklen_t size)
 {
     const struct listener *listener = cls;
     const struct server *server = listener->server;
     struct origin origin = origin_of(address), group = origin_group(&origin);
-    size_t of_address = 0, most = server->connections / PER_ADDRESS_PART + 1;
+    size_t of_address = 0, most = share_of(listener);
 
     (void)size;
     if (listener->is_unix)

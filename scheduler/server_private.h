@@ -11,7 +11,7 @@
 
 #define SERVER_METHODS "GET, HEAD, POST, OPTIONS"
 
-enum { SERVER_BODY_MAX = 64 * 1024, SERVER_STREAM_MAX = 256 * 1024 };
+enum { SERVER_BODY_MAX = 64 * 1024, SERVER_STREAM_MAX = 256 * 1024, SERVER_UNIX_CONNECTIONS = 128 };
 
 /* One socket that listens, with a libmicrohttpd of its own. */
 struct listener {
@@ -100,6 +100,8 @@ void server_client_notify(void *listener, struct MHD_Connection *connection, voi
                           enum MHD_ConnectionNotificationCode what);
 void server_client_phase(struct server_client *client, enum client_phase phase);
 void server_client_name(struct server_request *request); /* who asks: `from`, `who`, `call.local` */
+/* Who comes by a proxy has begun more requests than one address may have connections. */
+bool server_client_crowds(const struct server_request *request);
 
 /* --- server_reply.c --- */
 /* Takes `response`; NULL when memory is gone. */

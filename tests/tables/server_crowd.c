@@ -234,6 +234,48 @@ static void connections_are_limited(void **state)
     }
 }
 
+/* A proxy that passes bodies on as they come holds a connection to us for each client that is slow: no one client of it
+ * takes them all. */
+static void a_crowd_behind_a_proxy_is_limited(void **state)
+{
+    static const char head[] =
+        "POST /echo HTTP/1.1\r\n" H "X-Forwarded-For: 2001:db8::%zu\r\nContent-Length: 9\r\n\r\nhalf";
+    struct place place;
+    struct peer peers[24];
+    struct origin_net loopback;
+
+    (void)state;
+    assert_int_equal(origin_net_read(TEXT("127.0.0.0/8"), &loopback, NULL), 0);
+    for (int by_unix = 0; by_unix < 2; by_unix++) {
+        size_t most = by_unix ? 128 / 8 + 1 : 40 / 8 + 1, refused = 0;
+        place_open(&place, (struct server_spec){.connections = 40, .proxies = &loopback, .proxy_count = 1});
+        for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
+            char request[256];
+            snprintf(request, sizeof request, head, i + 1);
+            peers[i] = peer_open(&place, by_unix);
+            peer_send(&place, &peers[i], text_of(request));
+        }
+        for (int i = 0; i < 200; i++)
+            turn(&place);
+        for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
+            peer_read(&peers[i]);
+            refused += peers[i].got.len && strstr(peers[i].got.ptr, "HTTP/1.1 429 ");
+        }
+        assert_int_equal(refused, ARRAY_LEN(peers) - most);
+        struct peer other =
+            ask(&place, by_unix, "GET /echo HTTP/1.1\r\n" H "X-Forwarded-For: 192.0.2.1\r\n\r\n", "HTTP/1.1 200");
+        peer_close(&other);
+        for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+            peer_close(&peers[i]);
+        for (int i = 0; i < 200; i++)
+            turn(&place);
+        struct peer again =
+            ask(&place, by_unix, "GET /echo HTTP/1.1\r\n" H "X-Forwarded-For: 2001:db8::1\r\n\r\n", "HTTP/1.1 200");
+        peer_close(&again);
+        place_close(&place);
+    }
+}
+
 /* A crowd that asks for hard work gets a quarter of the time; the loop and the other sockets go on. */
 static void the_loop_is_shared(void **state)
 {
@@ -286,6 +328,23 @@ static size_t served(struct place *place, bool by_unix, const char *fields, size
     return fine;
 }
 
+/* Who asks for nonsense asks as often as others may, and no more. */
+static void nonsense_is_limited(void **state)
+{
+    struct place place;
+    unsigned refused = 0;
+
+    (void)state;
+    place_open(&place, (struct server_spec){.rate = {.count = 1, .per_ms = 60 * 1000}});
+    for (int i = 0; i < 12; i++) {
+        struct peer peer = ask(&place, false, "PUT /echo HTTP/1.1\r\n" H "\r\n", "\r\n\r\n");
+        refused += strstr(peer.got.ptr, "HTTP/1.1 429 ") != NULL;
+        peer_close(&peer);
+    }
+    assert_int_equal(refused, 2);
+    place_close(&place);
+}
+
 static void requests_are_limited(void **state)
 {
     struct place place;
@@ -326,6 +385,8 @@ int main(void)
         cmocka_unit_test(a_stream_that_nobody_reads),
         cmocka_unit_test(a_large_answer),
         cmocka_unit_test(connections_are_limited),
+        cmocka_unit_test(a_crowd_behind_a_proxy_is_limited),
+        cmocka_unit_test(nonsense_is_limited),
         cmocka_unit_test(the_loop_is_shared),
         cmocka_unit_test(requests_are_limited),
     };
