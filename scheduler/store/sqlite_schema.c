@@ -84,10 +84,12 @@ static const char *const version_1[] = {
 };
 
 /* Doors for people. A write-back tells a marketing tool of an unsubscribe; who it is about stands in the sealed token,
- * so that addresses stay in `person` alone. Feedback is what came back after a message was accepted. */
+ * so that addresses stay in `person` alone. Its number is never given twice: somebody may hold it while the row is
+ * lifted or erased. Feedback is what came back after a message was accepted. */
 static const char *const version_2[] = {
-    "CREATE TABLE writeback(id INTEGER PRIMARY KEY, key BLOB NOT NULL CHECK(length(key) = 16), audience TEXT NOT NULL,"
-    "  token TEXT NOT NULL, at INTEGER NOT NULL, attempts INTEGER NOT NULL, next_at INTEGER NOT NULL,"
+    "CREATE TABLE writeback(id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL CHECK(length(key) = 16),"
+    "  audience TEXT NOT NULL, token TEXT NOT NULL, at INTEGER NOT NULL, attempts INTEGER NOT NULL, next_at INTEGER "
+    "NOT NULL,"
     "  UNIQUE(key, audience)) STRICT;"
     "CREATE INDEX writeback_next ON writeback(audience, next_at);"
     "CREATE INDEX suppression_at ON suppression(at);"

@@ -244,6 +244,24 @@ static void what_is_lifted_is_not_told(void **state)
     assert_string_equal(due_now(b, "fans", 8).tokens, "");
 }
 
+/* Who tells the tool has the row in hand meanwhile. */
+static void what_is_lifted_is_not_taken_for_another(void **state)
+{
+    struct bench *b = *state;
+    struct store_suppression lift = word(1, "fans", "operator", DUE_MS);
+
+    b->ahead_ms = 10;
+    lift.lift = true;
+    unsubscribe(b, 1, "fans", "a");
+    struct due in_hand = due_now(b, "fans", 8);
+    suppress(b, &lift, 1);
+    unsubscribe(b, 2, "fans", "b");
+    store_writeback_done(b->store, in_hand.ids[0], bench_on_done, b);
+    bench_wait(b);
+    bench_fine(b);
+    assert_string_equal(due_now(b, "fans", 8).tokens, "b0 ");
+}
+
 /* --- A state of schema 1 --- */
 
 static void read_file(const char *name, struct buf *out)
@@ -295,6 +313,7 @@ int main(void)
         TEST(a_new_unsubscribe_is_written_back),
         TEST(it_is_done_once_or_tried_again),
         TEST(what_is_lifted_is_not_told),
+        TEST(what_is_lifted_is_not_taken_for_another),
         cmocka_unit_test(a_state_of_schema_1_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
