@@ -92,6 +92,7 @@ static void change_notice(struct world *world, const struct plan_step *step, str
         notice->estimate = step->from->estimate;
         step->from->roll = 0;
         step->from->pass = step->from->begun = step->from->made_of = 0;
+        step->from->tally = (struct tally){0};
         step->from->unsaved = true;
         break;
     case PLAN_TOLD:

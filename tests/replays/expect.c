@@ -346,6 +346,41 @@ void replay_expect(struct replay *replay, const struct words *words)
 
 /* --- Always --- */
 
+/* What is said of a notice while it goes on is what its ledger says. */
+static void compare_counts(struct replay *replay, const json_t *stored)
+{
+    const struct notice *notice =
+        notices_find(&replay->stage.world.notices, json_integer_value(json_object_get(stored, "id")));
+    const json_t *counts = json_object_get(stored, "counts");
+
+    if (!notice)
+        return;
+    const struct tally tally = tally_with_rest(notice->tally, notice->rest);
+    const struct {
+        const char *name;
+        int64_t count;
+    } said[] = {{"planned", tally.planned}, {"waiting", tally.waiting},   {"accepted", tally.accepted},
+                {"refused", tally.refused}, {"in_doubt", tally.in_doubt}, {"withheld", tally.withheld}};
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        int64_t count = json_integer_value(json_object_get(counts, said[i].name));
+        if (count != said[i].count)
+            replay_fail(replay, "notice %lld is %s: its ledger says %lld %s, the daemon %lld", (long long)notice->id,
+                        notice_state_name(notice->state), (long long)count, said[i].name, (long long)said[i].count);
+    }
+}
+
+void replay_compare(struct replay *replay)
+{
+    size_t i;
+    json_t *stored;
+
+    if (!replay->stage.cast)
+        return;
+    json_t *listed = ask(replay, &(struct store_report){.kind = REPORT_NOTICES});
+    json_array_foreach(listed, i, stored) compare_counts(replay, stored);
+    json_decref(listed);
+}
+
 void replay_watch(struct replay *replay)
 {
     struct stage *stage = &replay->stage;

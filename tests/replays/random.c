@@ -19,6 +19,7 @@ enum {
     LOYAL = 3,                    /* the first ones never leave, and are never refused */
     SLOT_MS = 5 * MINUTE_MS,      /* sales begin and end at such instants, so that they meet */
     EVIDENCE_MS = 61 * SECOND_MS, /* what the site said is believed so long */
+    IN_HAND_MS = 45 * SECOND_MS,  /* who was claimed by then has the message by now: two at a time, 20 s each */
     AFTERWARDS_MS = 8 * HOUR_MS,  /* by then everything has ended */
 };
 
@@ -27,6 +28,7 @@ struct history {
     uint64_t seed, state;
     bool paused, silent;
     bool suppressed[PEOPLE];
+    int64_t erased_at_ms[PEOPLE];  /* 0: not */
     int64_t changed_at_ms[EVENTS]; /* last change of an event's tickets */
     size_t seen;                   /* letters looked at */
     int64_t looked_at_ms;          /* releases up to then were */
@@ -132,9 +134,23 @@ static void change_suppression(struct history *history)
     struct error err = {0};
     char address[64];
 
+    if (history->erased_at_ms[n])
+        return; /* to lift that is to call them back */
     person_name(n, address);
     check(history, stage_suppress(&history->replay.stage, address, history->suppressed[n], &err), &err);
     history->suppressed[n] = !history->suppressed[n];
+}
+
+static void change_erased(struct history *history)
+{
+    unsigned n = LOYAL + below(history, PEOPLE - LOYAL);
+    struct error err = {0};
+    char address[64];
+
+    person_name(n, address);
+    check(history, stage_erase(&history->replay.stage, address, &err), &err);
+    if (!history->erased_at_ms[n])
+        history->erased_at_ms[n] = history->replay.stage.now_ms;
 }
 
 static void change_receivers(struct history *history)
@@ -215,9 +231,9 @@ static void happen(struct history *history)
     static const struct {
         unsigned weight;
         void (*change)(struct history *history);
-    } changes[] = {{40, change_ticket},     {5, change_event},      {12, change_person},
-                   {6, change_suppression}, {10, change_receivers}, {6, change_answers},
-                   {10, change_daemon},     {5, change_pause},      {6, steer}};
+    } changes[] = {
+        {38, change_ticket},    {5, change_event},   {12, change_person}, {6, change_suppression}, {2, change_erased},
+        {10, change_receivers}, {6, change_answers}, {10, change_daemon}, {5, change_pause},       {6, steer}};
     unsigned at = below(history, 100);
 
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
@@ -283,6 +299,8 @@ static void look_at_letter(struct history *history, const struct postman_letter 
         replay_fail(replay, "notice %lld: a letter before it was due", (long long)notice->id);
     if (history->suppressed[n])
         replay_fail(replay, "notice %lld: a letter to %s, who is suppressed", (long long)notice->id, letter->address);
+    if (history->erased_at_ms[n] && letter->at_ms > history->erased_at_ms[n] + IN_HAND_MS)
+        replay_fail(replay, "notice %lld: a letter to %s, who is erased", (long long)notice->id, letter->address);
     if (history->paused)
         replay_fail(replay, "notice %lld: a letter while everything is paused", (long long)notice->id);
     if (!stands(history, notice) && letter->at_ms > history->changed_at_ms[atoi(notice->subject + 1)] + EVIDENCE_MS)
@@ -326,6 +344,7 @@ static void watch(struct history *history)
     const struct notices *all = &replay->stage.world.notices;
 
     replay_watch(replay);
+    replay_compare(replay);
     for (; history->seen < postman->letter_count; history->seen++)
         look_at_letter(history, &postman->letters[history->seen]);
     for (size_t i = 0; i < all->count; i++) {

@@ -31,6 +31,8 @@ void replay_list(struct replay *replay); /* notices and letters, to stderr */
 void replay_expect(struct replay *replay, const struct words *words);
 /* What must hold after every line: nothing early, nothing twice. */
 void replay_watch(struct replay *replay);
+/* The daemon's counts against the ledger's. */
+void replay_compare(struct replay *replay);
 /* The ledger, checked by code that shares nothing with the flow, and against what the postman has seen. */
 void replay_audit(struct replay *replay);
 
