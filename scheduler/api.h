@@ -12,6 +12,8 @@ struct api;
 
 struct api *api_new(struct world *world, struct auth *auth);
 void api_handle(struct api *api, struct server_request *request, const struct server_call *call);
+/* Other tokens count now: who listens by one shows it again. */
+void api_tokens_changed(struct api *api);
 void api_close(struct api *api); /* before the server: what waits is answered by server_close() */
 
 #endif

@@ -17,6 +17,7 @@ struct watcher {
     struct api *api;
     struct server_stream *stream;
     struct event_listener listener;
+    bool by_token;   /* let in by one of http.tokens */
     bool behind;     /* more waits than it has read */
     int64_t beat_at; /* the event it stood at when its heart last beat */
     struct watcher *next;
@@ -158,7 +159,6 @@ void api_events(struct api *api, struct server_request *request, const struct ap
     struct event_filter filter;
     struct error err = {0};
 
-    (void)asked;
     if (!last_id)
         last_id = server_query(request, "last_event_id");
     if (event_filter_parse(server_query(request, "types"), server_query(request, "notice"), &filter, &err) < 0) {
@@ -172,6 +172,7 @@ void api_events(struct api *api, struct server_request *request, const struct ap
     struct watcher *watcher = must_calloc(1, sizeof *watcher);
     *watcher = (struct watcher){.api = api, .listener = {.filter = filter, .hear = on_events, .ctx = watcher}};
     const char *reset = events_listen(api->world->events, &watcher->listener, last_id);
+    watcher->by_token = text_starts(text_of(asked->who), "token ");
     watcher->beat_at = -1;
     watcher->next = api->watchers;
     api->watchers = watcher;
@@ -180,6 +181,14 @@ void api_events(struct api *api, struct server_request *request, const struct ap
     set_alarm(api, &api->heartbeat, HEARTBEAT_MS, on_heartbeat);
     if (write_id(watcher, "retry: 3000\n") && (!reset || write_reset(watcher, reset)))
         pour(watcher);
+}
+
+/* They come back by the id of the last event, if they may. */
+void api_tokens_changed(struct api *api)
+{
+    for (struct watcher *watcher = api->watchers; watcher; watcher = watcher->next)
+        if (watcher->by_token)
+            server_stream_drop(watcher->stream);
 }
 
 void api_events_end(struct api *api)

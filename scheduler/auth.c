@@ -44,16 +44,26 @@ void auth_free(struct auth *auth)
     free(auth);
 }
 
-void auth_set_tokens(struct auth *auth, const struct http_token *tokens, size_t count)
+static bool is_same(const struct known *a, const struct known *b)
 {
-    free(auth->tokens);
-    auth->tokens = must_calloc(count ? count : 1, sizeof *auth->tokens);
-    auth->count = count;
+    return crypt_equal(a->hash, b->hash, HASH_SIZE) && a->scope == b->scope && strcmp(a->name, b->name) == 0;
+}
+
+bool auth_set_tokens(struct auth *auth, const struct http_token *tokens, size_t count)
+{
+    struct known *known = must_calloc(count ? count : 1, sizeof *known);
+    bool changed = count != auth->count;
+
     for (size_t i = 0; i < count; i++) {
-        crypt_hmac(auth->key, text_of(tokens[i].token), auth->tokens[i].hash);
-        auth->tokens[i].scope = (enum token_scope)tokens[i].scope;
-        snprintf(auth->tokens[i].name, sizeof auth->tokens[i].name, "%s", tokens[i].name);
+        crypt_hmac(auth->key, text_of(tokens[i].token), known[i].hash);
+        known[i].scope = (enum token_scope)tokens[i].scope;
+        snprintf(known[i].name, sizeof known[i].name, "%s", tokens[i].name);
+        changed = changed || !is_same(&known[i], &auth->tokens[i]);
     }
+    free(auth->tokens);
+    auth->tokens = known;
+    auth->count = count;
+    return changed;
 }
 
 /* "Bearer TOKEN" (RFC 6750 section 2.1; the scheme in any case, RFC 9110 section 11.1). False: no token was sent. */

@@ -12,8 +12,8 @@ struct auth;
 
 struct auth *auth_new(const struct clock *clock, struct log *log, struct error *err);
 void auth_free(struct auth *auth);
-/* From now on these tokens count, and no others. Copies what it needs. */
-void auth_set_tokens(struct auth *auth, const struct http_token *tokens, size_t count);
+/* From now on these tokens count, and no others. Copies what it needs. True: they are others than before. */
+bool auth_set_tokens(struct auth *auth, const struct http_token *tokens, size_t count);
 
 /* Which caller it is, as pauses and logs name them ("root", "token ops"), when they may do what needs `wanted`:
  * control may do everything, read only that, hook only that; the unix socket's people everything. false: they may not,

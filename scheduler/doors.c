@@ -127,7 +127,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
     doors->world = world;
     doors->auth = auth_new(world->clock, world->log, err);
     if (doors->auth) {
-        doors_reload(doors, http);
+        auth_set_tokens(doors->auth, http->tokens, http->token_count);
         read_proxies(doors, &http->proxies);
         spec.proxies = doors->proxies;
         spec.proxy_count = doors->proxy_count;
@@ -146,7 +146,8 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
 
 void doors_reload(struct doors *doors, const struct http_settings *http)
 {
-    auth_set_tokens(doors->auth, http->tokens, http->token_count);
+    if (auth_set_tokens(doors->auth, http->tokens, http->token_count))
+        api_tokens_changed(doors->api);
 }
 
 static bool lists_differ(const struct config_list *a, const struct config_list *b)

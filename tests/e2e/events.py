@@ -515,7 +515,20 @@ def over_the_network():
         launch.until(lambda: len(watch.comments) >= 3, "three heartbeats", 60)
         launch.onsale("pause", "mail")
         launch.until(lambda: watch.of("pause"), "the pause", 5)
-        watch.hang_up()
+        local = Watch(launch)
+        launch.mail["connections"] = 2
+        launch.reload()
+        launch.until(lambda: watch.of("reload"), "the reload", 5)
+        check(not watch.over, "a reload with the same tokens ended the stream")
+        launch.config["http"]["tokens"][0]["token"] = "b" + token  # it had leaked
+        launch.reload()
+        watch.thread.join(5)
+        check(watch.over, "it listens on with a token that counts no more")
+        check(Watch(launch, port=port, token=token).status == 401, "the old token is still good")
+        back = Watch(launch, port=port, token="b" + token, last_id=watch.id)
+        launch.until(lambda: back.of("reload"), "what happened meanwhile", 5)
+        launch.until(lambda: len(local.of("reload")) == 2, "the reloads at the unix socket", 5)
+        check(not local.over, "who needs no token was sent away")
         launch.alive()
 
 

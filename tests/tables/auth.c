@@ -89,6 +89,30 @@ static void other_tokens(void **state)
     auth_free(auth);
 }
 
+static void seen_to_change(void **state)
+{
+    static const struct {
+        const char *name, *token;
+        enum token_scope scope;
+        bool changed;
+    } steps[] = {
+        {"ops", OPS, TOKEN_READ, true},     {"ops", OPS, TOKEN_READ, false},     {"ops", EYES, TOKEN_READ, true},
+        {"ops", EYES, TOKEN_CONTROL, true}, {"eyes", EYES, TOKEN_CONTROL, true}, {"eyes", EYES, TOKEN_CONTROL, false},
+    };
+    struct error err = {0};
+    struct auth *auth = auth_new(&clock_machine, NULL, &err);
+
+    (void)state;
+    assert_false(auth_set_tokens(auth, NULL, 0));
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        struct http_token token = {.name = steps[i].name, .token = steps[i].token, .scope = steps[i].scope};
+        if (auth_set_tokens(auth, &token, 1) != steps[i].changed)
+            fail_msg("step %zu", i);
+    }
+    assert_true(auth_set_tokens(auth, NULL, 0));
+    auth_free(auth);
+}
+
 /* A thousand guesses are two lines, and no guess is in them. */
 static void complaints(void **state)
 {
@@ -121,7 +145,7 @@ static void complaints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(callers), cmocka_unit_test(other_tokens),
-                                       cmocka_unit_test(complaints)};
+                                       cmocka_unit_test(seen_to_change), cmocka_unit_test(complaints)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
