@@ -25,20 +25,34 @@ static void on_lifted(void *ctx, int64_t count, const struct error *failure)
     api_on_stored(ctx, failure);
 }
 
+static void refuse_field(struct server_request *request, const char *pointer, const struct error *err)
+{
+    server_refuse_more(request, 400, err->text,
+                       json_pack("{s:[{s:s, s:s}]}", "errors", "pointer", pointer, "detail", err->text), NULL);
+}
+
+/* One of the words that a list may hold, so that it can be read again; forgetting somebody is another operation. */
+static int read_reason(const struct api_request *asked, const char **out, struct error *err)
+{
+    if (suppression_reason(text_of(asked->reason), out, err) < 0)
+        return -1;
+    return strcmp(*out, "erased") != 0 ? 0 : error_set(err, ERROR_REFUSED, "reason: who is to be forgotten is erased");
+}
+
 /* An audience that left the configuration may still be lifted. */
 static void suppress(struct api *api, struct server_request *request, const struct api_request *asked, bool lift)
 {
-    struct store_suppression what = {.scope = asked->audience,
-                                     .reason = *asked->reason ? asked->reason : "operator",
-                                     .at_ms = clock_now_ms(api->world->clock),
-                                     .lift = lift,
-                                     .overwrite = true};
+    struct store_suppression what = {
+        .scope = asked->audience, .at_ms = clock_now_ms(api->world->clock), .lift = lift, .overwrite = true};
+    struct error err = {0};
 
     if (!lift && *what.scope && !audience_known(api->world, text_of(what.scope))) {
-        struct error err = {0};
         error_set(&err, ERROR_REFUSED, "there is no audience \"%.100s\"", what.scope);
-        server_refuse_more(request, 400, err.text,
-                           json_pack("{s:[{s:s, s:s}]}", "errors", "pointer", "#/audience", "detail", err.text), NULL);
+        refuse_field(request, "#/audience", &err);
+        return;
+    }
+    if (read_reason(asked, &what.reason, &err) < 0) {
+        refuse_field(request, "#/reason", &err);
         return;
     }
     crypt_person_key(api->world->keys, asked->address.key, what.key);
@@ -152,8 +166,7 @@ static void refuse_entry(struct server_request *request, size_t bad, const struc
     char pointer[48];
 
     snprintf(pointer, sizeof pointer, "#/entries/%zu", bad);
-    server_refuse_more(request, 400, err->text,
-                       json_pack("{s:[{s:s, s:s}]}", "errors", "pointer", pointer, "detail", err->text), NULL);
+    refuse_field(request, pointer, err);
 }
 
 /* All or none; with `check` none. */

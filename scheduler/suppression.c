@@ -4,7 +4,7 @@
 
 static const char *const reasons[] = {"operator", "unsubscribe", "bounce", "complaint", "erased"};
 
-static int read_reason(struct text reason, const char **out, struct error *err)
+int suppression_reason(struct text reason, const char **out, struct error *err)
 {
     if (reason.len == 0)
         reason = TEXT("operator");
@@ -42,7 +42,7 @@ int suppression_read(const struct suppression_line *line, struct suppression *ou
     memset(out, 0, sizeof *out);
     out->scope = text_trim(line->scope);
     if (read_person(text_trim(line->address), text_trim(line->key), out, err) < 0 ||
-        read_reason(text_trim(line->reason), &out->reason, err) < 0 ||
+        suppression_reason(text_trim(line->reason), &out->reason, err) < 0 ||
         read_at(text_trim(line->at), &out->at_ms, err) < 0)
         return -1;
     if (out->scope.len > SUPPRESSION_SCOPE_MAX || !text_is_utf8(out->scope))

@@ -22,6 +22,8 @@ struct suppression {
     int64_t at_ms;      /* MOMENT_NONE when none is given */
 };
 
+/* In any case; "operator" when `reason` is empty. */
+int suppression_reason(struct text reason, const char **out, struct error *err);
 /* Each text is trimmed. -1: `err` names the field and what was expected, and never repeats an address. */
 int suppression_read(const struct suppression_line *line, struct suppression *out, struct error *err);
 

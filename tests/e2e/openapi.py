@@ -295,7 +295,9 @@ def launch(api, b):
     b.wait(lambda: len(b.json("notices")) == 2)
     look_around(api)
     post(api, "suppress", {"address": "bert@fans.example"})
-    post(api, "suppress", {"address": "dan@fans.example", "audience": "fans", "reason": "asked by phone"})
+    post(api, "suppress", {"address": "dan@fans.example", "audience": "fans", "reason": "complaint"})
+    for reason in "asked by phone", "erased":
+        assert api.refused(400, "POST", "/api/v1/suppress", {"address": "a@b.example", "reason": reason}, token="control")
     assert api.refused(400, "POST", "/api/v1/suppress", {"address": "a@b.example", "audience": "moon"}, token="control")
     post(api, "pause", {"target": "notifier:mail"})
     assert who_paused(api, "notifier:mail") == ["token control"]
