@@ -29,6 +29,21 @@ static int store_writebacks(struct sqlite *db, const struct store_suppression *w
     return 0;
 }
 
+/* Whom we write to no more for a reason of ours (a bounce, an operator's word) is still in the tool's own list: the
+ * tool hears of their wish all the same. */
+static int store_unheard(struct sqlite *db, const struct store_suppression *what, const char *scope, struct error *err)
+{
+    int64_t ours = 0;
+
+    if (what->writeback_count == 0)
+        return 0;
+    if (sqlite_number(db, 0, &ours, err,
+                      "SELECT count(*) FROM suppression WHERE key = ?1 AND scope = ?2 AND reason <> 'unsubscribe'",
+                      "ks", what->key, scope) < 0)
+        return -1;
+    return ours > 0 ? store_writebacks(db, what, err) : 0;
+}
+
 /* A list that comes from elsewhere says so of somebody: then they are forgotten here as well. */
 static int erase(struct sqlite *db, const struct store_suppression *what, int64_t *changed, struct error *err)
 {
@@ -60,7 +75,7 @@ static int suppress(struct sqlite *db, const struct store_suppression *what, int
         return store_writebacks(db, what, err);
     }
     if (!what->overwrite)
-        return 0;
+        return store_unheard(db, what, scope, err);
     return sqlite_run(
         db, err, "UPDATE suppression SET reason = ?3, at = ?4 WHERE key = ?1 AND scope = ?2 AND reason <> 'erased'",
         "kssi", what->key, scope, reason, what->at_ms);
