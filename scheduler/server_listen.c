@@ -35,9 +35,13 @@ void listener_close(struct listener *listener)
 /* A file that nobody listens on is left from a crash; one that answers is another daemon's. */
 static int clear_way(const struct sockaddr_un *address, struct error *err)
 {
-    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat file;
 
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
+    if (lstat(address->sun_path, &file) == 0 && !S_ISSOCK(file.st_mode))
+        return error_set(err, ERROR_CONFIG, "%s: a file that is no socket is in the way", address->sun_path);
+    if (fd >= 0 &&
+        (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN)) /* or is busy */
         return error_set(err, ERROR_CONFIG, "%s: another program listens there", address->sun_path);
     if (unlink(address->sun_path) < 0 && errno != ENOENT)
         return error_set(err, ERROR_CONFIG, "%s: %s", address->sun_path, strerror(errno));

@@ -278,6 +278,55 @@ static void a_socket_file_in_the_way(void **state)
     place_close(&place);
 }
 
+/* A slip in the configuration costs no file. */
+static void another_file_in_the_way(void **state)
+{
+    struct place place;
+    struct error err = {0};
+    char at[160];
+    const char *listen_at = at;
+
+    (void)state;
+    place_open(&place, (struct server_spec){0});
+    snprintf(at, sizeof at, "unix:%s/file", place.folder);
+    struct server_spec spec = {.loop = &place.loop, .listen = &listen_at, .listen_count = 1, .handler = on_request};
+    fclose(fopen(at + strlen("unix:"), "we"));
+    assert_null(server_new(&spec, &err));
+    assert_non_null(strstr(err.text, "a file that is no socket is in the way"));
+    assert_return_code(unlink(at + strlen("unix:")), errno); /* it is still there */
+    place_close(&place);
+}
+
+/* One that takes nobody more is alive, and is not waited for. */
+static void a_busy_socket_in_the_way(void **state)
+{
+    struct place place;
+    struct error err = {0};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char at[160];
+    const char *listen_at = at;
+    int fds[4];
+
+    (void)state;
+    place_open(&place, (struct server_spec){0});
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/busy", place.folder);
+    snprintf(at, sizeof at, "unix:%s", address.sun_path);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_return_code(bind(fds[0], (struct sockaddr *)&address, sizeof address), errno);
+    assert_return_code(listen(fds[0], 0), errno);
+    for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+        connect(fds[i], (struct sockaddr *)&address, sizeof address);
+    assert_int_equal(errno, EAGAIN);
+    struct server_spec spec = {.loop = &place.loop, .listen = &listen_at, .listen_count = 1, .handler = on_request};
+    assert_null(server_new(&spec, &err));
+    assert_non_null(strstr(err.text, "another program listens there"));
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        close(fds[i]);
+    unlink(address.sun_path);
+    place_close(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +337,8 @@ int main(void)
         cmocka_unit_test(too_much),
         cmocka_unit_test(where_it_listens),
         cmocka_unit_test(a_socket_file_in_the_way),
+        cmocka_unit_test(another_file_in_the_way),
+        cmocka_unit_test(a_busy_socket_in_the_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
