@@ -36,6 +36,7 @@ struct server_request *api_call_end(struct call *call)
             break;
         }
     json_decref(call->body);
+    json_decref(call->answer);
     free(call);
     return request;
 }

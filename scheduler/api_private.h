@@ -20,6 +20,7 @@ struct call {
     const char *state;        /* of people; a literal, or NULL */
     struct api_request asked; /* of a preview, its texts are in the body; of an erasure, the address */
     json_t *body;
+    json_t *answer; /* of what was done, for when it is on disk */
     bool backup; /* one at a time */
     struct call *next;
 };

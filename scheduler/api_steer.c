@@ -40,12 +40,60 @@ static bool target_known(struct api *api, struct server_request *request, const 
     return false;
 }
 
+/* What a person said counts already; success is told when it is on disk for good. */
+static void on_kept(void *ctx, const struct error *failure)
+{
+    struct call *call = ctx;
+    json_t *answer = json_incref(call->answer);
+    struct server_request *request = api_call_end(call);
+    struct error err = {0};
+
+    if (!failure) {
+        server_answer(request, 200, answer);
+        return;
+    }
+    json_decref(answer);
+    error_set(&err, ERROR_TRY_LATER, "it counts from now on, but could not be stored: a restart forgets it: %s",
+              failure->text);
+    api_answer_done(request, -1, &err);
+}
+
+static struct call *keeping(struct api *api, struct server_request *request, json_t *answer)
+{
+    struct call *call = api_call_new(api, request);
+
+    call->answer = answer;
+    return call;
+}
+
+/* The call waits for the disk; without a job it was refused. */
+static void wait_until_kept(struct call *call, struct store_job *job, const struct error *err)
+{
+    call->job = job;
+    if (!job)
+        api_answer_done(api_call_end(call), -1, err);
+}
+
+/* The row as it is now; the launch, which keeps it as well, tells nobody. */
+static void keep_notice(struct api *api, struct server_request *request, const struct notice *notice, json_t *answer)
+{
+    struct world *world = api->world;
+    struct call *call = keeping(api, request, answer);
+
+    call->job =
+        store_apply(world->store,
+                    &(struct store_change){.notices = &notice, .notice_count = 1, .now_ms = clock_now_ms(world->clock)},
+                    on_kept, call);
+}
+
 void api_pause(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     struct error err = {0};
 
-    if (target_known(api, request, asked))
-        api_answer_done(request, launch_pause(api->world->launches, asked->target, asked->who, &err), &err);
+    if (!target_known(api, request, asked))
+        return;
+    struct call *call = keeping(api, request, json_pack("{s:b}", "done", 1));
+    wait_until_kept(call, launch_pause(api->world->launches, asked->target, asked->who, on_kept, call, &err), &err);
 }
 
 void api_resume(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -54,9 +102,11 @@ void api_resume(struct api *api, struct server_request *request, const struct ap
     struct error err = {0};
 
     if (!asked->this_is_the_one) {
-        if (target_known(api, request, asked))
-            api_answer_done(
-                request, launch_resume(world->launches, *asked->target ? asked->target : "*", asked->who, &err), &err);
+        if (!target_known(api, request, asked))
+            return;
+        const char *target = *asked->target ? asked->target : "*";
+        struct call *call = keeping(api, request, json_pack("{s:b}", "done", 1));
+        wait_until_kept(call, launch_resume(world->launches, target, asked->who, on_kept, call, &err), &err);
         return;
     }
     if (world->copy && store_adopt(world->store, &err) < 0) {
@@ -88,14 +138,15 @@ static void on_retried(void *ctx, int64_t count, const struct error *failure)
 }
 
 /* What a notice has become of it: hold of one that is only planned pauses it. */
-static void answer_state(struct server_request *request, const struct notice *notice, int rc, const struct error *err)
+static void answer_state(struct api *api, struct server_request *request, const struct notice *notice, int rc,
+                         const struct error *err)
 {
     if (rc < 0)
         api_answer_done(request, rc, err);
     else
-        server_answer(request, 200,
-                      json_pack("{s:b, s:s, s:b}", "done", 1, "state", notice_state_name(notice->state), "paused",
-                                notice->paused));
+        keep_notice(api, request, notice,
+                    json_pack("{s:b, s:s, s:b}", "done", 1, "state", notice_state_name(notice->state), "paused",
+                              notice->paused));
 }
 
 /* The notice that is asked about; NULL, and the request is answered, when there is none. */
@@ -117,7 +168,7 @@ void api_hold(struct api *api, struct server_request *request, const struct api_
     struct error err = {0};
 
     if (notice)
-        answer_state(request, notice, launch_hold(api->world->launches, asked->notice, &err), &err);
+        answer_state(api, request, notice, launch_hold(api->world->launches, asked->notice, &err), &err);
 }
 
 void api_release(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -126,7 +177,8 @@ void api_release(struct api *api, struct server_request *request, const struct a
     struct error err = {0};
 
     if (notice)
-        answer_state(request, notice, launch_release(api->world->launches, asked->notice, asked->anyway, &err), &err);
+        answer_state(api, request, notice, launch_release(api->world->launches, asked->notice, asked->anyway, &err),
+                     &err);
 }
 
 void api_cancel(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -135,7 +187,7 @@ void api_cancel(struct api *api, struct server_request *request, const struct ap
     struct error err = {0};
 
     if (notice)
-        answer_state(request, notice, launch_cancel(api->world->launches, asked->notice, &err), &err);
+        answer_state(api, request, notice, launch_cancel(api->world->launches, asked->notice, &err), &err);
 }
 
 void api_again(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -148,7 +200,8 @@ void api_again(struct api *api, struct server_request *request, const struct api
     if (launch_again(api->world->launches, asked->notice, &fresh, &err) < 0)
         api_answer_done(request, -1, &err);
     else
-        server_answer(request, 200, json_pack("{s:I}", "notice", (json_int_t)fresh));
+        keep_notice(api, request, notices_find(&api->world->notices, fresh),
+                    json_pack("{s:I}", "notice", (json_int_t)fresh));
 }
 
 void api_retry(struct api *api, struct server_request *request, const struct api_request *asked)

@@ -36,10 +36,13 @@ void launch_came_back(struct launches *launches, const struct store_fed_back *wh
 int launch_retried(struct launches *launches, int64_t notice, struct error *err);
 /* The ledger withheld people who waited: counts follow, and a notice that only waited for them is done. */
 void launches_progressed(struct launches *launches, const struct store_progress *progress, size_t count);
-/* Sets or lifts the pause of one notice, of "notifier:NAME", or ("") of everything. */
-int launch_pause(struct launches *launches, const char *target, const char *who, struct error *err);
+/* Sets or lifts the pause of one notice, of "notifier:NAME", or ("") of everything; "*" lifts all. It counts at once,
+ * `done` hears whether it is on disk; NULL: a failure of that is logged. NULL: it was refused. */
+struct store_job *launch_pause(struct launches *launches, const char *target, const char *who, store_done_fn *done,
+                               void *ctx, struct error *err);
+struct store_job *launch_resume(struct launches *launches, const char *target, const char *who, store_done_fn *done,
+                                void *ctx, struct error *err);
 /* This state is the one after all: what was held as a copy goes on through its gate. */
 void launches_unhold_copy(struct launches *launches);
-int launch_resume(struct launches *launches, const char *target, const char *who, struct error *err);
 
 #endif

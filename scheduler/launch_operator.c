@@ -42,7 +42,7 @@ static int flag_notice(struct launches *launches, int64_t id, bool paused, struc
     char target[32];
 
     snprintf(target, sizeof target, "notice:%lld", (long long)id);
-    return paused ? launch_pause(launches, target, "operator", err) : launch_resume(launches, target, "operator", err);
+    return (paused ? launch_pause : launch_resume)(launches, target, "operator", NULL, NULL, err) ? 0 : -1;
 }
 
 int launch_hold(struct launches *launches, int64_t id, struct error *err)
@@ -213,20 +213,18 @@ void launches_progressed(struct launches *launches, const struct store_progress 
 
 static void on_pause_stored(void *ctx, const struct error *failure)
 {
-    struct launches *launches = ctx;
+    const struct world *world = ctx;
 
     if (failure)
-        log_line(launches->world->log, LOG_ERROR, "event=pause_not_stored error=%s",
-                 LOG_QUOTED(text_of(failure->text)));
+        log_line(world->log, LOG_ERROR, "event=pause_not_stored error=%s", LOG_QUOTED(text_of(failure->text)));
 }
 
-static void store_pause_change(struct launches *launches, const struct store_pause *pause, const char *unpause)
+static struct store_job *store_pause_change(struct world *world, const struct store_pause *pause, const char *unpause,
+                                            store_done_fn *done, void *ctx)
 {
-    struct world *world = launches->world;
-
-    store_apply(world->store,
-                &(struct store_change){.pause = pause, .unpause = unpause, .now_ms = clock_now_ms(world->clock)},
-                on_pause_stored, launches);
+    return store_apply(world->store,
+                       &(struct store_change){.pause = pause, .unpause = unpause, .now_ms = clock_now_ms(world->clock)},
+                       done ? done : on_pause_stored, done ? ctx : world);
 }
 
 /* Target "notice:17" also shows in the notice itself. */
@@ -264,22 +262,23 @@ static int check_target(const struct world *world, const char *target, struct er
     return error_set(err, ERROR_REFUSED, "there is no notifier \"%s\"", name);
 }
 
-int launch_pause(struct launches *launches, const char *target, const char *who, struct error *err)
+struct store_job *launch_pause(struct launches *launches, const char *target, const char *who, store_done_fn *done,
+                               void *ctx, struct error *err)
 {
     struct world *world = launches->world;
     int64_t now_ms = clock_now_ms(world->clock);
 
     if (check_target(world, target, err) < 0 || mark_notice(launches, target, true, err) < 0)
-        return -1;
+        return NULL;
     world_pause(world, target, who, now_ms);
-    store_pause_change(
-        launches,
+    struct store_job *job = store_pause_change(
+        world,
         &(struct store_pause){.target = (char *)(uintptr_t)target, .who = (char *)(uintptr_t)who, .at_ms = now_ms},
-        NULL);
+        NULL, done, ctx);
     news_pause(world, true, target, who);
     log_line(world->log, LOG_NOTICE, "event=paused target=%s who=%s", LOG_QUOTED(text_of(target)),
              LOG_QUOTED(text_of(who)));
-    return 0;
+    return job;
 }
 
 static void thaw(struct world *world)
@@ -290,13 +289,14 @@ static void thaw(struct world *world)
     }
 }
 
-int launch_resume(struct launches *launches, const char *target, const char *who, struct error *err)
+struct store_job *launch_resume(struct launches *launches, const char *target, const char *who, store_done_fn *done,
+                                void *ctx, struct error *err)
 {
     struct world *world = launches->world;
     bool all = strcmp(target, "*") == 0;
 
     if (mark_notice(launches, target, false, err) < 0)
-        return -1;
+        return NULL;
     world_unpause(world, target);
     for (size_t i = 0; all && i < world->notices.count; i++)
         if (world->notices.at[i]->paused) {
@@ -305,7 +305,7 @@ int launch_resume(struct launches *launches, const char *target, const char *who
         }
     if (all)
         thaw(world); /* a person has looked at the clock; where no site gives a Date nobody else can */
-    store_pause_change(launches, NULL, target);
+    struct store_job *job = store_pause_change(world, NULL, target, done, ctx);
     news_pause(world, false, target, who);
     log_line(world->log, LOG_NOTICE, "event=resumed target=%s who=%s", LOG_QUOTED(text_of(target)),
              LOG_QUOTED(text_of(who)));
@@ -316,5 +316,5 @@ int launch_resume(struct launches *launches, const char *target, const char *who
     }
     launches_look(launches);
     dispatch_drain(world->dispatch);
-    return 0;
+    return job;
 }

@@ -122,7 +122,11 @@ def disk_full():
         launch.until_well()
         _, most = resource.prlimit(launch.daemon.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(launch.daemon.pid, resource.RLIMIT_FSIZE, (4096, most))
-        launch.onsale("pause")  # somebody wants to write
+        done = launch.try_onsale("pause")  # what cannot be kept is no success, though it counts
+        check(done.returncode == 1 and "a restart forgets it" in done.stderr, "exit %d: %s", done.returncode, done.stderr)
+        check(json.loads(launch.try_onsale("status", "--json").stdout)["pauses"], "the pause does not count")
+        done = launch.try_onsale("cancel", 1)
+        check(done.returncode == 1 and "a restart forgets it" in done.stderr, "exit %d: %s", done.returncode, done.stderr)
         said = launch.until_ill("/healthz", "store")
         check("onsale.db" in said, "%s", said)
         launch.sleep(6)

@@ -204,9 +204,9 @@ static void change_pause(struct history *history)
     struct error err = {0};
 
     history->paused = !history->paused && chance(history, 50);
-    check(history,
-          history->paused ? launch_pause(launches, "", "history", &err) : launch_resume(launches, "*", "history", &err),
-          &err);
+    struct store_job *job = history->paused ? launch_pause(launches, "", "history", NULL, NULL, &err)
+                                            : launch_resume(launches, "*", "history", NULL, NULL, &err);
+    check(history, job ? 0 : -1, &err);
 }
 
 /* Most of it is refused, and that is fine. Nobody says "all the same". */
@@ -420,7 +420,7 @@ static void come_to_rest(struct history *history)
     postman_be_kind(&stage->postman);
     stage->front.silent = history->silent = false;
     history->paused = false;
-    check(history, launch_resume(stage->world.launches, "*", "history", &err), &err);
+    launch_resume(stage->world.launches, "*", "history", NULL, NULL, &err);
     stage_advance(stage, stage->now_ms + AFTERWARDS_MS);
     watch(history);
 }

@@ -358,8 +358,7 @@ static void tell_pause(struct replay *replay, const struct words *words)
         snprintf(target, sizeof target, "notice:%lld", (long long)notice->id);
     else if (!pause)
         snprintf(target, sizeof target, "*");
-    check(replay,
-          pause ? launch_pause(launches, target, "story", &err) : launch_resume(launches, target, "story", &err), &err);
+    check(replay, (pause ? launch_pause : launch_resume)(launches, target, "story", NULL, NULL, &err) ? 0 : -1, &err);
     stage_advance(&replay->stage, replay->stage.now_ms);
 }
 
