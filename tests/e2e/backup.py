@@ -60,8 +60,8 @@ def leftovers(launch):
 
 def in_mid_send():
     """Several, at random instants; one of the middle is restored on the same machine, before any other start."""
-    with Launch(opens_in=12, people=12000, definitions=20, events=2) as launch:
-        launch.rule["gather_ahead"] = "8s"
+    with Launch(opens_in=24, people=12000, definitions=20, events=2) as launch:
+        launch.rule["gather_ahead"] = "20s"
         launch.port = free_port()
         launch.config["http"]["listen"].append("127.0.0.1:%d" % launch.port)
         launch.run()
@@ -161,7 +161,7 @@ def stopped_while_backing_up():
     with Large() as launch:
         launch.gathered()
         command = launch.begin()
-        time.sleep(0.15)
+        launch.until(lambda: "what=backup" in launch.log_since(), "the request")
         began = time.monotonic()
         check(launch.stop() == 0, "the daemon did not end well")
         check(time.monotonic() - began < 5, "it took %.1f s", time.monotonic() - began)
