@@ -17,6 +17,20 @@ static json_t *health_of(const struct world *world)
     return out;
 }
 
+/* What marketing tools have not heard of yet. */
+static json_t *writebacks_of(const struct world *world)
+{
+    struct store_health store;
+    auto_buf struct buf at;
+
+    store_health(world->store, &store);
+    buf_init(&at, 64);
+    if (store.oldest_writeback_at_ms != MOMENT_NONE)
+        buf_add_moment(&at, store.oldest_writeback_at_ms);
+    return json_pack("{s:I, s:s?}", "waiting", (json_int_t)store.writebacks, "oldest_at",
+                     store.oldest_writeback_at_ms == MOMENT_NONE ? NULL : at.ptr);
+}
+
 void api_status(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     struct world *world = api->world;
@@ -41,10 +55,10 @@ void api_status(struct api *api, struct server_request *request, const struct ap
         json_array_append_new(pauses,
                               json_pack("{s:s, s:s}", "target", world->pauses[i].target, "who", world->pauses[i].who));
     server_answer(request, 200,
-                  json_pack("{s:s, s:o, s:I, s:s?, s:b, s:o, s:o, s:o}", "version", ONSALE_VERSION, "health",
+                  json_pack("{s:s, s:o, s:I, s:s?, s:b, s:o, s:o, s:o, s:o}", "version", ONSALE_VERSION, "health",
                             health_of(world), "generation", (json_int_t)store_generation(world->store), "copy",
                             world->copy, "frozen", world->frozen, "sites", sites, "notifiers", channels, "pauses",
-                            pauses));
+                            pauses, "writebacks", writebacks_of(world)));
 }
 
 void api_people(struct api *api, struct server_request *request, const struct api_request *asked)

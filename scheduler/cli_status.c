@@ -41,7 +41,7 @@ static void print_sites(const json_t *sites, const struct zone *zone)
 static void print_status(const json_t *answer)
 {
     const json_t *health = json_object_get(answer, "health"), *notifiers = json_object_get(answer, "notifiers"),
-                 *pauses = json_object_get(answer, "pauses");
+                 *pauses = json_object_get(answer, "pauses"), *writebacks = json_object_get(answer, "writebacks");
     struct zone *zone = local_zone_load();
 
     printf("onsale %s is %s\n", cli_text(answer, "version"), headlines[rank(cli_text(health, "status"))]);
@@ -53,6 +53,13 @@ static void print_status(const json_t *answer)
     for (size_t i = 0; i < json_array_size(pauses); i++) {
         const char *target = cli_text(json_array_get(pauses, i), "target");
         printf("paused: %s, by %s\n", *target ? target : "everything", cli_text(json_array_get(pauses, i), "who"));
+    }
+    if (cli_number(writebacks, "waiting") > 0) {
+        auto_buf struct buf since;
+        buf_init(&since, 256);
+        buf_add_local(&since, cli_text(writebacks, "oldest_at"), zone);
+        printf("unsubscribes to be told to marketing tools: %lld, the first of %s\n", cli_number(writebacks, "waiting"),
+               since.ptr);
     }
     zone_free(zone);
 }

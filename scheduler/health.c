@@ -9,6 +9,7 @@ enum {
     STUCK_MS = 10 * SECOND_MS,       /* a store thread without a sign of life */
     STALE_WALKS = 3,                 /* walks of a site that may fail ... */
     STALE_GRACE_MS = 60 * SECOND_MS, /* ... and this long */
+    UNTOLD_MS = HOUR_MS,             /* an unsubscribe that a marketing tool has not heard of */
 };
 #define ROOM_MIN_BYTES (INT64_C(64) << 20) /* below it the next gathering may not fit */
 
@@ -27,6 +28,7 @@ static const struct {
     [HEALTH_CLOCK] = {"clock", {HEALTH_WARN, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
     [HEALTH_NOTICES] = {"notices", {HEALTH_WARN, HEALTH_WARN}, {HEALTH_WARN, HEALTH_WARN}},
     [HEALTH_PAUSES] = {"pauses", {HEALTH_WARN, HEALTH_WARN}, {HEALTH_WARN, HEALTH_WARN}},
+    [HEALTH_WRITEBACKS] = {"writebacks", {HEALTH_WARN, HEALTH_WARN}, {HEALTH_WARN, HEALTH_WARN}},
 };
 
 const char *health_check_name(enum health_check check)
@@ -73,6 +75,18 @@ static void judge_store(const struct store_health *store, struct health *out)
              (long long)(store->room_bytes >> 20), (long long)(ROOM_MIN_BYTES >> 20));
 }
 
+static void judge_writebacks(const struct store_health *store, int64_t now_ms, struct health *out)
+{
+    int64_t since_ms = store->oldest_writeback_at_ms;
+
+    if (store->writebacks > 0 && now_ms - since_ms > UNTOLD_MS)
+        find(out, HEALTH_WRITEBACKS, false,
+             "marketing tools have not heard of %lld unsubscribes, the first of %lld minutes ago: see writeback_waits "
+             "in "
+             "the log",
+             (long long)store->writebacks, (long long)((now_ms - since_ms) / MINUTE_MS));
+}
+
 static void judge_site(const struct health_site *site, struct health *out)
 {
     const char *failure = site->failure ? site->failure : "no answer yet";
@@ -108,6 +122,7 @@ void health_judge(const struct health_facts *facts, struct health *out)
         find(out, HEALTH_NOTICES, false, "%zu held: see onsale notices", facts->held);
     if (facts->pauses)
         find(out, HEALTH_PAUSES, false, "%zu in force: see onsale status, end with onsale resume", facts->pauses);
+    judge_writebacks(&facts->store, facts->now_ms, out);
 }
 
 enum health_word health_word(const struct health *health, enum health_question question)
@@ -137,6 +152,7 @@ void health_look(const struct world *world, struct health *out)
                                  .stopping = world->stopping,
                                  .copy = world->copy,
                                  .frozen = world->frozen,
+                                 .now_ms = clock_now_ms(world->clock),
                                  .held = count_held(&world->notices),
                                  .pauses = world->pause_count};
     auto_free struct health_site *sites = must_calloc(world->site_count + 1, sizeof *sites);

@@ -27,6 +27,7 @@ enum health_check {                /* in the order in which people read them */
                     HEALTH_CLOCK,
                     HEALTH_NOTICES, /* held ones */
                     HEALTH_PAUSES,
+                    HEALTH_WRITEBACKS, /* marketing tools that do not hear of unsubscribes */
                     HEALTH_CHECKS
 };
 const char *health_check_name(enum health_check check);
@@ -36,6 +37,7 @@ struct health_facts { /* borrowed texts */
     bool building, stopping;
     const char *copy;
     bool frozen;
+    int64_t now_ms;
     struct store_health store;
     const struct health_site {
         const char *name, *failure; /* NULL: none */

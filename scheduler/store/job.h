@@ -74,7 +74,10 @@ struct store_job {
         struct store_erased erased;
         struct store_forgotten forgotten;
         struct store_writebacks writebacks;
-        int64_t moved, generation, room_bytes;
+        int64_t moved, generation;
+        struct looked { /* of store_look() */
+            int64_t room_bytes, writebacks, oldest_writeback_at_ms;
+        } looked;
         struct store_fed_back *fed_back;
         struct store_backup backup;
         json_t *report;

@@ -105,6 +105,8 @@ int sqlite_suppress(struct sqlite *db, const struct store_suppression *list, siz
                     struct error *err);
 int sqlite_writebacks_due(struct sqlite *db, const char *audience, int64_t now_ms, int64_t limit, struct arena *arena,
                           struct store_writebacks *out, struct error *err);
+/* How many wait, due or not, and since when the first; MOMENT_NONE: none does. */
+int sqlite_writebacks_waiting(struct sqlite *db, int64_t *count, int64_t *since_ms, struct error *err);
 int sqlite_writebacks_hurry(struct sqlite *db, int64_t now_ms, struct error *err);
 int sqlite_writeback_done(struct sqlite *db, int64_t id, struct error *err);
 int sqlite_writeback_again(struct sqlite *db, int64_t id, int64_t next_at_ms, int attempts, struct error *err);

@@ -169,6 +169,13 @@ int sqlite_writebacks_due(struct sqlite *db, const char *audience, int64_t now_m
                          now_ms);
 }
 
+int sqlite_writebacks_waiting(struct sqlite *db, int64_t *count, int64_t *since_ms, struct error *err)
+{
+    if (sqlite_number(db, 0, count, err, "SELECT count(*) FROM writeback", "") < 0)
+        return -1;
+    return sqlite_number(db, MOMENT_NONE, since_ms, err, "SELECT min(at) FROM writeback", "");
+}
+
 int sqlite_writebacks_hurry(struct sqlite *db, int64_t now_ms, struct error *err)
 {
     return sqlite_run(db, err, "UPDATE writeback SET next_at = ?1 WHERE next_at > ?1", "i", now_ms);

@@ -15,7 +15,7 @@ enum {
 struct store {
     char *path, *folder, *copy_reason;
     struct store_job *looking, *trying; /* store_look(): on their way, or NULL */
-    int64_t room_bytes;
+    struct looked looked;
     int lock;
     int64_t generation;
     const struct clock *clock;
@@ -307,7 +307,7 @@ static struct store *store_new(const struct store_spec *spec)
     struct store *store = must_calloc(1, sizeof *store);
 
     store->lock = -1;
-    store->room_bytes = -1;
+    store->looked = (struct looked){.room_bytes = -1, .oldest_writeback_at_ms = MOMENT_NONE};
     store->clock = spec->clock ? spec->clock : &clock_machine;
     uv_mutex_init(&store->mutex);
     queue_init(&store->answered);
@@ -391,7 +391,9 @@ void store_health(struct store *store, struct store_health *out)
     int64_t now_ms = clock_mono_ms(&clock_machine), writer_ms = worker_stuck_ms(&store->writer, now_ms),
             reader_ms = worker_stuck_ms(&store->reader, now_ms);
 
-    out->room_bytes = store->room_bytes;
+    out->room_bytes = store->looked.room_bytes;
+    out->writebacks = store->looked.writebacks;
+    out->oldest_writeback_at_ms = store->looked.oldest_writeback_at_ms;
     out->stuck_ms = writer_ms > reader_ms ? writer_ms : reader_ms;
     uv_mutex_lock(&store->writer.mutex);
     out->failure = store->writer.failure;
@@ -400,7 +402,11 @@ void store_health(struct store *store, struct store_health *out)
 
 static int run_look(struct sqlite *db, struct store_job *job, struct error *err)
 {
-    return sqlite_room(db->path, &job->out.room_bytes, err);
+    struct looked *looked = &job->out.looked;
+
+    if (sqlite_room(db->path, &looked->room_bytes, err) < 0)
+        return -1;
+    return sqlite_writebacks_waiting(db, &looked->writebacks, &looked->oldest_writeback_at_ms, err);
 }
 
 static void answer_look(struct store_job *job)
@@ -409,7 +415,7 @@ static void answer_look(struct store_job *job)
 
     store->looking = NULL;
     if (!job_failure(job))
-        store->room_bytes = job->out.room_bytes;
+        store->looked = job->out.looked;
 }
 
 static int run_try(struct sqlite *db, struct store_job *job, struct error *err)

@@ -49,10 +49,12 @@ struct store_health {
     struct error failure; /* why the last write failed, while none succeeded since; else ERROR_NONE */
     int64_t room_bytes;   /* left on the disk of the state, as of the last store_look(); -1 before the first */
     int64_t stuck_ms;     /* for how long a thread has something to do and shows no sign of life; 0: none does */
+    int64_t writebacks, oldest_writeback_at_ms; /* unsubscribes that tools have not heard of, as of the last look; of
+                                                   the first one, or MOMENT_NONE */
 };
 void store_health(struct store *store, struct store_health *out);
-/* Measures the room, and while writes fail tries one, so that a repair is heard of when nobody writes. Every few
- * seconds, from the loop. */
+/* Measures the room, counts what waits to be written back, and while writes fail tries one, so that a repair is heard
+ * of when nobody writes. Every few seconds, from the loop. */
 void store_look(struct store *store);
 
 /* --- Start: read whole, blocking. ------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@ struct change {
     int64_t room_bytes, stuck_ms, stale_ms;
     bool needs_person;
     size_t held, pauses;
+    int64_t untold_ms; /* how long the first of two write-backs waits; 0: none does */
 };
 
 static struct health judge(const struct change *change)
@@ -35,6 +36,9 @@ static struct health judge(const struct change *change)
     facts.copy = change->copy;
     facts.held = change->held;
     facts.pauses = change->pauses;
+    facts.now_ms = DAY_MS;
+    facts.store.writebacks = change->untold_ms ? 2 : 0;
+    facts.store.oldest_writeback_at_ms = change->untold_ms ? DAY_MS - change->untold_ms : MOMENT_NONE;
     if (change->write_failure)
         error_set(&facts.store.failure, ERROR_TRY_LATER, "%s", change->write_failure);
     if (change->room_bytes)
@@ -87,6 +91,13 @@ static const struct {
     {"frozen", {.frozen = true}, HEALTH_CLOCK, HEALTH_WARN, HEALTH_FAIL, "clock"},
     {"held", {.held = 2}, HEALTH_NOTICES, HEALTH_WARN, HEALTH_WARN, "2 held"},
     {"paused", {.pauses = 1}, HEALTH_PAUSES, HEALTH_WARN, HEALTH_WARN, "1 in force"},
+    {"just unsubscribed", {.untold_ms = HOUR_MS}, HEALTH_WRITEBACKS, HEALTH_PASS, HEALTH_PASS, NULL},
+    {"the tool does not hear",
+     {.untold_ms = HOUR_MS + MINUTE_MS},
+     HEALTH_WRITEBACKS,
+     HEALTH_WARN,
+     HEALTH_WARN,
+     "2 unsubscribes, the first of 61 minutes ago"},
 };
 
 static void each_by_its_cause(void **state)
@@ -157,7 +168,7 @@ static void strangers_hear_little(void **state)
                         "\"pass\"}],\"store\":[{\"status\":\"pass\"}],\"disk\":[{\"status\":\"pass\"}],"
                         "\"notifiers\":[{\"status\":\"fail\"}],\"sites\":[{\"status\":\"pass\"}],\"clock\":[{"
                         "\"status\":\"pass\"}],\"notices\":[{\"status\":\"pass\"}],\"pauses\":[{\"status\":"
-                        "\"pass\"}]}}");
+                        "\"pass\"}],\"writebacks\":[{\"status\":\"pass\"}]}}");
     assert_non_null(strstr(all, "\"output\":\"mail: 535 for user"));
     json_decref(stranger);
     json_decref(friend);
