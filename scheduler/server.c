@@ -142,6 +142,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
             *at = request->next;
             break;
         }
+    server->answers -= request->call.local ? 0 : request->size;
     if (request->stream)
         server_stream_forget(request->stream);
     if (request->response)

@@ -56,6 +56,7 @@ struct server {
     struct server_client *clients;
     uv_timer_t look;               /* for slow ones, while there are clients */
     size_t tcp_count, connections; /* over TCP: how many there are, and may be */
+    size_t answers;                /* bytes of answers to strangers that are not yet taken */
     int64_t ask_ms;
     const struct origin_net *proxies;
     size_t proxy_count;
@@ -81,7 +82,7 @@ struct server_request {
     unsigned status;               /* of the answer */
     struct MHD_Response *response; /* the answer until it is queued */
     struct server_stream *stream;  /* what the answer reads from, or NULL */
-    size_t size;                   /* of the answer's body */
+    size_t size;                   /* of the answer's body; counted in server->answers */
     bool takes_long;               /* a stream or a file */
     bool last;                     /* the connection is closed behind the answer */
 };

@@ -5,6 +5,11 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+enum {
+    SMALL = 64 * 1024,
+    ANSWERS_MAX = 64 * 1024 * 1024, /* of strangers who ask for much and do not read it */
+};
+
 /* What every answer has, unless it says otherwise itself. */
 static const struct server_field usual[] = {
     {"Cache-Control", "no-store"},      {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
@@ -36,11 +41,25 @@ void server_respond(struct server_request *request, int status, struct MHD_Respo
     server_request_resume(request); /* inside the handler there is nothing to resume: it is queued after it */
 }
 
+/* No: so much waits already for those who asked that this one would be too much. Small ones are bounded by the number
+ * of connections. */
+static bool may_wait(const struct server_request *request, size_t size)
+{
+    return request->call.local || size <= SMALL || request->listener->server->answers + size <= ANSWERS_MAX;
+}
+
 /* `reply` with a body that is ours to free. */
 static void reply_owned(struct server_request *request, const struct server_reply *reply, char *body)
 {
     struct server_field fields[ARRAY_LEN(reply->fields) + 1];
     size_t count = 0;
+
+    if (!may_wait(request, reply->body.len)) {
+        free(body);
+        server_refuse_more(request, 503, "too many large answers wait for those who asked", NULL,
+                           &(struct server_field){"Retry-After", "10"});
+        return;
+    }
 
     if (reply->type)
         fields[count++] = (struct server_field){"Content-Type", reply->type};
@@ -50,6 +69,7 @@ static void reply_owned(struct server_request *request, const struct server_repl
     if (!response)
         free(body);
     request->size = reply->body.len;
+    request->listener->server->answers += request->call.local ? 0 : request->size;
     server_respond(request, reply->status, response, fields, count);
 }
 

@@ -195,6 +195,41 @@ static void a_large_answer(void **state)
     place_close(&place);
 }
 
+/* Who asks for much and reads nothing costs a bounded room, and keeps nobody else from a page. */
+static void large_answers_are_bounded(void **state)
+{
+    struct place place;
+    struct peer peers[12];
+    size_t served = 0, refused = 0;
+
+    (void)state;
+    place_open(&place, (struct server_spec){.connections = 512});
+    for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
+        peers[i] = peer_open(&place, false);
+        peer_send(&place, &peers[i], TEXT("GET /big HTTP/1.1\r\n" H "\r\n")); /* 8 MB each */
+    }
+    for (size_t i = 0; i < ARRAY_LEN(peers); i++) {
+        char head[16] = "";
+        while (recv(peers[i].fd, head, 12, MSG_PEEK) < 12)
+            turn(&place);
+        served += strcmp(head, "HTTP/1.1 200") == 0;
+        refused += strcmp(head, "HTTP/1.1 503") == 0;
+    }
+    assert_int_equal(served, 8);
+    assert_int_equal(refused, 4);
+    struct peer small = ask(&place, false, "GET /echo HTTP/1.1\r\n" H "\r\n", "HTTP/1.1 200"),
+                local = ask(&place, true, "GET /big HTTP/1.1\r\n" H "\r\n", "HTTP/1.1 200");
+    peer_close(&small);
+    peer_close(&local);
+    for (size_t i = 0; i < ARRAY_LEN(peers); i++)
+        peer_close(&peers[i]);
+    for (int i = 0; i < 200; i++)
+        turn(&place);
+    struct peer again = ask(&place, false, "GET /big HTTP/1.1\r\n" H "\r\n", "HTTP/1.1 200");
+    peer_close(&again);
+    place_close(&place);
+}
+
 /* --- Limits --------------------------------------------------------------------------------------------------------
  */
 
@@ -384,6 +419,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_is_left),
         cmocka_unit_test(a_stream_that_nobody_reads),
         cmocka_unit_test(a_large_answer),
+        cmocka_unit_test(large_answers_are_bounded),
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(a_crowd_behind_a_proxy_is_limited),
         cmocka_unit_test(nonsense_is_limited),
