@@ -30,6 +30,20 @@ static bool is_value(struct text t)
     return true;
 }
 
+/* libmicrohttpd hangs a folded line (RFC 9112 section 5.2) on the name: "Content-Length:", " 5" is a field
+ * "Content-Length5", and where the request ends is lost with it. */
+static bool is_folded(struct text name)
+{
+    static const char *const decisive[] = {"Content-Length", "Transfer-Encoding", "X-Forwarded-For"};
+
+    for (size_t i = 0; i < ARRAY_LEN(decisive); i++) {
+        struct text known = text_of(decisive[i]);
+        if (name.len > known.len && text_equal_nocase(text_slice(name, 0, known.len), known))
+            return true;
+    }
+    return false;
+}
+
 static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size,
                                 const char *value, size_t value_size)
 {
@@ -37,7 +51,7 @@ static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *
     struct text key = {name, name_size}, content = {value, value ? value_size : 0};
 
     (void)kind;
-    if (!is_token(key) || !is_value(content))
+    if (!is_token(key) || !is_value(content) || is_folded(key))
         form->broken = true;
     if (text_equal_nocase(key, TEXT("Host")))
         form->hosts++;
