@@ -190,10 +190,13 @@ struct store *client_store(struct client *client, struct error *err)
 
 int client_keys(const struct store *store, struct crypt_keys *keys, struct error *err)
 {
-    char path[4096];
+    char path[4096], mark[CRYPT_KEYS_MARK_SIZE];
 
     snprintf(path, sizeof path, "%s/onsale.keys", store_folder(store));
-    return crypt_keys_load(path, false, keys, err);
+    if (crypt_keys_load(path, false, keys, err) < 0)
+        return -1;
+    crypt_keys_mark(keys, mark);
+    return store_check_keys(store, mark, err);
 }
 
 static json_t *json_hex(const unsigned char *bytes, size_t count)

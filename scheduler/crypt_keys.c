@@ -284,3 +284,12 @@ void crypt_person_key(const struct crypt_keys *keys, const char *address_key, un
     crypt_hmac(keys->person, text_of(address_key), hash);
     memcpy(out, hash, PERSON_KEY_SIZE);
 }
+
+void crypt_keys_mark(const struct crypt_keys *keys, char out[CRYPT_KEYS_MARK_SIZE])
+{
+    unsigned char hash[32];
+
+    crypt_hmac(keys->person, (struct text){(const char *)keys->message_id, sizeof keys->message_id}, hash);
+    for (size_t i = 0; i < CRYPT_KEYS_MARK_SIZE / 2; i++)
+        snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}

@@ -9,6 +9,7 @@ enum {
     PERSON_KEY_SIZE = 16,
     CRYPT_UNSUBSCRIBE_KEY_SIZE = 64,
     CRYPT_UNSUBSCRIBE_ID_MAX = 255,
+    CRYPT_KEYS_MARK_SIZE = 33,
 };
 
 struct crypt_unsubscribe_key {
@@ -30,5 +31,8 @@ int crypt_keys_load(const char *path, bool complete, struct crypt_keys *out, str
 
 /* The first 16 bytes of a keyed hash over the normal form of an address. */
 void crypt_person_key(const struct crypt_keys *keys, const char *address_key, unsigned char out[PERSON_KEY_SIZE]);
+
+/* Tells by which keys a state was made, and nothing of them: a hash of those two that can never change. */
+void crypt_keys_mark(const struct crypt_keys *keys, char out[CRYPT_KEYS_MARK_SIZE]);
 
 #endif

@@ -169,6 +169,10 @@ static int load_keys(struct daemon *daemon, struct crypt_keys *keys, struct cryp
     char path[4096];
 
     snprintf(path, sizeof path, "%s/onsale.keys", store_folder(daemon->world.store));
+    if (store_has_keys(daemon->world.store) && access(path, F_OK) < 0 && errno == ENOENT)
+        return error_set(err, ERROR_CONFIG,
+                         "%s is missing, and without it nobody in this state is recognised: restore it from a backup",
+                         path);
     if (crypt_keys_load(path, true, keys, err) < 0)
         return -1;
     *tokens = crypt_tokens_new(keys, err);
@@ -275,6 +279,17 @@ static char *witness_path(const char *store)
     return buf_take(&path);
 }
 
+/* Keys that are not those of the state may not be used with it, for a single person. */
+static int bind_keys(struct daemon *daemon, struct error *err)
+{
+    char mark[CRYPT_KEYS_MARK_SIZE];
+
+    crypt_keys_mark(&daemon->keys, mark);
+    if (store_has_keys(daemon->world.store))
+        return store_check_keys(daemon->world.store, mark, err);
+    return store_set_keys(daemon->world.store, mark, err);
+}
+
 static int open_store(struct daemon *daemon, const struct settings *settings, struct error *err)
 {
     auto_free char *witness = witness_path(settings->store);
@@ -294,7 +309,7 @@ static int open_store(struct daemon *daemon, const struct settings *settings, st
     if (daemon->world.copy)
         log_line(&daemon->log, LOG_ERROR, "event=copy what=%s remedy=\"onsale resume --this-is-the-one\"",
                  LOG_QUOTED(text_of(daemon->world.copy)));
-    return load_keys(daemon, &daemon->keys, &daemon->world.tokens, err);
+    return load_keys(daemon, &daemon->keys, &daemon->world.tokens, err) < 0 ? -1 : bind_keys(daemon, err);
 }
 
 static void watch_signals(struct daemon *daemon)

@@ -57,6 +57,7 @@ struct store_job {
             const char *json;
         } evidence;
         const char *tried_at;
+        const char *keys_mark;
         struct {
             const char *path;
             int64_t now_ms;

@@ -82,6 +82,9 @@ int sqlite_identify(struct sqlite *db, const struct sqlite_identity *identity, c
 /* Two steps, with a commit between: the state is declared ours; then claims are made again. */
 int sqlite_adopt(struct sqlite *db, const struct sqlite_identity *identity, int64_t *generation, struct error *err);
 int sqlite_adopted(struct sqlite *db, const struct sqlite_identity *identity, int64_t generation, struct error *err);
+/* The mark of the keys that people are hashed with here; NULL before any. */
+int sqlite_keyed(struct sqlite *db, char **mark, struct error *err);
+int sqlite_key(struct sqlite *db, const char *mark, struct error *err);
 
 /* --- sqlite_plan.c --- */
 int sqlite_load(struct sqlite *db, int64_t now_ms, struct store_image *out, struct error *err);

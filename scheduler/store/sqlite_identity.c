@@ -247,3 +247,13 @@ int sqlite_adopted(struct sqlite *db, const struct sqlite_identity *identity, in
     self_clear(&self);
     return rc;
 }
+
+int sqlite_keyed(struct sqlite *db, char **mark, struct error *err)
+{
+    return read_meta(db, "keys", mark, err);
+}
+
+int sqlite_key(struct sqlite *db, const char *mark, struct error *err)
+{
+    return write_meta(db, "keys", mark, err);
+}

@@ -14,6 +14,7 @@ enum {
 
 struct store {
     char *path, *folder, *copy_reason;
+    char *keys_mark;                    /* NULL: none is decided */
     struct store_job *looking, *trying; /* store_look(): on their way, or NULL */
     struct looked looked;
     int lock;
@@ -292,6 +293,7 @@ static void store_free(struct store *store)
     sqlite_identity_clear(&store->identity);
     uv_mutex_destroy(&store->mutex);
     free(store->copy_reason);
+    free(store->keys_mark);
     free(store->path);
     free(store->folder);
     free(store);
@@ -333,7 +335,7 @@ struct store *store_open(const struct store_spec *spec, struct error *err)
             goto fail;
     }
     store->db = sqlite_open(store->path, SQLITE_READER, err);
-    if (!store->db || sqlite_check_schema(store->db, err) < 0)
+    if (!store->db || sqlite_check_schema(store->db, err) < 0 || sqlite_keyed(store->db, &store->keys_mark, err) < 0)
         goto fail;
     return store;
 fail:
@@ -492,6 +494,38 @@ int store_adopt(struct store *store, struct error *err)
     store->generation = generation;
     free(store->copy_reason);
     store->copy_reason = NULL;
+    return 0;
+}
+
+bool store_has_keys(const struct store *store)
+{
+    return store->keys_mark != NULL;
+}
+
+int store_check_keys(const struct store *store, const char *mark, struct error *err)
+{
+    if (!store->keys_mark || strcmp(store->keys_mark, mark) == 0)
+        return 0;
+    return error_set(err, ERROR_CONFIG,
+                     "%s/onsale.keys has other keys than those that %s was made with, and nobody would be recognised: "
+                     "restore the file that belongs to it",
+                     store->folder, store->path);
+}
+
+static int run_key(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    return sqlite_key(db, job->in.keys_mark, err);
+}
+
+int store_set_keys(struct store *store, const char *mark, struct error *err)
+{
+    struct store_job *job = job_new(LANE_WRITE, run_key, NULL, NULL);
+
+    job->in.keys_mark = mark;
+    if (carry_out(store, job, NULL, err) < 0)
+        return -1;
+    free(store->keys_mark);
+    store->keys_mark = must_strdup(mark);
     return 0;
 }
 

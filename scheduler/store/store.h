@@ -44,6 +44,12 @@ int store_adopt(struct store *store, struct error *err); /* "resume --this-is-th
 /* Folder of the state, where key files and locks lie. */
 const char *store_folder(const struct store *store);
 
+/* Whether people are hashed here with keys of this mark (crypt_keys.h): with others nobody is recognised, who left is
+ * written to and who was told is told again. The daemon's first start decides it for ever. */
+bool store_has_keys(const struct store *store); /* it is decided */
+int store_check_keys(const struct store *store, const char *mark, struct error *err);
+int store_set_keys(struct store *store, const char *mark, struct error *err);
+
 /* How it stands, from memory: nobody waits for a disk here. */
 struct store_health {
     struct error failure; /* why the last write failed, while none succeeded since; else ERROR_NONE */

@@ -278,6 +278,37 @@ def keys_change():
         check(len(launch.suppressed()) == 1, "%s", launch.suppressed())
 
 
+def keys_are_lost():
+    """Other keys would write to whoever left: without its own a state is not served, and none are made in their place."""
+    with Open(people=20) as launch:
+        launch.run()
+        launch.wait("done")
+        link = link_in(sorted(launch.letters().items())[0][1][0])
+        path = launch.path("onsale.keys")
+        with open(path, encoding="utf-8") as file:
+            own = file.read()
+
+        start = os.path.getsize(launch.path("onsale.log"))
+        os.rename(path, path + ".lost")
+        launch.daemon.send_signal(signal.SIGHUP)
+        launch.until(lambda: "reload_refused" in launch.log_since(start), "the reload to be refused")
+        check("onsale.keys is missing" in launch.log_since(start), "%s", launch.log_since(start))
+        launch.stop()
+        refused = launch.try_onsale("run")
+        check(refused.returncode == 3 and "onsale.keys is missing" in refused.stderr, "%s", refused.stderr)
+        check(not os.path.exists(path), "keys were made for a state that has its own")
+
+        for line in ("person", "message-id"):
+            with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(re.sub("^%s: ...." % line, "%s: 0000" % line, own, flags=re.M))
+            for command in ("run", "why ann@example.org"):
+                refused = launch.try_onsale(*command.split())
+                check(refused.returncode != 0 and "has other keys" in refused.stderr, "%s: %s", command, refused.stderr)
+        os.rename(path + ".lost", path)
+        launch.start()
+        launch.click(link)
+
+
 def killed_behind_the_answer():
     """What was answered is on disk."""
     with Open(people=40) as launch:
@@ -373,5 +404,5 @@ def hostile_links():
 
 if __name__ == "__main__":
     tell([what_each_mail_carries, how_the_page_is_guarded, in_their_language, one_click_counts_at_once,
-          while_it_is_being_sent, from_one_list_or_from_all, keys_change, killed_behind_the_answer, the_disk_is_full,
-          hostile_links])
+          while_it_is_being_sent, from_one_list_or_from_all, keys_change, keys_are_lost, killed_behind_the_answer,
+          the_disk_is_full, hostile_links])

@@ -39,7 +39,7 @@ static void read_back(const char *path, char *out, size_t size)
 
 static void keys_are_made_once(void **state)
 {
-    char path[64];
+    char path[64], mark[CRYPT_KEYS_MARK_SIZE], mark_again[CRYPT_KEYS_MARK_SIZE];
     struct crypt_keys keys, again;
     struct error err = {0};
     struct stat st;
@@ -55,6 +55,12 @@ static void keys_are_made_once(void **state)
     assert_memory_not_equal(keys.person, keys.message_id, sizeof keys.person);
     assert_int_equal(keys.unsubscribe_count, 1);
     assert_int_equal(keys.unsubscribe[0].id, 1);
+    crypt_keys_mark(&keys, mark);
+    crypt_keys_mark(&again, mark_again);
+    assert_string_equal(mark, mark_again);
+    again.message_id[CRYPT_KEY_SIZE - 1] ^= 1;
+    crypt_keys_mark(&again, mark_again);
+    assert_string_not_equal(mark, mark_again);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
 
