@@ -37,6 +37,7 @@ struct server_request *api_call_end(struct call *call)
         }
     json_decref(call->body);
     json_decref(call->answer);
+    free(call->erase);
     free(call);
     return request;
 }

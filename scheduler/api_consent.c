@@ -1,6 +1,7 @@
 /* Our own word on who is written to. */
 #include "api_private.h"
 #include "events.h"
+#include "launch.h"
 #include "suppression.h"
 
 #include <string.h>
@@ -148,17 +149,61 @@ static int read_entries(const struct world *world, const json_t *entries, struct
     return 0;
 }
 
-static void on_all_suppressed(void *ctx, int64_t count, const struct error *failure)
-{
-    const struct world *world = ((struct call *)ctx)->api->world;
-    struct server_request *request = api_call_end(ctx);
+static void erase_next(struct call *call);
 
-    if (failure) {
-        api_answer_done(request, -1, failure);
+static void on_one_erased(void *ctx, const struct store_erased *result)
+{
+    struct call *call = ctx;
+    struct world *world = call->api->world;
+
+    if (result->failure) {
+        api_answer_done(api_call_end(call), -1, result->failure);
         return;
     }
-    events_count(world->events, EVENT_SUPPRESSION, "operator", count);
-    server_answer(request, 200, json_pack("{s:I}", "new", (json_int_t)count));
+    call->changed += result->is_new;
+    events_count(world->events, EVENT_SUPPRESSION, "erased", result->is_new);
+    if (world->launches)
+        launches_progressed(world->launches, result->progress, result->progress_count);
+    erase_next(call);
+}
+
+/* To forget somebody takes a while in a state of years: what a launch has to write goes between. */
+static void erase_next(struct call *call)
+{
+    if (call->erase_next < call->erase_count) {
+        const struct store_suppression *who = &call->erase[call->erase_next++];
+        call->job = store_erase(call->api->world->store, who->key, who->at_ms, on_one_erased, call);
+        return;
+    }
+    json_int_t changed = call->changed;
+    server_answer(api_call_end(call), 200, json_pack("{s:I}", "new", changed));
+}
+
+static void on_all_suppressed(void *ctx, int64_t count, const struct error *failure)
+{
+    struct call *call = ctx;
+
+    if (failure) {
+        api_answer_done(api_call_end(call), -1, failure);
+        return;
+    }
+    call->changed = count;
+    events_count(call->api->world->events, EVENT_SUPPRESSION, "operator", count);
+    erase_next(call);
+}
+
+/* Takes those who are to be forgotten out of the list; how many are left in it. */
+static size_t split(struct store_suppression *list, size_t count, struct call *call)
+{
+    size_t left = 0;
+
+    call->erase = must_calloc(count + 1, sizeof *call->erase);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].reason, "erased") == 0)
+            call->erase[call->erase_count++] = list[i];
+        else
+            list[left++] = list[i];
+    return left;
 }
 
 static void refuse_entry(struct server_request *request, size_t bad, const struct error *err)
@@ -169,7 +214,7 @@ static void refuse_entry(struct server_request *request, size_t bad, const struc
     refuse_field(request, pointer, err);
 }
 
-/* All or none; with `check` none. */
+/* All or none, and then who is to be forgotten; with `check` none. */
 void api_suppress_all(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     const json_t *entries = json_object_get(asked->body, "entries");
@@ -184,6 +229,7 @@ void api_suppress_all(struct api *api, struct server_request *request, const str
         server_answer(request, 200, json_pack("{s:i}", "new", 0));
     } else {
         struct call *call = api_call_new(api, request);
+        count = split(list, count, call);
         call->job = store_suppress(api->world->store, list, count, on_all_suppressed, call);
     }
     arena_clear(&arena);

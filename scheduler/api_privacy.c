@@ -94,5 +94,5 @@ void api_erase(struct api *api, struct server_request *request, const struct api
 
     call->asked.address = asked->address;
     crypt_person_key(api->world->keys, asked->address.key, key);
-    call->job = store_erase(api->world->store, key, on_erased, call);
+    call->job = store_erase(api->world->store, key, clock_now_ms(api->world->clock), on_erased, call);
 }

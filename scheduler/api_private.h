@@ -20,8 +20,11 @@ struct call {
     const char *state;        /* of people; a literal, or NULL */
     struct api_request asked; /* of a preview, its texts are in the body; of an erasure, the address */
     json_t *body;
-    json_t *answer; /* of what was done, for when it is on disk */
-    bool backup; /* one at a time */
+    json_t *answer;                  /* of what was done, for when it is on disk */
+    bool backup;                     /* one at a time */
+    struct store_suppression *erase; /* of a list: who is to be forgotten, one after another */
+    size_t erase_count, erase_next;
+    int64_t changed; /* by a list, so far */
     struct call *next;
 };
 

@@ -18,12 +18,13 @@ static void answer_erase(struct store_job *job)
     job->tell.erased(job->ctx, &job->out.erased);
 }
 
-struct store_job *store_erase(struct store *store, const unsigned char *key, store_erased_fn *done, void *ctx)
+struct store_job *store_erase(struct store *store, const unsigned char *key, int64_t at_ms, store_erased_fn *done,
+                              void *ctx)
 {
     struct store_job *job = job_new(LANE_WRITE, run_erase, done ? answer_erase : NULL, ctx);
 
     memcpy(job->in.erase.key, key, PERSON_KEY_SIZE);
-    job->in.erase.now_ms = store_now_ms(store);
+    job->in.erase.now_ms = at_ms;
     job->tell.erased = done;
     return store_submit(store, job);
 }

@@ -145,10 +145,13 @@ static int never_again(struct sqlite *db, const unsigned char *key, int64_t now_
     if (sqlite_number(db, 0, &suppressed, err, "SELECT count(*) FROM suppression WHERE key = ?1", "k", key) < 0)
         return -1;
     out->known = out->notices || out->people_rows || out->words || out->writebacks || suppressed;
-    return sqlite_run(db, err,
-                      "INSERT INTO suppression VALUES(?1, '', 'erased', ?2) ON CONFLICT DO UPDATE SET"
-                      " reason = 'erased', at = ?2 WHERE reason <> 'erased'",
-                      "ki", key, now_ms);
+    if (sqlite_run(db, err,
+                   "INSERT INTO suppression VALUES(?1, '', 'erased', ?2) ON CONFLICT DO UPDATE SET"
+                   " reason = 'erased', at = ?2 WHERE reason <> 'erased'",
+                   "ki", key, now_ms) < 0)
+        return -1;
+    out->is_new = sqlite3_changes(db->handle) > 0;
+    return 0;
 }
 
 int sqlite_erase(struct sqlite *db, const struct sqlite_erase *what, struct arena *arena, struct store_erased *out,

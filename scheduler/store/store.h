@@ -288,6 +288,7 @@ struct store_job *store_writeback_again(struct store *store, int64_t id, int64_t
 struct store_erased {
     const struct error *failure;
     bool known;                             /* something of them was here */
+    bool is_new;                            /* they were not erased before */
     int64_t notices;                        /* ... list them */
     int64_t withheld;                       /* ... they were open in these many */
     int64_t in_flight;                      /* in somebody's hands: those claims keep their fates */
@@ -296,7 +297,8 @@ struct store_erased {
     size_t progress_count;
 };
 typedef void store_erased_fn(void *ctx, const struct store_erased *result);
-struct store_job *store_erase(struct store *store, const unsigned char *key, store_erased_fn *done, void *ctx);
+struct store_job *store_erase(struct store *store, const unsigned char *key, int64_t at_ms, store_erased_fn *done,
+                              void *ctx);
 
 /* --- What came back after it was accepted ------------------------------------------------------------------------- */
 

@@ -165,5 +165,27 @@ def what_is_held():
         check(refused.returncode == 2 and "ADDRESS" in refused.stderr, "%s", refused)
 
 
+def a_list_that_says_so():
+    """The only one who is left is put off; a list from elsewhere says that they are forgotten: then nobody is left."""
+    with Launch(opens_in=6) as launch:
+        launch.rule["retry"] = {"first": "5m", "cap": "5m"}
+        launch.run()
+        launch.wait("ready")
+        ada, eve = some(launch, 2)
+        launch.sink.behave(refuse=[{"to": ada, "reply": "451 4.3.0 come again"}])
+        launch.until(lambda: launch.notice()["counts"]["waiting"] == 1, "one to be left")
+        launch.write("list.csv", "address,reason,at\n%s,erased,2026-01-02T03:04:05Z\n%s,bounce,\n" % (ada, eve))
+        for new, known in (2, 0), (0, 2):
+            answer = launch.onsale("suppress", "--from", launch.path("list.csv"))
+            check("%d are not written to any more, %d were" % (new, known) in answer, "%s", answer)
+        os.remove(launch.path("list.csv"))
+        done = launch.wait("done", timeout=20)
+        check(done["counts"]["withheld"] == 1 and not done["counts"]["waiting"], "%s", done["counts"])
+        why = launch.ask("why", ada)
+        check(why["suppressed"][0]["reason"] == "erased" and why["suppressed"][0]["at"] == "2026-01-02T03:04:05.000Z", "%s", why)
+        gone(launch, ada)
+        launch.audit()
+
+
 if __name__ == "__main__":
-    tell([before_the_launch, while_it_is_read, while_it_is_sent, never_seen, what_is_held])
+    tell([before_the_launch, while_it_is_read, while_it_is_sent, never_seen, what_is_held, a_list_that_says_so])

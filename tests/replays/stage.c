@@ -313,7 +313,7 @@ int stage_erase(struct stage *stage, const char *address, struct error *err)
     if (address_parse(text_of(address), &parsed, err) < 0)
         return -1;
     crypt_person_key(&stage->keys, parsed.key, key);
-    store_erase(stage->world.store, key, on_erased, stage);
+    store_erase(stage->world.store, key, stage->now_ms, on_erased, stage);
     stage_advance(stage, stage->now_ms);
     return 0;
 }

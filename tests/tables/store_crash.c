@@ -208,7 +208,7 @@ static void erase_two_of(struct bench *b)
     bench_claim(b, 1, 2, 1);
     bench_fate(b, 1, 2, 1, FATE_TRY_LATER, 0);
     bench_key(key, 2);
-    store_erase(b->store, key, bench_on_erased, b);
+    store_erase(b->store, key, bench_clock(b), bench_on_erased, b);
     bench_wait(b);
 }
 

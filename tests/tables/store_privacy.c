@@ -48,7 +48,7 @@ static struct erased erase(struct bench *b, unsigned who)
     unsigned char key[PERSON_KEY_SIZE];
 
     bench_key(key, who);
-    store_erase(b->store, key, on_erased, &erased);
+    store_erase(b->store, key, bench_clock(b), on_erased, &erased);
     bench_wait(b);
     bench_fine(b);
     return erased;
