@@ -263,6 +263,7 @@ void api_handle(struct api *api, struct server_request *request, const struct se
     if (!auth_admit(api->auth, request, call, api_routes[asked.operation].reads ? TOKEN_READ : TOKEN_CONTROL, who))
         return;
     asked.who = who;
+    asked.controls = auth_controls(api->auth, call);
     carry_out(api, request, call, &asked);
 }
 

@@ -55,6 +55,7 @@ extern const struct api_route api_routes[API_OPERATIONS];
 struct api_request { /* texts are borrowed from path, query and body; "" where absent */
     enum api_operation operation;
     const char *who;        /* asks: "root", "token ops"; borrowed only until the operation returns */
+    bool controls;          /* who asks may do everything, not only read */
     int64_t notice;         /* of those that are about one */
     json_t *body;           /* whole, or NULL */
     struct address address; /* why, export, suppress, unsuppress, erase, send-test, preview */

@@ -1,5 +1,6 @@
 /* Messages outside the ledger, on an operator's word. */
 #include "api_private.h"
+#include "crypt_token.h"
 #include "preview.h"
 #include "send_test.h"
 
@@ -59,18 +60,34 @@ void api_send_test(struct api *api, struct server_request *request, const struct
 
 /* --- Preview ------------------------------------------------------------------------------------------------------ */
 
-static void answer_message(struct server_request *request, const struct message *message, const struct buf *note)
+static void answer_message(struct server_request *request, const struct message *message, const struct buf *note,
+                           bool controls)
 {
     json_t *raw = json_stringn(message->raw.ptr, message->raw.len), *notes = json_array();
 
     if (note->len)
         json_array_append_new(notes, json_string(note->ptr));
+    if (!controls)
+        json_array_append_new(notes, json_string("its unsubscribe link and Message-ID are samples that open nothing: "
+                                                 "real ones need the unix socket or a token of scope control"));
     if (raw)
         server_answer(request, 200, json_pack("{s:o, s:o}", "message", raw, "notes", notes));
     else
         server_refuse(request, 409, "the message is not UTF-8");
     if (!raw)
         json_decref(notes);
+}
+
+/* Who may only read gets nothing that acts: with the real ones they could unsubscribe anybody, and tell of bounces that
+ * never were. */
+static struct crypt_tokens *sample_tokens(struct error *err)
+{
+    struct crypt_keys keys = {.unsubscribe = {{.id = 1}}, .unsubscribe_count = 1};
+
+    if (crypt_random(keys.message_id, sizeof keys.message_id, err) < 0 ||
+        crypt_random(keys.unsubscribe[0].bytes, sizeof keys.unsubscribe[0].bytes, err) < 0)
+        return NULL;
+    return crypt_tokens_new(&keys, err);
 }
 
 /* `person`: what the store knows of the subscriber in that notice; NULL where it was not asked. */
@@ -99,11 +116,12 @@ static void preview(struct api *api, struct server_request *request, const struc
         server_refuse(request, 409, "the notice's site has left the configuration");
         return;
     }
+    struct crypt_tokens *samples = asked->controls ? NULL : sample_tokens(&err);
     struct preview_spec spec = {.rule = settings,
                                 .templates = rule->templates,
                                 .mail = rule->mail,
                                 .sender = world->sender,
-                                .tokens = world->tokens,
+                                .tokens = asked->controls ? world->tokens : samples,
                                 .locales = world->locales,
                                 .zones = world->zones,
                                 .site = site->settings,
@@ -114,11 +132,12 @@ static void preview(struct api *api, struct server_request *request, const struc
                                 .language = asked->language};
     message_init(&message);
     buf_init(&note, 4096);
-    if (preview_make(&spec, &message, &note, &err) < 0)
+    if (!spec.tokens || preview_make(&spec, &message, &note, &err) < 0)
         server_refuse(request, 409, err.text);
     else
-        answer_message(request, &message, &note);
+        answer_message(request, &message, &note, asked->controls);
     message_clear(&message);
+    crypt_tokens_free(samples);
 }
 
 static void on_person(void *ctx, json_t *person, const struct error *failure)

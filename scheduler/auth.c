@@ -127,6 +127,15 @@ enum auth_verdict auth_judge(struct auth *auth, const struct server_call *call, 
     return AUTH_TOO_LITTLE;
 }
 
+bool auth_controls(const struct auth *auth, const struct server_call *call)
+{
+    struct text token;
+    const struct known *known =
+        !call->local && bearer_token(call->authorization, &token) ? find_token(auth, token) : NULL;
+
+    return call->local || (known && known->scope == TOKEN_CONTROL);
+}
+
 bool auth_admit(struct auth *auth, struct server_request *request, const struct server_call *call,
                 enum token_scope wanted, char who[AUTH_WHO_SIZE])
 {

@@ -22,6 +22,9 @@ bool auth_set_tokens(struct auth *auth, const struct http_token *tokens, size_t 
 bool auth_admit(struct auth *auth, struct server_request *request, const struct server_call *call,
                 enum token_scope wanted, char who[AUTH_WHO_SIZE]);
 
+/* May they do everything? Nothing is answered or logged. */
+bool auth_controls(const struct auth *auth, const struct server_call *call);
+
 /* The judgement alone. */
 enum auth_verdict {
     AUTH_FINE,

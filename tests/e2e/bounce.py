@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 
@@ -318,5 +319,26 @@ def hooks():
         launch.audit()
 
 
+def previews():
+    """What a token of scope read is shown of a message lets nobody act for others."""
+    with House(opens_in=8) as launch:
+        launch.config["http"]["public_url"] = "http://127.0.0.1:%d" % launch.port
+        launch.run()
+        launch.wait("done")
+        notice, people = launch.notice()["id"], sorted(launch.eligible())
+        for token, person, works in ("read", people[0], False), ("control", people[1], True):
+            asked = {"rule": "on-sale", "notice": notice, "subscriber": person}
+            preview = json.loads(launch.call("POST", "/api/v1/preview", asked, token=token)[1])
+            check(any("samples" in note for note in preview["notes"]) != works, "%s is told %s", token, preview["notes"])
+            message = preview["message"]
+            link = re.search(r"/u/[A-Za-z0-9_-]+", message).group()
+            name = re.search(r"Message-ID: <([a-z2-7]{26})@", message).group(1)
+            status = launch.call("POST", link, "scope=all", content_type="application/x-www-form-urlencoded")[0]
+            check(status == (200 if works else 404), "the link of a preview for %s: %d", token, status)
+            answer = launch.call("POST", "/api/v1/bounces", {"tokens": [name], "kind": "soft"}, token="control")[1]
+            check(json.loads(answer)["known"] is works, "the Message-ID of a preview for %s: %s", token, answer)
+        check([s["reason"] for s in launch.ask("suppressions")] == ["unsubscribe"], "%s", launch.ask("suppressions"))
+
+
 if __name__ == "__main__":
-    tell([gathered_already, not_ours, what_a_mail_server_is_told, policy_holds, all_at_once, hooks])
+    tell([gathered_already, not_ours, what_a_mail_server_is_told, policy_holds, all_at_once, hooks, previews])

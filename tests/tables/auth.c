@@ -63,6 +63,7 @@ static void callers(void **state)
         char who[AUTH_WHO_SIZE];
         if (auth_judge(auth, &call, cases[i].wanted, who) != cases[i].verdict || strcmp(who, cases[i].who) != 0)
             fail_msg("case %zu (%s): not as expected, %s", i, cases[i].authorization, who);
+        assert_int_equal(auth_controls(auth, &call), cases[i].local || strcmp(cases[i].who, "token ops") == 0);
     }
     auth_free(auth);
 }
