@@ -140,7 +140,7 @@ bool auth_admit(struct auth *auth, struct server_request *request, const struct 
                 enum token_scope wanted, char who[AUTH_WHO_SIZE])
 {
     static const char *const scopes[] = {[TOKEN_READ] = "read", [TOKEN_CONTROL] = "control", [TOKEN_HOOK] = "hook"};
-    char challenge[128] = "Bearer realm=\"onsale\"";
+    char challenge[128] = "Bearer realm=\"onsale\"", detail[128];
     struct server_field field = {"WWW-Authenticate", challenge};
 
     switch (auth_judge(auth, call, wanted, who)) {
@@ -158,6 +158,7 @@ bool auth_admit(struct auth *auth, struct server_request *request, const struct 
     }
     snprintf(challenge, sizeof challenge, "Bearer realm=\"onsale\", error=\"insufficient_scope\", scope=\"%s\"",
              scopes[wanted]);
-    server_refuse_more(request, 403, "the token's scope is too small for this", NULL, &field);
+    snprintf(detail, sizeof detail, "the token's scope is too small: this needs one of scope %s", scopes[wanted]);
+    server_refuse_more(request, 403, detail, NULL, &field);
     return false;
 }

@@ -190,9 +190,30 @@ int cli_suppress(const struct cli *cli)
     return consent(cli, "suppress", "is not written to any more");
 }
 
+/* One word of consent is taken back at a time: what others forbid goes on. */
+static int tell_what_stands(const struct cli *cli)
+{
+    json_t *answer = NULL, *row;
+    size_t i;
+    int rc = cli_ask(cli, "why", json_pack("{s:s}", "address", cli->argv[0]), &answer);
+    json_t *shown = json_visible(answer);
+
+    json_array_foreach(json_object_get(shown, "suppressed"), i, row)
+    {
+        const char *scope = cli_text(row, "scope");
+        printf("but not %s%s (%s): onsale unsuppress %s%s%s\n", *scope ? "as one of audience " : "at all yet", scope,
+               cli_text(row, "reason"), cli->argv[0], *scope ? " --audience " : "", scope);
+    }
+    json_decref(shown);
+    json_decref(answer);
+    return rc;
+}
+
 int cli_unsuppress(const struct cli *cli)
 {
-    return consent(cli, "unsuppress", "may be written to again, if the audience says so");
+    int rc = consent(cli, "unsuppress", "may be written to again, if the audience says so");
+
+    return rc == EXIT_FINE ? tell_what_stands(cli) : rc;
 }
 
 int cli_sync(const struct cli *cli)

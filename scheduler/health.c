@@ -121,7 +121,7 @@ void health_judge(const struct health_facts *facts, struct health *out)
     if (facts->held)
         find(out, HEALTH_NOTICES, false, "%zu held: see onsale notices", facts->held);
     if (facts->pauses)
-        find(out, HEALTH_PAUSES, false, "%zu in force: see onsale status, end with onsale resume", facts->pauses);
+        find(out, HEALTH_PAUSES, false, "%zu in force, until onsale resume", facts->pauses);
     judge_writebacks(&facts->store, facts->now_ms, out);
 }
 

@@ -81,6 +81,7 @@ RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
     (["retry", "1", "--refused", "550"], 0, "nobody"),
     (["suppress", "ada@fans.example", "--audience", "vips"], 1, 'there is no audience "vips"'),
     (["suppress", "ada@fans.example", "--audience", "fans"], 0, "is not written to any more as one of audience fans"),
+    (["unsuppress", "ada@fans.example"], 0, "but not as one of audience fans (operator): onsale unsuppress ada@fans.example --aud"),
     (["unsuppress", "ada@fans.example", "--audience", "fans"], 0, "may be written to again"),
     (["unsuppress", "ada@fans.example", "--audience", "left-long-ago"], 0, "may be written to again"),
     (["hold", "2"], 0, "notice 2 is planned, paused"),
