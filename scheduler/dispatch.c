@@ -416,7 +416,8 @@ static void on_launch(void *ctx, const struct store_launch *launch)
     again_clear(&sending->again);
     for (size_t i = 0; i < launch->again_count; i++)
         again_put(&sending->again, launch->again[i]);
-    notice->tally = launch->tally;
+    if (notice->roll) /* else its people went to another while we asked */
+        notice->tally = launch->tally;
     progress_note(sending->line->dispatch->world->progress, notice);
     sending->claimed_to = launch->claimed_to;
     sending->exhausted = false; /* the first claim tells: the list may still grow before the release */

@@ -202,7 +202,7 @@ void launches_progressed(struct launches *launches, const struct store_progress 
 
     for (size_t i = 0; i < count; i++) {
         struct notice *notice = notices_find(&world->notices, progress[i].notice);
-        if (!notice)
+        if (!notice || !notice->roll) /* its people went to another meanwhile */
             continue;
         notice->tally = progress[i].tally;
         progress_note(world->progress, notice);
