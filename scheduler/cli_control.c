@@ -158,9 +158,29 @@ int cli_pause(const struct cli *cli)
     return steer_target(cli, "pause", "is paused");
 }
 
+/* A state that is held as a copy stays so, whatever pause was lifted. */
+static void warn_of_copy(const struct cli *cli)
+{
+    struct client client;
+    struct error err = {0};
+    json_t *answer = NULL;
+
+    if (client_open(&client, cli->config, &err) < 0)
+        return;
+    if (client_ask(&client, "GET", "status", NULL, &answer, &err) == 0 && *cli_text(answer, "copy"))
+        puts("but nothing is sent: this state is held as a copy (onsale status); if it is none: onsale resume "
+             "--this-is-the-one");
+    json_decref(answer);
+    client_close(&client);
+}
+
 int cli_resume(const struct cli *cli)
 {
-    return steer_target(cli, "resume", "goes on");
+    int rc = steer_target(cli, "resume", "goes on");
+
+    if (rc == EXIT_FINE && !cli->this_is_the_one)
+        warn_of_copy(cli);
+    return rc;
 }
 
 static int consent(const struct cli *cli, const char *path, const char *done)

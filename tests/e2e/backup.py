@@ -98,7 +98,9 @@ def in_mid_send():
             check(answer.status == 503 and said["checks"]["copy"] == [{"status": "fail"}], "%s: %s", path, said)
         launch.sleep(1)
         check(len(launch.mails()) == before, "a restored state sent %d mails", len(launch.mails()) - before)
+        check("nothing is sent" in launch.onsale("resume"), "resume does not say that a copy stays one")
         launch.onsale("resume", "--this-is-the-one")
+        check("nothing is sent" not in launch.onsale("resume"), "resume takes the state for a copy still")
         launch.wait("done")
         again = [mail["to"] for mail in launch.mails()[before:]]
         check(len(again) == len(set(again)), "told twice since the restore")
