@@ -54,9 +54,19 @@ static void answer_text(struct server_request *request, int status, const char *
     answer(request, status, "text/plain; charset=utf-8", NULL, text_of(text));
 }
 
+static void answer_plainly(struct server_request *request, int status, enum unsubscribe_page page)
+{
+    answer_text(request, status == 200 && page == PAGE_ASK ? 500 : status,
+                page == PAGE_DONE || page == PAGE_DONE_ALL ? "unsubscribed\n" : "the page cannot be shown\n");
+}
+
 static void answer_page(struct pages *pages, struct server_request *request, int status, enum unsubscribe_page page,
                         const char *language, const char *address)
 {
+    if (!pages->world->unsubscribe_texts) { /* a reload has failed at its end: what was done is still told */
+        answer_plainly(request, status, page);
+        return;
+    }
     const struct message_sender *sender = pages->world->sender;
     struct unsubscribe_view view = {.page = page,
                                     .language = language,
@@ -73,8 +83,7 @@ static void answer_page(struct pages *pages, struct server_request *request, int
         return;
     }
     log_line(pages->world->log, LOG_ERROR, "event=page_failed error=%s", LOG_QUOTED(text_of(err.text)));
-    answer_text(request, status == 200 && page != PAGE_ASK ? 200 : 500,
-                page == PAGE_DONE || page == PAGE_DONE_ALL ? "unsubscribed\n" : "the page cannot be shown\n");
+    answer_plainly(request, status, page);
 }
 
 /* --- Who came, and what for --------------------------------------------------------------------------------------- */
