@@ -249,7 +249,7 @@ def behind(launch, make_command):
             answer = get(path)
             check(answer.status in (400, 404) and not answer.headers["X-Frame-Options"], "%s comes through: %s", path, answer.status)
         got = [get(path, **{"X-Forwarded-For": f"192.0.2.{number}"})
-               for number, path in enumerate(["/u/x", "/hooks/x", "/feeds/x"] * 5)]
+               for number, path in enumerate(["/u/x", "/hooks/x"] * 8)]
         check(all(answer.headers["X-Frame-Options"] == "DENY" for answer in got), "not from us: %s", got[0].headers)
         statuses = [answer.status for answer in got]
         check(429 not in statuses[:8] and statuses[-3:] == [429] * 3, "it believes what the client says of itself: %s", statuses)
@@ -263,8 +263,8 @@ def nginx_in_front():
     with Launch(opens_in=60) as launch:
         def command(inner, outer):
             site = replaced(written_in_readme("nginx"), ("listen 443 ssl", f"listen 127.0.0.1:{outer} ssl"),
-                            ("location /   ", f"location = {EVENTS} {{ proxy_pass http://127.0.0.1:8470; proxy_buffering off; "
-                             "proxy_read_timeout 1h; }\n    location /   "),
+                            ("location /       ", f"location = {EVENTS} {{ proxy_pass http://127.0.0.1:8470; proxy_buffering off; "
+                             "proxy_read_timeout 1h; }\n    location /       "),
                             ("127.0.0.1:8470", f"127.0.0.1:{inner}"), ("onsale.example.org;", "localhost;"),
                             ("/etc/letsencrypt/live/onsale.example.org/fullchain.pem", launch.path("cert.pem")),
                             ("/etc/letsencrypt/live/onsale.example.org/privkey.pem", launch.path("key.pem")))
@@ -279,7 +279,7 @@ def nginx_in_front():
 def caddy_in_front():
     with Launch(opens_in=60) as launch:
         def command(inner, outer):
-            site = replaced(written_in_readme("caddy"), ("/feeds/*", f"/feeds/* {EVENTS}"), ("127.0.0.1:8470", f"127.0.0.1:{inner}"),
+            site = replaced(written_in_readme("caddy"), ("/hooks/*", f"/hooks/* {EVENTS}"), ("127.0.0.1:8470", f"127.0.0.1:{inner}"),
                             ("onsale.example.org {", f"https://localhost:{outer} {{\n"
                              f"    tls {launch.path('cert.pem')} {launch.path('key.pem')}"))
             launch.write("Caddyfile", "{\n    admin off\n    auto_https disable_redirects\n}\n" + site)
