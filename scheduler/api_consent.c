@@ -199,7 +199,7 @@ static size_t split(struct store_suppression *list, size_t count, struct call *c
 
     call->erase = must_calloc(count + 1, sizeof *call->erase);
     for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i].reason, "erased") == 0)
+        if (list[i].reason && strcmp(list[i].reason, "erased") == 0)
             call->erase[call->erase_count++] = list[i];
         else
             list[left++] = list[i];
