@@ -5,6 +5,8 @@
 
 #include <sysexits.h>
 
+enum { PATIENCE_MS = MINUTE_MS }; /* a daemon that hangs is no reason to hang the mail server's queue */
+
 /* To its end, so that who writes is not cut off; what is kept of it is bounded. -1: it could not be read. */
 static int read_message(FILE *in, struct buf *out)
 {
@@ -55,6 +57,7 @@ static int hand_in(const struct cli *cli, const struct bounce *bounce, json_t **
 
     if (client_open(&client, cli->config, &err) < 0)
         return EX_TEMPFAIL;
+    client.timeout_ms = PATIENCE_MS;
     json_t *body = body_of(bounce);
     int rc = client_ask(&client, "POST", "bounces", body, answer, &err);
     json_decref(body);

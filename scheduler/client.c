@@ -27,7 +27,7 @@ int client_open(struct client *client, const char *config_path, struct error *er
 {
     auto_free const char **folders = settings_plugin_folders();
 
-    *client = (struct client){0};
+    *client = (struct client){.timeout_ms = ANSWER_TIMEOUT_MS};
     client->settings = settings_load(config_path, folders, stderr, err);
     if (!client->settings)
         return -1;
@@ -112,7 +112,7 @@ static int ask(const struct client *client, const char *method, const char *path
                               .header_count = 1,
                               .body = text_of(text),
                               .body_limit = 256 << 20,
-                              .timeout_ms = ANSWER_TIMEOUT_MS,
+                              .timeout_ms = client->timeout_ms,
                               .unix_socket = client->socket};
     struct reply reply = {0};
     auto_fd int fd = -1; /* is there one? */

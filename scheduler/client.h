@@ -11,6 +11,7 @@ struct client {
     struct settings *settings;
     const char *socket;  /* path, or NULL when none is configured */
     struct store *store; /* opened by client_store(), or by the first report that no daemon answered */
+    int64_t timeout_ms;  /* how long to wait for an answer; client_open() sets what an audit may take */
 };
 
 /* Reads the configuration; its problems go to stderr. -1: ERROR_CONFIG. */

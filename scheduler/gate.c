@@ -14,12 +14,23 @@ static const char *const word_names[GATE_WORDS] = {
     [GATE_OPEN] = "open",
 };
 
+static const char *const action_names[] = {
+    [GATE_RELEASE] = "release", [GATE_ASK_AGAIN] = "ask_again", [GATE_HOLD] = "hold",
+    [GATE_DROP] = "drop",       [GATE_FOLLOW] = "follow",
+};
+
 enum { CLOCK_AHEAD_MAX_MS = 1000 };
 
 const char *gate_word_name(enum gate_word word)
 {
     assert(word < GATE_WORDS);
     return word_names[word];
+}
+
+const char *gate_action_name(enum gate_action action)
+{
+    assert(action < ARRAY_LEN(action_names));
+    return action_names[action];
 }
 
 /* The sale stands at that instant: does it do what the notice will say? A status we do not know is never open. */

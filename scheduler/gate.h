@@ -32,6 +32,7 @@ enum gate_action {
     GATE_DROP,      /* withdraw with `reason` */
     GATE_FOLLOW,    /* the change decides: plan anew */
 };
+const char *gate_action_name(enum gate_action action);
 struct gate_decision {
     enum gate_action action;
     enum notice_reason reason;

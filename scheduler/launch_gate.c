@@ -143,8 +143,8 @@ static void on_gate(void *ctx, const struct gate_answer *answer)
     struct gate_decision decision =
         gate_decide(rule, judged, answer->count, launch->gate_since_ms, launch->gate_tries,
                     gate_early_ms(notice->due_at_ms, answer->clock_ahead_ms, now_ms), now_ms);
-    log_line(launch->world->log, LOG_INFO, "event=gate notice=%lld try=%u action=%d asked_ms=%lld ms=%lld%s%s",
-             (long long)notice->id, launch->gate_tries, decision.action,
+    log_line(launch->world->log, LOG_INFO, "event=gate notice=%lld try=%u action=%s asked_ms=%lld ms=%lld%s%s",
+             (long long)notice->id, launch->gate_tries, gate_action_name(decision.action),
              (long long)(launch->asked_at_ms - notice->due_at_ms), (long long)(now_ms - notice->due_at_ms),
              answer->failure ? " error=" : "", answer->failure ? LOG_QUOTED(text_of(answer->failure->text)) : "");
     act_on(launch, &decision, answer, judged, now_ms);

@@ -42,7 +42,7 @@ static int clear_way(const struct sockaddr_un *address, struct error *err)
         return error_set(err, ERROR_CONFIG, "%s: a file that is no socket is in the way", address->sun_path);
     if (fd >= 0 &&
         (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN)) /* or is busy */
-        return error_set(err, ERROR_CONFIG, "%s: another program listens there", address->sun_path);
+        return error_set(err, ERROR_TRY_LATER, "%s: another program listens there", address->sun_path);
     if (unlink(address->sun_path) < 0 && errno != ENOENT)
         return error_set(err, ERROR_CONFIG, "%s: %s", address->sun_path, strerror(errno));
     return 0;
@@ -113,7 +113,8 @@ static int listen_tcp(const struct sockaddr_storage *address, socklen_t size, co
     if (address->ss_family == AF_INET6)
         setsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (bind(listener->fd, (const struct sockaddr *)address, size) < 0 || listen(listener->fd, BACKLOG) < 0)
-        return error_set(err, ERROR_CONFIG, "http.listen: %s: %s", at, strerror(errno));
+        return error_set(err, errno == EADDRINUSE ? ERROR_TRY_LATER : ERROR_CONFIG, "http.listen: %s: %s", at,
+                         strerror(errno));
     return 0;
 }
 

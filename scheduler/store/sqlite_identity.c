@@ -60,7 +60,8 @@ void sqlite_identity_clear(struct sqlite_identity *identity)
     memset(identity, 0, sizeof *identity);
 }
 
-static void read_witness(const struct sqlite_identity *identity, struct witness *out)
+/* A state that was never started has none yet. */
+static void read_witness(const struct sqlite_identity *identity, bool expected, struct witness *out)
 {
     char line[128];
 
@@ -69,8 +70,9 @@ static void read_witness(const struct sqlite_identity *identity, struct witness 
         return;
     auto_file FILE *file = fopen(identity->witness_path, "re");
     if (!file || !fgets(line, sizeof line, file)) {
-        log_line(identity->log, LOG_WARNING, "event=witness_missing path=%s",
-                 LOG_QUOTED(text_of(identity->witness_path)));
+        if (expected)
+            log_line(identity->log, LOG_WARNING, "event=witness_missing path=%s",
+                     LOG_QUOTED(text_of(identity->witness_path)));
         return;
     }
     struct text rest = text_trim(text_of(line));
@@ -206,7 +208,7 @@ int sqlite_identify(struct sqlite *db, const struct sqlite_identity *identity, c
 
     *reason = NULL;
     if (rc == 0) {
-        read_witness(identity, &witness);
+        read_witness(identity, self.state != NULL, &witness);
         *reason = copy_reason(db, identity, &self, &witness);
         db->copy = *reason != NULL;
         db->generation = self.number;
@@ -224,7 +226,7 @@ int sqlite_adopt(struct sqlite *db, const struct sqlite_identity *identity, int6
     int rc = self_read(db, &self, err);
 
     if (rc == 0) {
-        read_witness(identity, &witness);
+        read_witness(identity, true, &witness);
         *generation = (self.number > witness.generation ? self.number : witness.generation) + 1;
         rc = write_self(db, identity, &self, *generation, err);
         if (rc == 0)
