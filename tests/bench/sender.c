@@ -1,10 +1,12 @@
 /* sender.c - the fastest plain sender we know how to write, as a yardstick: one constant message, one thread, nothing
  * recorded, nobody's name in it. The next envelope travels right behind a body, as it does in notifiers/smtp.c.
  *
- *     sender --port N [--connections N] [--messages N] [--size BYTES]
+ *     sender --port N [--connections N] [--messages N] [--size BYTES] [--tls CA]
  *
- * Prints `sent N seconds S`. */
+ * --tls: libcurl's CONNECT_ONLY makes the connections, with STARTTLS checked against CA (PEM, for "localhost") and a
+ * log-in, as scheduler/wire.c does. Prints `sent N seconds S`. */
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -25,6 +27,7 @@ static const char envelope[] = "MAIL FROM:<a@sender.example>\r\nRCPT TO:<b@recei
 
 struct peer {
     int fd;
+    CURL *easy;     /* NULL: plain */
     unsigned hello; /* answers to the greeting still to come */
     char line[1024];
     size_t line_len;
@@ -40,10 +43,40 @@ struct sender {
     size_t messages, begun, done;
 };
 
+/* As send() and recv() on a descriptor that does not block. */
+static ssize_t result_of(CURLcode code, size_t n)
+{
+    if (code == CURLE_OK)
+        return (ssize_t)n;
+    errno = code == CURLE_AGAIN ? EAGAIN : EPIPE;
+    return -1;
+}
+
+static ssize_t peer_send(struct peer *peer)
+{
+    size_t n = 0;
+
+    if (!peer->easy)
+        return send(peer->fd, peer->out, peer->out_len, MSG_NOSIGNAL);
+    CURLcode code = curl_easy_send(peer->easy, peer->out, peer->out_len, &n);
+    return result_of(code, n);
+}
+
+static ssize_t peer_recv(struct peer *peer)
+{
+    char *at = peer->line + peer->line_len;
+    size_t room = sizeof peer->line - 1 - peer->line_len, n = 0;
+
+    if (!peer->easy)
+        return recv(peer->fd, at, room, 0);
+    CURLcode code = curl_easy_recv(peer->easy, at, room, &n);
+    return result_of(code, n);
+}
+
 static void push(struct sender *sender, struct peer *peer)
 {
     while (peer->out_len > 0) {
-        ssize_t n = send(peer->fd, peer->out, peer->out_len, MSG_NOSIGNAL);
+        ssize_t n = peer_send(peer);
         if (n < 0 && errno != EAGAIN) {
             perror("sender: send");
             exit(1);
@@ -98,15 +131,18 @@ static void on_line(struct sender *sender, struct peer *peer, const char *line)
     }
 }
 
-static void on_readable(struct sender *sender, struct peer *peer)
+/* False: there was nothing. */
+static bool read_some(struct sender *sender, struct peer *peer)
 {
-    ssize_t n = recv(peer->fd, peer->line + peer->line_len, sizeof peer->line - 1 - peer->line_len, 0);
+    ssize_t n = peer_recv(peer);
 
     if (n == 0 || (n < 0 && errno != EAGAIN)) {
         fprintf(stderr, "sender: the connection was closed\n");
         exit(1);
     }
-    peer->line_len += n > 0 ? (size_t)n : 0;
+    if (n < 0)
+        return false;
+    peer->line_len += (size_t)n;
     char *at = peer->line, *end = peer->line + peer->line_len, *stop;
     while ((stop = memchr(at, '\n', (size_t)(end - at)))) {
         *stop = '\0';
@@ -115,6 +151,45 @@ static void on_readable(struct sender *sender, struct peer *peer)
     }
     peer->line_len = (size_t)(end - at);
     memmove(peer->line, at, peer->line_len);
+    return true;
+}
+
+static void on_readable(struct sender *sender, struct peer *peer)
+{
+    while (read_some(sender, peer) && peer->easy) /* what TLS has read already wakes nobody */
+        continue;
+}
+
+static size_t drop(char *bytes, size_t size, size_t count, void *ctx)
+{
+    (void)bytes;
+    (void)ctx;
+    return size * count;
+}
+
+static struct peer *connect_by_curl(int port, const char *ca)
+{
+    struct peer *peer = calloc(1, sizeof *peer);
+    curl_socket_t fd;
+    char url[64];
+
+    snprintf(url, sizeof url, "smtp://localhost:%d", port);
+    peer->easy = curl_easy_init();
+    curl_easy_setopt(peer->easy, CURLOPT_URL, url);
+    curl_easy_setopt(peer->easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(peer->easy, CURLOPT_USE_SSL, (long)CURLUSESSL_ALL);
+    curl_easy_setopt(peer->easy, CURLOPT_CAINFO, ca);
+    curl_easy_setopt(peer->easy, CURLOPT_USERNAME, "sender");
+    curl_easy_setopt(peer->easy, CURLOPT_PASSWORD, "secret");
+    curl_easy_setopt(peer->easy, CURLOPT_SASL_IR, 1L);
+    curl_easy_setopt(peer->easy, CURLOPT_WRITEFUNCTION, drop);
+    CURLcode code = curl_easy_perform(peer->easy);
+    if (code != CURLE_OK || curl_easy_getinfo(peer->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK) {
+        fprintf(stderr, "sender: %s\n", curl_easy_strerror(code));
+        exit(1);
+    }
+    peer->fd = fd;
+    return peer;
 }
 
 static struct peer *connect_to(int port)
@@ -163,14 +238,14 @@ static double now_s(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
-                                            {"connections", required_argument, NULL, 'c'},
-                                            {"messages", required_argument, NULL, 'm'},
-                                            {"size", required_argument, NULL, 's'},
-                                            {0}};
+    static const struct option options[] = {
+        {"port", required_argument, NULL, 'p'},     {"connections", required_argument, NULL, 'c'},
+        {"messages", required_argument, NULL, 'm'}, {"size", required_argument, NULL, 's'},
+        {"tls", required_argument, NULL, 't'},      {0}};
     struct sender sender = {.epoll = epoll_create1(EPOLL_CLOEXEC), .messages = 100000};
     struct epoll_event events[EVENTS];
     int port = 0, connections = 100, size = 5120, option;
+    const char *ca = NULL;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'p')
@@ -181,14 +256,18 @@ int main(int argc, char **argv)
             sender.messages = (size_t)atol(optarg);
         else if (option == 's')
             size = atoi(optarg);
+        else if (option == 't')
+            ca = optarg;
         else
             return 2;
     }
     make_body(&sender, (size_t)size);
     double start = now_s();
     for (int i = 0; i < connections; i++) {
-        struct peer *peer = connect_to(port);
+        struct peer *peer = ca ? connect_by_curl(port, ca) : connect_to(port);
         epoll_ctl(sender.epoll, EPOLL_CTL_ADD, peer->fd, &(struct epoll_event){.events = EPOLLIN, .data.ptr = peer});
+        if (ca) /* greeted and logged in already */
+            begin(&sender, peer);
     }
     while (sender.done < sender.messages) {
         int count = epoll_wait(sender.epoll, events, EVENTS, -1);

@@ -1,67 +1,37 @@
 /* sink.c - a fast mail server for measurements and large runs. It takes everything and can pretend to be far away.
  *
- *     sink [--port N] [--threads N] [--delay MS] [--think MS] [--log FILE]
+ *     sink [--port N] [--threads N] [--delay MS] [--think MS] [--log FILE] [--tls PEM]
+ *          [--refuse N] [--defer N] [--cut N]
  *
  * Prints `listening PORT`. --delay: each answer leaves that long after its command came, so it is one round trip; what
  * was pipelined shares it. --think: the answer to a message leaves so much later still, and what was sent behind it
  * waits. --log: one line a message, "RECIPIENT MESSAGE-ID" and the time in ms in front, written out before its answer
- * leaves. On SIGUSR1, and on SIGTERM or SIGINT, which end it, it prints
- * `taken N connections N bytes N first_us N last_us N`: messages, and the moments of the first and the last one. */
+ * leaves. --tls: STARTTLS with the certificate and key in PEM, then AUTH with an initial
+ * response (RFC 4954), which takes every password.
+ *
+ * Of a thousand: --refuse so many recipients with 550; --defer so many with 451 when they come first, and take them
+ * from then on; --cut so many messages: taken and logged, but the connection ends without an answer. Whom it hits
+ * follows from the recipient alone. On SIGUSR1, and on SIGTERM or SIGINT, which end it, it prints
+ * `taken N connections N bytes N first_us N last_us N refused N deferred N cut N`: messages, and the moments of the
+ * first and the last one. */
+#include "sink_private.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { IN_SIZE = 64 * 1024, OUT_SIZE = 32 * 1024, ANSWERS = 256, EVENTS = 256, THREADS_MAX = 64 };
-
-struct answer { /* bytes of `out` up to `end` may leave at `at_us` */
-    int64_t at_us;
-    size_t end;
-};
-
-enum place { AT_COMMANDS, AT_HEADERS, AT_BODY };
-
-struct peer {
-    int fd;
-    char in[IN_SIZE], out[OUT_SIZE];
-    size_t in_len, out_len;
-    struct answer answers[ANSWERS];
-    size_t answer_count;
-    size_t heap_at; /* place among those who are owed an answer, from 1; 0 none */
-    enum place place;
-    bool greeted, quit, blocked;
-    char to[320], message_id[320];
-};
-
-struct worker { /* one thread, with its own connections */
-    pthread_t thread;
-    int epoll, log;
-    int64_t delay_us, think_us, now_us;
-    struct peer **heap; /* who is owed an answer, the earliest first; from 1 */
-    size_t heap_count, heap_room;
-    char *lines; /* of the log, not yet written */
-    size_t lines_len, lines_room;
-    _Atomic uint64_t taken, bytes;
-    _Atomic int64_t first_us, last_us;
-};
-
-static int64_t clock_us(clockid_t id)
+int64_t clock_us(clockid_t id)
 {
     struct timespec now;
     clock_gettime(id, &now);
@@ -126,12 +96,55 @@ static void heap_remove(struct worker *worker, struct peer *peer)
 static void peer_close(struct worker *worker, struct peer *peer)
 {
     heap_remove(worker, peer);
+    SSL_free(peer->tls);
     close(peer->fd);
     free(peer);
 }
 
-/* False: the peer asked for more answers than it reads. */
-static bool answer(struct worker *worker, struct peer *peer, const char *line, int64_t after_us)
+/* As recv() and send(): -1 and EAGAIN when there is nothing to do now. */
+static ssize_t tls_result(SSL *tls, int n)
+{
+    if (n > 0)
+        return n;
+    int why = SSL_get_error(tls, n);
+    if (why == SSL_ERROR_ZERO_RETURN)
+        return 0;
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPIPE;
+    return -1;
+}
+
+static ssize_t peer_recv(struct peer *peer)
+{
+    char *at = peer->in + peer->in_len;
+    size_t room = IN_SIZE - peer->in_len;
+
+    return peer->secure ? tls_result(peer->tls, SSL_read(peer->tls, at, (int)room)) : recv(peer->fd, at, room, 0);
+}
+
+static ssize_t peer_send(struct peer *peer, size_t len)
+{
+    if (peer->secure)
+        return len ? tls_result(peer->tls, SSL_write(peer->tls, peer->out, (int)len)) : 0;
+    return send(peer->fd, peer->out, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* False: it failed. */
+static bool peer_shake_hands(struct worker *worker, struct peer *peer)
+{
+    if (!peer->tls) {
+        peer->tls = SSL_new(worker->tls);
+        SSL_set_fd(peer->tls, peer->fd);
+    }
+    int n = SSL_accept(peer->tls);
+    if (n == 1) {
+        peer->secure = true;
+        peer->place = AT_COMMANDS;
+        return true;
+    }
+    return tls_result(peer->tls, n) < 0 && errno == EAGAIN;
+}
+
+bool answer(struct worker *worker, struct peer *peer, const char *line, int64_t after_us)
 {
     size_t len = strlen(line);
     int64_t at_us = worker->now_us + after_us;
@@ -152,109 +165,6 @@ static bool answer(struct worker *worker, struct peer *peer, const char *line, i
     return true;
 }
 
-static void copy_between(char *out, size_t size, const char *line, size_t len, char open, char close)
-{
-    const char *from = memchr(line, open, len);
-    const char *to = from ? memchr(from, close, len - (size_t)(from - line)) : NULL;
-    size_t n = to ? (size_t)(to - from - 1) : 0;
-
-    if (n >= size)
-        n = size - 1;
-    if (n > 0)
-        memcpy(out, from + 1, n);
-    out[n] = '\0';
-}
-
-static void log_taken(struct worker *worker, const struct peer *peer, int64_t now_us)
-{
-    if (worker->lines_room - worker->lines_len < 1024) {
-        worker->lines_room = worker->lines_room ? 2 * worker->lines_room : 64 * 1024;
-        worker->lines = realloc(worker->lines, worker->lines_room);
-        if (!worker->lines)
-            abort();
-    }
-    worker->lines_len += (size_t)snprintf(worker->lines + worker->lines_len, 1024, "%lld %s %s\n",
-                                          (long long)(now_us / 1000), peer->to, peer->message_id);
-}
-
-static bool take_message(struct worker *worker, struct peer *peer)
-{
-    int64_t now_us = clock_us(CLOCK_REALTIME);
-
-    peer->place = AT_COMMANDS;
-    worker->taken++;
-    if (!worker->first_us)
-        worker->first_us = now_us;
-    worker->last_us = now_us;
-    if (worker->log >= 0)
-        log_taken(worker, peer, now_us);
-    return answer(worker, peer, "250 2.0.0 taken\r\n", worker->delay_us + worker->think_us);
-}
-
-static bool take_command(struct worker *worker, struct peer *peer, const char *line, size_t len)
-{
-    const char *said = "250 2.0.0 ok\r\n";
-
-    if (len >= 4 && strncasecmp(line, "EHLO", 4) == 0) {
-        said = "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n";
-    } else if (len >= 4 && strncasecmp(line, "RCPT", 4) == 0) {
-        copy_between(peer->to, sizeof peer->to, line, len, '<', '>');
-    } else if (len >= 4 && strncasecmp(line, "DATA", 4) == 0) {
-        peer->place = AT_HEADERS;
-        peer->message_id[0] = '\0';
-        said = "354 go on\r\n";
-    } else if (len >= 4 && strncasecmp(line, "QUIT", 4) == 0) {
-        peer->quit = true;
-        said = "221 2.0.0 bye\r\n";
-    }
-    return answer(worker, peer, said, worker->delay_us);
-}
-
-/* One line behind DATA. The empty line stays: the end of the message is looked for from there. */
-static bool take_header(struct worker *worker, struct peer *peer, const char *line, size_t len)
-{
-    if (len == 1 && line[0] == '.')
-        return take_message(worker, peer);
-    if (len == 0)
-        peer->place = AT_BODY;
-    else if (len > 11 && strncasecmp(line, "message-id:", 11) == 0)
-        copy_between(peer->message_id, sizeof peer->message_id, line, len, '<', '>');
-    return true;
-}
-
-/* Takes what is there. False: the peer must go. */
-static bool take(struct worker *worker, struct peer *peer)
-{
-    static const char last[] = "\r\n.\r\n";
-    char *at = peer->in, *end = peer->in + peer->in_len, *stop;
-    bool fine = true;
-
-    while (fine) {
-        if (peer->place == AT_BODY) {
-            stop = memmem(at, (size_t)(end - at), last, 5);
-            if (!stop) { /* all but what may be the beginning of the end is done with */
-                at = end - at > 4 ? end - 4 : at;
-                break;
-            }
-            at = stop + 5;
-            fine = take_message(worker, peer);
-            continue;
-        }
-        stop = memchr(at, '\n', (size_t)(end - at));
-        if (!stop)
-            break;
-        size_t len = (size_t)(stop - at);
-        if (len > 0 && at[len - 1] == '\r')
-            len--;
-        fine = (peer->place == AT_COMMANDS ? take_command : take_header)(worker, peer, at, len);
-        if (peer->place != AT_BODY)
-            at = stop + 1;
-    }
-    peer->in_len = (size_t)(end - at);
-    memmove(peer->in, at, peer->in_len);
-    return fine && peer->in_len < IN_SIZE;
-}
-
 static void watch(struct worker *worker, struct peer *peer, bool writable)
 {
     struct epoll_event event = {.events = EPOLLIN | (writable ? EPOLLOUT : 0), .data.ptr = peer};
@@ -272,7 +182,7 @@ static bool send_due(struct worker *worker, struct peer *peer)
 
     for (size_t i = 0; i < peer->answer_count && peer->answers[i].at_us <= worker->now_us; i++)
         due = peer->answers[i].end;
-    ssize_t n = send(peer->fd, peer->out, due, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = peer_send(peer, due);
     if (n < 0 && errno != EAGAIN)
         return false;
     size_t sent = n > 0 ? (size_t)n : 0;
@@ -300,14 +210,24 @@ static bool on_peer(struct worker *worker, struct peer *peer, uint32_t events)
         heap_add(worker, peer);
     if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
         return true;
-    ssize_t n = recv(peer->fd, peer->in + peer->in_len, IN_SIZE - peer->in_len, 0);
-    if (n == 0 || (n < 0 && errno != EAGAIN))
+    if (peer->place == AT_HANDSHAKE && peer->out_len > 0)
+        return true; /* our "go on" leaves first */
+    if (peer->place == AT_HANDSHAKE && !peer_shake_hands(worker, peer))
         return false;
-    if (n > 0) {
-        peer->in_len += (size_t)n;
-        worker->bytes += (uint64_t)n;
-    }
-    return take(worker, peer);
+    if (peer->place == AT_HANDSHAKE)
+        return true;
+    do { /* what TLS has read already wakes nobody */
+        ssize_t n = peer_recv(peer);
+        if (n == 0 || (n < 0 && errno != EAGAIN))
+            return false;
+        if (n > 0) {
+            peer->in_len += (size_t)n;
+            worker->bytes += (uint64_t)n;
+        }
+        if (!take(worker, peer))
+            return false;
+    } while (peer->secure && SSL_pending(peer->tls) > 0);
+    return true;
 }
 
 /* ---- threads ---- */
@@ -393,19 +313,22 @@ static void take_peer(struct worker *worker, int listener)
 
 static void print_counts(struct worker *workers, int threads, unsigned long long connections)
 {
-    unsigned long long taken = 0, bytes = 0;
+    unsigned long long taken = 0, bytes = 0, refused = 0, deferred = 0, cut = 0;
     long long first_us = 0, last_us = 0;
 
     for (int i = 0; i < threads; i++) {
         taken += workers[i].taken;
         bytes += workers[i].bytes;
+        refused += workers[i].refused;
+        deferred += workers[i].deferred;
+        cut += workers[i].cut;
         if (workers[i].first_us && (!first_us || workers[i].first_us < first_us))
             first_us = workers[i].first_us;
         if (workers[i].last_us > last_us)
             last_us = workers[i].last_us;
     }
-    printf("taken %llu connections %llu bytes %llu first_us %lld last_us %lld\n", taken, connections, bytes, first_us,
-           last_us);
+    printf("taken %llu connections %llu bytes %llu first_us %lld last_us %lld refused %llu deferred %llu cut %llu\n",
+           taken, connections, bytes, first_us, last_us, refused, deferred, cut);
     fflush(stdout);
 }
 
@@ -425,49 +348,110 @@ static void serve(struct worker *workers, int threads, int listener, int signals
     }
 }
 
-int main(int argc, char **argv)
+static SSL_CTX *tls_new(const char *pem)
+{
+    SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+
+    if (!tls || SSL_CTX_use_certificate_chain_file(tls, pem) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls, pem, SSL_FILETYPE_PEM) != 1) {
+        fprintf(stderr, "sink: %s: no certificate with its key\n", pem);
+        exit(1);
+    }
+    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(tls, 1);
+    return tls;
+}
+
+static int open_log(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        perror(path);
+        exit(1);
+    }
+    return fd;
+}
+
+struct options {
+    int port, threads, delay_ms, think_ms, log;
+    SSL_CTX *tls;
+    struct nastiness nasty;
+};
+
+static bool read_options(struct options *out, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},  {"threads", required_argument, NULL, 'n'},
-        {"delay", required_argument, NULL, 'd'}, {"think", required_argument, NULL, 't'},
-        {"log", required_argument, NULL, 'l'},   {0}};
-    static struct worker workers[THREADS_MAX];
-    int port = 0, threads = 1, delay_ms = 0, think_ms = 0, log = -1, option;
-    sigset_t signals;
+        {"port", required_argument, NULL, 'p'},   {"threads", required_argument, NULL, 'n'},
+        {"delay", required_argument, NULL, 'd'},  {"think", required_argument, NULL, 't'},
+        {"log", required_argument, NULL, 'l'},    {"tls", required_argument, NULL, 's'},
+        {"refuse", required_argument, NULL, 'r'}, {"defer", required_argument, NULL, 'f'},
+        {"cut", required_argument, NULL, 'c'},    {0}};
+    int option;
 
+    *out = (struct options){.threads = 1, .log = -1};
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 'p')
-            port = atoi(optarg);
-        else if (option == 'n')
-            threads = atoi(optarg);
-        else if (option == 'd')
-            delay_ms = atoi(optarg);
-        else if (option == 't')
-            think_ms = atoi(optarg);
-        else if (option == 'l')
-            log = open(optarg, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        else
-            return 2;
-        if (option == 'l' && log < 0) {
-            perror(optarg);
-            return 1;
+        int number = optarg ? atoi(optarg) : 0;
+        switch (option) {
+        case 'p':
+            out->port = number;
+            break;
+        case 'n':
+            out->threads = number;
+            break;
+        case 'd':
+            out->delay_ms = number;
+            break;
+        case 't':
+            out->think_ms = number;
+            break;
+        case 'l':
+            out->log = open_log(optarg);
+            break;
+        case 's':
+            out->tls = tls_new(optarg);
+            break;
+        case 'r':
+            out->nasty.refuse = (unsigned)number;
+            break;
+        case 'f':
+            out->nasty.defer = (unsigned)number;
+            break;
+        case 'c':
+            out->nasty.cut = (unsigned)number;
+            break;
+        default:
+            return false;
         }
     }
-    if (threads < 1 || threads > THREADS_MAX)
+    out->nasty.met = calloc(MET_BITS / 8, 1);
+    return out->nasty.met && out->threads >= 1 && out->threads <= THREADS_MAX;
+}
+
+int main(int argc, char **argv)
+{
+    static struct worker workers[THREADS_MAX];
+    struct options options;
+    sigset_t signals;
+
+    if (!read_options(&options, argc, argv))
         return 2;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGUSR1);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    for (int i = 0; i < threads; i++) {
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
+    for (int i = 0; i < options.threads; i++) {
         workers[i].epoll = epoll_create1(EPOLL_CLOEXEC);
-        workers[i].log = log;
-        workers[i].delay_us = (int64_t)delay_ms * 1000;
-        workers[i].think_us = (int64_t)think_ms * 1000;
+        workers[i].log = options.log;
+        workers[i].delay_us = (int64_t)options.delay_ms * 1000;
+        workers[i].think_us = (int64_t)options.think_ms * 1000;
+        workers[i].nasty = &options.nasty;
+        workers[i].tls = options.tls;
         if (pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]) != 0)
             return 1;
     }
-    serve(workers, threads, listen_on(port), signalfd(-1, &signals, SFD_CLOEXEC));
+    serve(workers, options.threads, listen_on(options.port), signalfd(-1, &signals, SFD_CLOEXEC));
     _exit(0); /* the log is written; nobody waits for the connections */
 }
