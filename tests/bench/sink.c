@@ -216,8 +216,9 @@ static bool on_peer(struct worker *worker, struct peer *peer, uint32_t events)
         return false;
     if (peer->place == AT_HANDSHAKE)
         return true;
+    ssize_t n;
     do { /* what TLS has read already wakes nobody */
-        ssize_t n = peer_recv(peer);
+        n = peer_recv(peer);
         if (n == 0 || (n < 0 && errno != EAGAIN))
             return false;
         if (n > 0) {
@@ -226,7 +227,7 @@ static bool on_peer(struct worker *worker, struct peer *peer, uint32_t events)
         }
         if (!take(worker, peer))
             return false;
-    } while (peer->secure && SSL_pending(peer->tls) > 0);
+    } while (peer->secure && n > 0);
     return true;
 }
 
