@@ -3,15 +3,16 @@
  * its audience says in this read. */
 #include "sqlite.h"
 
+static const char join[] = "INSERT INTO told VALUES(?1, ?2, ?3, ?4, ?5, 0, 0) ON CONFLICT(roll, key) DO NOTHING";
+
 /* In a new read the bits begin anew; what the read before said is kept beside them, for it counts until the new read is
  * complete. Our own eyes stay. A record of an older read changes nothing. */
-static const char tell[] =
-    "INSERT INTO told(roll, seq, key, yes, pass, before_yes, before_pass) VALUES(?1, ?2, ?3, ?4, ?5, 0, 0)"
-    " ON CONFLICT(roll, key) DO UPDATE SET"
-    " before_yes = CASE WHEN pass < ?5 THEN yes ELSE before_yes END,"
-    " before_pass = CASE WHEN pass < ?5 THEN pass ELSE before_pass END,"
-    " yes = CASE WHEN pass < ?5 THEN ?4 | (yes & (1 << 31)) WHEN pass = ?5 THEN yes | ?4 ELSE yes END,"
-    " pass = max(pass, ?5) RETURNING seq";
+static const char say_again[] = "UPDATE told SET"
+                                " before_yes = CASE WHEN pass < ?4 THEN yes ELSE before_yes END,"
+                                " before_pass = CASE WHEN pass < ?4 THEN pass ELSE before_pass END,"
+                                " yes = CASE WHEN pass < ?4 THEN ?3 | (yes & (1 << 31)) WHEN pass = ?4 THEN yes | ?3"
+                                "  ELSE yes END,"
+                                " pass = max(pass, ?4) WHERE roll = ?1 AND key = ?2";
 
 /* A no is forgotten only by a complete read that came after it: until then all that was said before adds up. */
 static const char hear[] = "INSERT INTO word(roll, key, no, pass, before_no, before_pass) VALUES(?1, ?2, ?3, ?4, 0, 0)"
@@ -29,22 +30,40 @@ static int add_person(struct sqlite *db, const struct store_gather *page, const 
                       who->attributes);
 }
 
-/* 1: new on the roll, with number `seq`; 0: known. */
-static int add_told(struct sqlite *db, const struct store_gather *page, const struct store_person *who, int64_t seq,
-                    struct error *err)
+/* 1: was on the roll, and says yes again; 0: is not on it. */
+static int known_says_yes(struct sqlite *db, const struct store_gather *page, const struct store_person *who,
+                          struct error *err)
 {
-    sqlite3_stmt *row =
-        sqlite_query(db, err, tell, "iikii", page->roll, seq, who->key, (int64_t)1 << page->audience, page->pass);
-    int rc = row ? sqlite_step(db, row, err) : -1;
+    if (sqlite_run(db, err, say_again, "ikii", page->roll, who->key, (int64_t)1 << page->audience, page->pass) < 0)
+        return -1;
+    return sqlite3_changes(db->handle) > 0;
+}
 
-    if (rc != 1)
+/* 1: new on the roll, with number `seq`; 0: was on it. */
+static int join_roll(struct sqlite *db, const struct store_gather *page, const struct store_person *who, int64_t seq,
+                     struct error *err)
+{
+    if (sqlite_run(db, err, join, "iikii", page->roll, seq, who->key, (int64_t)1 << page->audience, page->pass) < 0)
         return -1;
-    bool added = sqlite3_column_int64(row, 0) == seq;
-    if (sqlite_step(db, row, err) < 0)
-        return -1;
-    if (!added)
+    if (sqlite3_changes(db->handle) == 0)
         return 0;
     return add_person(db, page, who, seq, err) < 0 ? -1 : 1;
+}
+
+/* 1: new on the roll; 0: known, or it is closed. In a first read most are new, in a later one known: two statements
+ * instead of one that does both, which would copy every page that it touches before it begins. */
+static int say_yes(struct sqlite *db, const struct store_gather *page, const struct store_person *who, int64_t seq,
+                   bool closed, struct error *err)
+{
+    if (page->pass > 1 || closed) {
+        int known = known_says_yes(db, page, who, err);
+        if (known != 0 || closed)
+            return known < 0 ? -1 : 0;
+    }
+    int joined = join_roll(db, page, who, seq, err);
+    if (joined != 0)
+        return joined;
+    return known_says_yes(db, page, who, err) < 0 ? -1 : 0;
 }
 
 static int add_word(struct sqlite *db, const struct store_gather *page, const struct store_person *who,
@@ -53,17 +72,6 @@ static int add_word(struct sqlite *db, const struct store_gather *page, const st
     int64_t bit = (int64_t)1 << (who->consent == CONSENT_NEVER ? (unsigned)SQLITE_NEVER : page->audience);
 
     return sqlite_run(db, err, hear, "ikii", page->roll, who->key, bit, page->pass);
-}
-
-/* 1: on the list; 0: not. */
-static int is_listed(struct sqlite *db, int64_t roll, const unsigned char *key, struct error *err)
-{
-    int64_t listed;
-
-    if (sqlite_number(db, 0, &listed, err, "SELECT count(*) FROM told WHERE roll = ?1 AND key = ?2", "ik", roll, key) <
-        0)
-        return -1;
-    return listed > 0;
 }
 
 /* How a page is taken. */
@@ -83,8 +91,7 @@ static int hear_person(struct sqlite *db, const struct store_gather *page, const
         return erased < 0 ? -1 : 0;
     if (who->consent != CONSENT_YES)
         return add_word(db, page, who, err);
-    int known = hearing->closed ? is_listed(db, page->roll, who->key, err) : 1;
-    return known == 1 ? add_told(db, page, who, seq, err) : known;
+    return say_yes(db, page, who, seq, hearing->closed, err);
 }
 
 int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct store_gathered *out, struct error *err)

@@ -123,11 +123,20 @@ static void count_passed_over(struct worker *worker, const struct taken *taken)
     worker->passed_over = waiting && !taken->people ? worker->passed_over + 1 : 0;
 }
 
-/* A job that fails leaves nothing behind. False when the whole transaction is gone with it. */
-static bool run_in_savepoint(struct sqlite *db, struct store_job *job)
+/* A job that fails leaves nothing behind. While nothing was done in the transaction that needs no savepoint, which
+ * would copy every page that is touched: the transaction begins anew. False when it is gone with all that was done in
+ * it. */
+static bool run_job(struct sqlite *db, struct store_job *job, bool *untouched)
 {
     struct error *err = &job->failure;
 
+    if (*untouched) {
+        *untouched = job->run(db, job, err) < 0;
+        if (!*untouched)
+            return true;
+        sqlite_rollback(db);
+        return sqlite_begin(db, err) == 0;
+    }
     if (sqlite_run(db, err, "SAVEPOINT job", "") == 0 && job->run(db, job, err) == 0 &&
         sqlite_run(db, err, "RELEASE job", "") == 0)
         return true;
@@ -160,14 +169,14 @@ static void write_together(struct worker *worker)
     struct store_job *job;
     struct taken taken = {0};
     int64_t until_ms = clock_mono_ms(&clock_machine) + SLICE_MS;
-    bool whole = sqlite_begin(db, &err) == 0;
+    bool whole = sqlite_begin(db, &err) == 0, untouched = true;
 
     queue_init(&done);
     do {
         job = next_write(worker, &taken);
         if (!job)
             break;
-        if (whole && !run_in_savepoint(db, job)) {
+        if (whole && !run_job(db, job, &untouched)) {
             whole = false;
             err = job->failure;
         }
