@@ -251,7 +251,7 @@ static void receive(struct wire *wire)
             break; /* all that was there; what comes now wakes us */
     }
     if (!wire->closing && wire->open && wire->broken)
-        lost(wire, "the connection broke while writing");
+        lost(wire, "the connection broke");
 }
 
 static void set_up_done(struct wire *wire, CURLcode code)
@@ -367,8 +367,10 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     struct wires *wires = wire->wires;
 
     wires->nested++;
-    if (status < 0) {
-        lost(wire, uv_strerror(status));
+    if (status < 0) { /* reset: what came before it is still there to be read, an answer perhaps */
+        wire->broken = true;
+        wire->armed = 0;
+        receive(wire);
     } else {
         if ((events & UV_WRITABLE) && push(wire) && wire->owes_written) {
             wire->owes_written = false;
