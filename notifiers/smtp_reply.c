@@ -134,7 +134,7 @@ static const struct row {
     {ALL, CODE(421), NO_STATUS, NULL, NOTIFIER_TRY_LATER, NOTIFIER_CHANNEL, 0, false},
     {ALL, CODE(454), NO_STATUS, NULL, NOTIFIER_TRY_LATER, NOTIFIER_CHANNEL, 0, false},
     {ALL, CODE(452), STATUS(2, 2), NULL, NOTIFIER_REFUSED, NOTIFIER_ADDRESS, 0, false}, /* full: for this opening */
-    {ALL, CODE(452), STATUS(3, 1), NULL, NOTIFIER_TRY_LATER, NOTIFIER_CHANNEL, 0, false},
+    {ALL, 400, 499, 3, ANY, ANY, NULL, NOTIFIER_TRY_LATER, NOTIFIER_CHANNEL, 0, false}, /* the server's own trouble */
     {SMTP_AT_RCPT, CODE(452), NO_STATUS, NULL, NOTIFIER_TRY_LATER, NOTIFIER_ADDRESS, 0, false},
     {ALL, 400, 499, 2, ANY, ANY, NULL, NOTIFIER_TRY_LATER, NOTIFIER_ADDRESS, 0, false},
     {ALL, 400, 499, 7, 500, 500, NULL, NOTIFIER_TRY_LATER, NOTIFIER_CHANNEL, 0, false},
@@ -211,13 +211,23 @@ static bool fits(const struct row *row, enum smtp_stage stage, const struct smtp
     return !row->text || strcasestr(reply->text, row->text);
 }
 
+static struct smtp_class class_of(const struct row *row, enum smtp_stage stage, const struct smtp_reply *reply)
+{
+    struct smtp_class class = {row->fate, row->scope, row->retry_after_ms, row->needs_person};
+
+    if (stage == SMTP_AT_MAIL && class.scope == NOTIFIER_ADDRESS) { /* nobody has been named yet: it is not theirs */
+        bool later = reply->code < 500;
+        class.fate = later ? NOTIFIER_TRY_LATER : NOTIFIER_REFUSED;
+        class.scope = later ? NOTIFIER_CHANNEL : NOTIFIER_MESSAGE;
+    }
+    return class;
+}
+
 struct smtp_class smtp_classify(enum smtp_stage stage, const struct smtp_reply *reply)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const struct row *row = &rows[i];
-        if (fits(row, stage, reply))
-            return (struct smtp_class){row->fate, row->scope, row->retry_after_ms, row->needs_person};
-    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (fits(&rows[i], stage, reply))
+            return class_of(&rows[i], stage, reply);
     /* Not a code the parser lets through. */
     return (struct smtp_class){.fate = stage == SMTP_AT_DOT ? NOTIFIER_IN_DOUBT : NOTIFIER_TRY_LATER,
                                .scope = NOTIFIER_CHANNEL};
