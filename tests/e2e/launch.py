@@ -131,6 +131,7 @@ class Fake:
         self.name, self.command = name, [sys.executable, os.path.join(FAKES, name + ".py"), *map(str, arguments)]
         self.errors, self.process = os.path.join(folder, name + ".log"), None
         self.port, self.control_port = free_port(), free_port()
+        self.many = {}  # of a smtp_sink that is many: name -> port
         self.start()
 
     def start(self):
@@ -140,8 +141,15 @@ class Fake:
             ports += ["--control", str(self.control_port)]
         with open(self.errors, "a", encoding="utf-8") as errors:
             self.process = spawn(self.command + ports, stdout=subprocess.PIPE, stderr=errors, text=True)
+        if "--many" in self.command:
+            self.many = json.loads(self.ready()[len("many "):])
         for _ in ports[::2]:
-            check(self.process.stdout.readline(), "%s did not start: %s", self.name, tail(self.errors))
+            self.ready()
+
+    def ready(self):
+        line = self.process.stdout.readline()
+        check(line, "%s did not start: %s", self.name, tail(self.errors))
+        return line
 
     def stop(self):
         end(self.process)
@@ -180,7 +188,8 @@ def tail(path, lines=25):
 class Launch:
     """One folder, its fakes and its daemon. `opens_in` counts from run()."""
 
-    def __init__(self, opens_in=7, people=300, definitions=6, events=3, behaviour=None, tls=False):
+    def __init__(self, opens_in=7, people=300, definitions=6, events=3, behaviour=None, tls=False, many=None):
+        """`many`: from the launch, whose folder is there, the behaviours of more mail servers by name."""
         self.folder = tempfile.mkdtemp(prefix="onsale-e2e.")
         _folders.add(self.folder)
         self.opens_in, self.definitions, self.events = opens_in, definitions, events
@@ -192,6 +201,9 @@ class Launch:
         self.wix = Fake(self.folder, "wix", "--per-minute", 0)
         self.listmonk = Fake(self.folder, "listmonk", "--people", people)
         keys = self.make_certificate() if tls else []
+        if many:
+            self.write("many.json", json.dumps(many(self)))
+            keys += ["--many", self.path("many.json")]
         self.sink = Fake(self.folder, "smtp_sink", "--log", self.sink_log, "--behaviour", self.path("behaviour.json"), *keys)
         self.site = {
             "name": "arena", "source": "wix", "base_url": "http://127.0.0.1:%d" % self.wix.port, "site_id": SITE_ID,

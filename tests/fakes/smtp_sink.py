@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """A mail server that takes everything, remembers it, and is nasty on demand.
 
-    smtp_sink.py [--behaviour FILE] [--log FILE] [--cert PEM --key PEM] [--smtps] [--port N] [--control N]
+    smtp_sink.py [--behaviour FILE] [--log FILE] [--cert PEM --key PEM] [--smtps] [--port N] [--control N] [--many FILE]
 
-Prints `listening PORT` and `control PORT` when it is ready. Every message (taken or not) is one line of JSON in the log:
+Prints `listening PORT` and `control PORT` when it is ready. --many makes it many servers, each on a port of its own: the file
+says {NAME: BEHAVIOUR}, where a behaviour may also have "cert", "key" and "smtps" as on the command line; the ports are printed
+first, as `many {NAME: PORT}`. Lines of the log then have {"sink": NAME}, and orders {"of": NAME} are for that one. Every message (taken or not) is one line of JSON in the log:
 {"time": ms, "from", "to", "message_id", "result": "taken" | "refused" | "dropped", "code", "size"}; the line is flushed
 before the answer to the final dot leaves, so whatever becomes of the client, the log is the truth.
 
@@ -17,12 +19,19 @@ the next command on ({"op": "counts"} answers with counts instead, {"op": "close
   refuse_every   N, with refuse_reply: every Nth recipient is refused at RCPT
   drop           "connect" | "mail" | "rcpt" | "data" | "body" | "dot_unstored" | "dot_stored" | "dot_answered"
   drop_every     N: only every Nth time that place is reached (default 1: always)
+  reset          true: who is dropped gets a reset instead of an orderly end
   unsolicited    N: "421" without being asked, instead of the answer to the Nth command of a connection
   messages_per_connection  N, then 421
   auth           ["PLAIN", "LOGIN"] offered; users {"name": "password"}; require_auth: 530 without
   no_starttls, no_pipelining, lower_case, split (bytes one by one), coalesce (pipelined answers in one write),
   size_limit     offered as SIZE
-  hang           a place of `delay` at which no answer ever comes
+  hang           a place of `delay`, "starttls", "handshake" (of TLS) or "body" (it is not read), where no answer ever comes
+  raw            {place of `delay`: the very characters (Latin-1) that are sent instead of the reply}
+  endless        a place of `delay` at which lines of a reply come and come
+  closed         true, from the start: connections are refused until another behaviour comes
+  impatient      seconds until it says 421 by itself when no command comes
+  answers        true: also a line {"result": "answered"} when the answer to the final dot is out, "unanswered" when the body
+                 was not read, "left" when a client went away from where we hang
   keep           true: lines of the log have the whole message too, as "raw"
 """
 import argparse
@@ -31,7 +40,9 @@ import base64
 import fnmatch
 import json
 import re
+import socket
 import ssl
+import struct
 import sys
 import time
 
@@ -41,19 +52,15 @@ class Drop(Exception):
 
 
 class Sink:
-    def __init__(self, arguments):
-        self.behaviour = {}
-        if arguments.behaviour:
-            with open(arguments.behaviour, encoding="utf-8") as file:
-                self.behaviour = json.load(file)
-        self.log = open(arguments.log, "a", encoding="utf-8") if arguments.log else None
+    def __init__(self, name, behaviour, log, cert, key, smtps):
+        self.name, self.behaviour, self.log, self.smtps = name, behaviour, log, smtps
         self.tls = None
-        if arguments.cert:
+        if cert:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.tls.load_cert_chain(arguments.cert, arguments.key)
+            self.tls.load_cert_chain(cert, key)
         self.reached = {}
         self.greylisted = set()
-        self.counts = {"connections": 0, "taken": 0, "refused": 0, "dropped": 0, "commands": 0}
+        self.counts = {"connections": 0, "taken": 0, "refused": 0, "dropped": 0, "commands": 0, "to": {}}
         self.writers = set()
 
     def get(self, key, default=None):
@@ -65,11 +72,12 @@ class Sink:
         self.reached[place] = self.reached.get(place, 0) + 1
         return self.reached[place] % self.get("drop_every", 1) == 0
 
-    def remember(self, session, result, code, size):
-        self.counts[result] += 1
+    def remember(self, session, result, code, size=0):
+        self.counts[result] = self.counts.get(result, 0) + 1
         if not self.log:
             return
         self.log.write(json.dumps({
+            **({"sink": self.name} if self.name else {}),
             "time": int(time.time() * 1000), "from": session.sender, "to": session.recipients[0]
             if len(session.recipients) == 1 else session.recipients, "message_id": session.message_id,
             "result": result, "code": code, "size": size,
@@ -84,10 +92,33 @@ class Session:
         self.logged_in, self.commands, self.messages = False, 0, 0
         self.pending, self.raw = b"", b""
 
-    async def say(self, place, usual):
+    async def hang(self, place):
+        await self.flush()
+        await self.reader.read()  # until the client has had enough
+        if self.sink.get("answers"):
+            self.sink.remember(self, "left", place)
+        raise Drop()
+
+    async def odd(self, place):
+        """Whether something other than a reply is said here."""
         sink = self.sink
         if sink.get("hang") == place:
-            await asyncio.sleep(3600)
+            await self.hang(place)
+        while sink.get("endless") == place:
+            self.pending += b"250-" + b"and so on " * 20 + b"\r\n"
+            await self.flush()
+        raw = sink.get("raw", {}).get(place)
+        if raw is None:
+            return False
+        self.pending += raw.encode("latin-1")
+        await self.flush()
+        return True
+
+    async def say(self, place, usual):
+        sink = self.sink
+        if await self.odd(place):
+            reply = re.match(r"(?:\d{3}-[^\0\r\n]*\r?\n)*(\d{3})(?: [^\0\r\n]*)?\r?\n", sink.get("raw")[place])
+            return reply.group(1) if reply else "000"
         delay = sink.get("delay", 0)
         delay = delay.get(place, 0) if isinstance(delay, dict) else delay
         if delay:
@@ -120,7 +151,10 @@ class Session:
     async def line(self):
         if self.pending and not self.reader._buffer:
             await self.flush()
-        line = await self.reader.readline()
+        try:
+            line = await asyncio.wait_for(self.reader.readline(), self.sink.get("impatient"))
+        except asyncio.TimeoutError:
+            await self.say("", "421 4.4.2 idle for too long")
         if not line.endswith(b"\n"):
             raise Drop()
         return line
@@ -167,6 +201,8 @@ class Session:
             return
         if await self.say("starttls", "220 go on") != "220":
             return
+        if self.sink.get("hang") == "handshake":
+            await self.hang("handshake")
         await self.writer.start_tls(self.sink.tls)
         self.secure = True
 
@@ -217,6 +253,8 @@ class Session:
         if sink.drops("rcpt"):
             raise Drop()
         match = re.match(r"RCPT TO:<([^>]+)>", line, re.I)
+        if match:
+            sink.counts["to"][match.group(1)] = sink.counts["to"].get(match.group(1), 0) + 1
         if self.sender is None or not match:
             await self.say("", "503 5.5.1 need MAIL" if match else "501 5.1.3 syntax")
             return
@@ -249,6 +287,9 @@ class Session:
             return
         await self.flush()
         size, in_headers, self.message_id, lines = 0, True, None, []
+        if sink.get("hang") == "body":
+            sink.remember(self, "unanswered", 0)
+            await self.hang("body")
         while True:
             text = await self.line()
             if sink.drops("body"):
@@ -281,6 +322,8 @@ class Session:
         reply = self.refusal(self.recipients[0], "dot") or (sink.get("dot") if isinstance(sink.get("dot"), str) else None)
         if reply and reply[0] != "2":
             sink.remember(self, "refused", int(reply[:3]), size)
+            if sink.get("answers"):
+                sink.remember(self, "answered", int(reply[:3]))
             await self.say("", reply)
             return
         delay = sink.get("delay", 0)
@@ -289,9 +332,12 @@ class Session:
         if sink.drops("dot_stored"):
             raise Drop()
         if sink.get("hang") == "dot" or delay or not reply:
-            await self.say("dot", reply or "250 2.0.0 taken")
+            code = await self.say("dot", reply or "250 2.0.0 taken")
         else:
-            await self.say("", reply)
+            code = await self.say("", reply)
+        if sink.get("answers"):
+            await self.flush()
+            sink.remember(self, "answered", int(code))
         if sink.drops("dot_answered"):
             await self.flush()
             raise Drop()
@@ -309,49 +355,77 @@ class Session:
         return False
 
 
+async def serve(sink, port=0):
+    async def session(reader, writer):
+        sink.counts["connections"] += 1
+        sink.writers.add(writer)
+        try:
+            await Session(sink, reader, writer, sink.smtps).run()
+        except (Drop, ConnectionError, ssl.SSLError, ValueError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            sink.writers.discard(writer)
+            if sink.get("reset"):
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+            writer.close()
+
+    sink.server = await asyncio.start_server(session, "127.0.0.1", port, limit=1 << 20, backlog=1024, start_serving=False,
+                                             ssl=sink.tls if sink.smtps else None)
+    if not sink.get("closed"):
+        await sink.server.start_serving()
+    return sink.server.sockets[0].getsockname()[1]
+
+
+async def obey(sink, order):
+    if order.get("op") == "counts":
+        return sink.counts
+    if order.get("op") == "close":
+        for writer in list(sink.writers):
+            writer.transport.abort()
+    else:
+        sink.behaviour, sink.reached = order, {}
+        await sink.server.start_serving()
+    return {}
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 async def main():
     parser = argparse.ArgumentParser()
-    for name in ("--behaviour", "--log", "--cert", "--key"):
+    for name in ("--behaviour", "--log", "--cert", "--key", "--many"):
         parser.add_argument(name)
     parser.add_argument("--smtps", action="store_true")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--control", type=int, default=0)
     arguments = parser.parse_args()
-    sink = Sink(arguments)
-
-    async def serve(reader, writer):
-        sink.counts["connections"] += 1
-        sink.writers.add(writer)
-        try:
-            await Session(sink, reader, writer, arguments.smtps).run()
-        except (Drop, ConnectionError, ssl.SSLError, ValueError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            sink.writers.discard(writer)
-            writer.close()
+    log = open(arguments.log, "a", encoding="utf-8") if arguments.log else None
+    sinks = {None: Sink(None, load(arguments.behaviour) if arguments.behaviour else {}, log, arguments.cert, arguments.key,
+                        arguments.smtps)}
+    many = {name: Sink(name, one, log, one.get("cert"), one.get("key"), one.get("smtps"))
+            for name, one in (load(arguments.many) if arguments.many else {}).items()}
+    sinks.update(many)
 
     async def control(reader, writer):
         while line := await reader.readline():
             order = json.loads(line)
-            if order.get("op") == "counts":
-                answer = sink.counts
-            elif order.get("op") == "close":
-                for other in list(sink.writers):
-                    other.transport.abort()
-                answer = {}
-            else:
-                sink.behaviour, sink.reached, answer = order, {}, {}
+            answer = await obey(sinks[order.pop("of", None)], order)
             writer.write((json.dumps(answer) + "\n").encode())
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", arguments.port, limit=1 << 20, backlog=1024,
-                                        ssl=sink.tls if arguments.smtps else None)
+    ports = {name: await serve(sink) for name, sink in many.items()}
+    port = await serve(sinks[None], arguments.port)
     steering = await asyncio.start_server(control, "127.0.0.1", arguments.control)
-    print("listening", server.sockets[0].getsockname()[1], flush=True)
+    if many:
+        print("many", json.dumps(ports), flush=True)
+    print("listening", port, flush=True)
     print("control", steering.sockets[0].getsockname()[1], flush=True)
-    async with server, steering:
-        await asyncio.gather(server.serve_forever(), steering.serve_forever())
+    async with steering:
+        await steering.serve_forever()
 
 
 if __name__ == "__main__":
