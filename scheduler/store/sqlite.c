@@ -380,3 +380,14 @@ int sqlite_room(const char *path, int64_t *out, struct error *err)
     *out = (int64_t)room.f_bavail * (int64_t)room.f_frsize;
     return 0;
 }
+
+int sqlite_sync_folder(const char *path, struct error *err)
+{
+    auto_free char *folder = must_strdup(path);
+    char *slash = strrchr(folder, '/');
+
+    if (slash)
+        slash[slash == folder] = '\0';
+    auto_fd int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && fsync(fd) == 0 ? 0 : error_set(err, ERROR_TRY_LATER, "%s: %s", path, strerror(errno));
+}

@@ -36,6 +36,8 @@ void sqlite_close(struct sqlite *db);
 int sqlite_lock(const char *path, struct error *err);
 /* Bytes that may still be written where a path lies, by others than root. */
 int sqlite_room(const char *path, int64_t *out, struct error *err);
+/* That a file of this name is there, or no longer, survives a power cut from here on. */
+int sqlite_sync_folder(const char *path, struct error *err);
 
 int sqlite_begin(struct sqlite *db, struct error *err);
 int sqlite_commit(struct sqlite *db, struct error *err); /* rolls back when it fails */

@@ -232,24 +232,13 @@ static int check_copy(struct copying *copying, struct store_copy *out, struct er
 
 /* --- The whole --- */
 
-static int sync_folder(const char *path, struct error *err)
-{
-    auto_free char *folder = must_strdup(path);
-    char *slash = strrchr(folder, '/');
-
-    if (slash)
-        slash[slash == folder] = '\0';
-    auto_fd int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && fsync(fd) == 0 ? 0 : error_set(err, ERROR_TRY_LATER, "%s: %s", path, strerror(errno));
-}
-
 static int make_durable(const struct copying *copying, struct error *err)
 {
     if (copying->what->nameless)
         return 0;
     if (fsync(copying->fd) < 0)
         return error_set(err, ERROR_TRY_LATER, "%s: %s", copying->what->to, strerror(errno));
-    return sync_folder(copying->what->to, err);
+    return sqlite_sync_folder(copying->what->to, err);
 }
 
 static int copy_all(struct copying *copying, struct store_copy *out, struct error *err)

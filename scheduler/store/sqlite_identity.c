@@ -94,7 +94,8 @@ static void write_witness(struct sqlite *db, const struct sqlite_identity *ident
     snprintf(name, sizeof name, "%s.new", identity->witness_path);
     int len = snprintf(line, sizeof line, "%s %lld\n", state, (long long)db->generation);
     auto_fd int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, line, (size_t)len) != len || fsync(fd) < 0 || rename(name, identity->witness_path) < 0)
+    if (fd < 0 || write(fd, line, (size_t)len) != len || fsync(fd) < 0 || rename(name, identity->witness_path) < 0 ||
+        sqlite_sync_folder(identity->witness_path, NULL) < 0)
         log_line(identity->log, LOG_WARNING, "event=witness_not_written path=%s why=%s",
                  LOG_QUOTED(text_of(identity->witness_path)), LOG_QUOTED(text_of(strerror(errno))));
 }
