@@ -271,19 +271,25 @@ class Launch:
 
     def room(self, megabytes=None):
         """Call it before the daemon starts, and then whenever the room that is left is to change; None: what there is."""
-        sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
-        self.daemon_environment = {"LITTLE_ROOM": self.path("room"), "ASAN_OPTIONS": sanitizer,
-                                   "LD_PRELOAD": os.path.join(BUILD, "tests", "little_room.so")}
+        self.preload("little_room", LITTLE_ROOM=self.path("room"))
         if megabytes is not None:
             self.write("room", "%d\n" % megabytes)
         elif os.path.exists(self.path("room")):
             os.remove(self.path("room"))
 
-    def make_certificate(self):
+    def preload(self, name, **environment):
+        """One of tests/fakes under the daemon, from its next start on."""
+        sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        self.daemon_environment = {"ASAN_OPTIONS": sanitizer, "LD_PRELOAD": os.path.join(BUILD, "tests", name + ".so"),
+                                   **environment}
+
+    def make_certificate(self, *names):
+        """For this machine, and for these names."""
         key, cert = self.path("key.pem"), self.path("cert.pem")
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert],
+             "-subj", "/CN=localhost", "-addext",
+             "subjectAltName=" + ",".join(["DNS:localhost", "IP:127.0.0.1", *("DNS:" + name for name in names)]), "-keyout", key, "-out", cert],
             check=True, capture_output=True)
         return ["--cert", cert, "--key", key]
 
