@@ -70,12 +70,16 @@ enum notifier_scope {
     NOTIFIER_CHANNEL, /* the way there: connection, password, limits */
 };
 
+/* For retry_after_ms: it asked us to slow down, and named no time. The host waits 1, 2, 4 ... 300 s. With scope channel
+ * nothing of this notifier is sent for so long, also after a restart; with scope address this one person waits. */
+#define NOTIFIER_SLOW_DOWN (-1)
+
 struct notifier_result {
     enum notifier_fate fate;
     enum notifier_scope scope;
     int code;                  /* of the other side, 0 when it has none */
     const char *text;          /* what the other side said, without addresses; NULL; copied */
-    int64_t retry_after_ms;    /* what it asked us to wait; 0: nothing */
+    int64_t retry_after_ms;    /* what it asked us to wait; 0: nothing, or NOTIFIER_SLOW_DOWN */
     int64_t handed_over_at_ms; /* now_ms() when the last byte of the message had been written; 0: never */
 };
 

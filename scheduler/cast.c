@@ -90,6 +90,21 @@ static int make_audiences(struct cast *cast, struct error *err)
     return 0;
 }
 
+/* Before anything is claimed: what the last start claimed counts against the rate, what it was asked to wait is waited.
+ */
+static int recall_channel(struct cast *cast, struct channel *channel, struct error *err)
+{
+    int64_t since_ms = clock_now_ms(cast->world->clock) - channel_memory_ms(channel);
+    struct store_recalled recalled;
+
+    if (store_recall(cast->world->store, channel_settings(channel)->name, since_ms, &recalled, err) < 0)
+        return -1;
+    struct channel_wait wait = {recalled.wait.until_ms, recalled.wait.rests, recalled.wait.text};
+    channel_recall(channel, recalled.claims, recalled.claim_count, wait.until_ms == MOMENT_NONE ? NULL : &wait);
+    store_recalled_clear(&recalled);
+    return 0;
+}
+
 static int make_channels(struct cast *cast, struct error *err)
 {
     struct world *world = cast->world;
@@ -113,6 +128,8 @@ static int make_channels(struct cast *cast, struct error *err)
             return error_at(err, "notifier %s", mine->channel.name);
         world->channel_count = i + 1;
         dispatch_add_channel(world->dispatch, world->channels[i]);
+        if (recall_channel(cast, world->channels[i], err) < 0)
+            return error_at(err, "notifier %s", mine->channel.name);
         cast->mails[i] = settings_mail(settings, mine);
     }
     return 0;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 enum {
-    PACE_AHEAD_MS = 50,
     RETRY_FIRST_MS = 1000,
     RETRY_MAX_MS = 60 * SECOND_MS,
     WELL_FOR_GOOD_MS = 60 * SECOND_MS, /* trouble after this long is a new one: patience begins anew */
@@ -107,7 +106,7 @@ static struct channel_job *job_new(struct channel *channel, struct channel_deliv
 
 /* ---- telling dispatch: always from the loop, with nothing of a plugin or of dispatch on the stack ---- */
 
-static void tell_soon(struct channel *channel)
+void channel_tell_soon(struct channel *channel)
 {
     if (!channel->freed)
         uv_idle_start(&channel->tell, on_tell);
@@ -122,10 +121,10 @@ static void job_answer(struct channel *channel, struct channel_job *job, enum fa
     job->text = scrub(text, job->to); /* whatever the plugin did about it: it is kept, and shown to operators */
     job->state = JOB_ANSWERED;
     list_put(&channel->answered, job);
-    tell_soon(channel);
+    channel_tell_soon(channel);
 }
 
-static void return_queued(struct channel *channel, const char *text)
+void channel_return_queued(struct channel *channel, const char *text)
 {
     struct channel_job *job;
 
@@ -133,17 +132,21 @@ static void return_queued(struct channel *channel, const char *text)
         job_answer(channel, job, FATE_RETURNED, SCOPE_CHANNEL, text);
 }
 
+/* Told once, however often it tries in vain; again when a person has to come, or it is something else. */
 static void tell_state(struct channel *channel)
 {
-    if (channel->trouble_news) {
-        channel->trouble_news = false;
-        if (channel->troubled) {
-            channel->trouble_told = true;
-            channel->events.trouble(channel->events.ctx, channel, channel->trouble_text, channel->needs_person);
-        } else if (channel->trouble_told) {
-            channel->trouble_told = false;
-            channel->events.well(channel->events.ctx, channel);
-        }
+    bool unwell = channel->troubled || channel->breaker.state != BREAKER_CLOSED;
+    bool news = channel->trouble_news || (unwell && !channel->trouble_told);
+
+    channel->trouble_news = false;
+    if (unwell && news) {
+        channel->trouble_told = true;
+        channel->events.trouble(channel->events.ctx, channel,
+                                channel->troubled ? channel->trouble_text : channel->breaker_text,
+                                channel->needs_person);
+    } else if (!unwell && channel->trouble_told) {
+        channel->trouble_told = false;
+        channel->events.well(channel->events.ctx, channel);
     }
 }
 
@@ -158,6 +161,7 @@ static void on_tell(uv_idle_t *idle)
         answered.end = &answered.first;
     list_init(&channel->answered);
     tell_state(channel);
+    channel_tell_asked(channel);
     bool told = answered.first;
     while ((job = answered.first)) {
         bool abandoned = job->state == JOB_ABANDONED;
@@ -218,6 +222,8 @@ void channel_take_result(struct channel *channel, struct notifier_delivery *deli
         job->result.retry_after_ms = result->retry_after_ms;
     if (result->fate == NOTIFIER_ACCEPTED)
         channel->tries = 0;
+    job->slow_down = result->retry_after_ms != 0;
+    channel_note_outcome(channel, job);
 }
 
 void channel_take_ready(struct channel *channel)
@@ -226,11 +232,26 @@ void channel_take_ready(struct channel *channel)
     drain(channel);
 }
 
+/* "cannot connect after 3 ms" is no news after "cannot connect after 4 ms". */
+static bool same_words(const char *a, const char *b)
+{
+    static const char digits[] = "0123456789";
+
+    for (;; a++, b++) {
+        a += strspn(a, digits);
+        b += strspn(b, digits);
+        if (*a != *b)
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
 void channel_take_trouble(struct channel *channel, const char *text, bool needs_person)
 {
     int64_t now_ms = clock_mono_ms(channel->parts.clock);
     auto_free char *clean = scrub(text, NULL);
-    bool same = channel->troubled && channel->needs_person >= needs_person && strcmp(clean, channel->trouble_text) == 0;
+    bool same = channel->troubled && channel->needs_person >= needs_person && same_words(clean, channel->trouble_text);
 
     if (!channel->troubled && now_ms - channel->well_since_ms > WELL_FOR_GOOD_MS)
         channel->tries = 0;
@@ -238,8 +259,8 @@ void channel_take_trouble(struct channel *channel, const char *text, bool needs_
     channel->needs_person |= needs_person;
     channel->trouble_news |= !same;
     snprintf(channel->trouble_text, sizeof channel->trouble_text, "%s", clean);
-    return_queued(channel, channel->trouble_text);
-    tell_soon(channel);
+    channel_return_queued(channel, channel->trouble_text);
+    channel_tell_soon(channel);
     if (channel->needs_person || channel->stopping) {
         uv_timer_stop(&channel->retry);
         return;
@@ -254,12 +275,13 @@ void channel_take_well(struct channel *channel)
 {
     if (!channel->troubled)
         return;
-    channel->troubled = channel->needs_person = false;
-    channel->trouble_news = true;
+    channel->troubled = channel->needs_person = channel->trouble_news = false;
+    if (!channel->breaker.asked) /* a connection is proof enough */
+        breaker_close(&channel->breaker);
     channel->well_since_ms = clock_mono_ms(channel->parts.clock);
     channel->busy = false;
     uv_timer_stop(&channel->retry);
-    tell_soon(channel);
+    channel_tell_soon(channel);
 }
 
 /* A plugin that cannot try without a delivery is believed to be well, until the next one proves otherwise. */
@@ -306,7 +328,8 @@ static void drain(struct channel *channel)
     if (channel->draining)
         return;
     channel->draining = true;
-    while (channel->queued.first && !channel->busy && !channel->troubled && !channel->stopping) {
+    while (channel->queued.first && !channel->busy && !channel->troubled && !channel->stopping &&
+           !channel_resting(channel)) {
         size_t count = 0;
         while (count < most && count < BATCH_MAX && channel->queued.first)
             batch[count++] = list_take(&channel->queued);
@@ -314,9 +337,11 @@ static void drain(struct channel *channel)
     }
     channel->draining = false;
     if (channel->troubled)
-        return_queued(channel, channel->trouble_text);
+        channel_return_queued(channel, channel->trouble_text);
+    else if (channel_resting(channel))
+        channel_return_queued(channel, channel->breaker_text);
     if (channel->stopping)
-        return_queued(channel, "stopping");
+        channel_return_queued(channel, "stopping");
 }
 
 void channel_send(struct channel *channel, struct channel_delivery *delivery)
@@ -325,54 +350,11 @@ void channel_send(struct channel *channel, struct channel_delivery *delivery)
 
     channel->in_flight++;
     job->state = JOB_QUEUED;
+    job->probe = channel->probe_claimed;
+    channel->probe_claimed = false;
     list_put(&channel->queued, job);
     delivery->raw = (struct buf){.limit = delivery->raw.limit};
     drain(channel);
-}
-
-/* ---- claims ---- */
-
-static void on_paced(void *ctx)
-{
-    struct channel *channel = ctx;
-    channel->events.room(channel->events.ctx, channel);
-}
-
-int64_t channel_doubt_max(const struct channel *channel)
-{
-    return channel->doubt_max;
-}
-
-int64_t channel_room(struct channel *channel, int64_t now_ms, int64_t settling)
-{
-    int64_t room = channel->doubt_max - (channel->out - settling);
-
-    if (channel->troubled || channel->stopping || room <= 0)
-        return 0;
-    int64_t paced = pace_within(&channel->pace, now_ms, PACE_AHEAD_MS);
-    if (paced > 0)
-        return paced < room ? paced : room;
-    alarm_set(channel->parts.alarms, &channel->wake, channel_ready_at_ms(channel, now_ms), on_paced, channel);
-    return 0;
-}
-
-int64_t channel_ready_at_ms(struct channel *channel, int64_t now_ms)
-{
-    int64_t at_ms = pace_ready_at_ms(&channel->pace, now_ms);
-
-    return at_ms - PACE_AHEAD_MS > now_ms ? at_ms - PACE_AHEAD_MS : now_ms;
-}
-
-void channel_claimed(struct channel *channel, int64_t now_ms, int64_t count)
-{
-    channel->out += count;
-    pace_take(&channel->pace, now_ms, count);
-}
-
-void channel_settled(struct channel *channel, int64_t count)
-{
-    assert(count <= channel->out);
-    channel->out -= count;
 }
 
 size_t channel_in_flight(const struct channel *channel)
@@ -400,7 +382,7 @@ bool channel_repeat_replaces(const struct channel *channel)
 void channel_warm(struct channel *channel)
 {
     channel->warm = true;
-    if (channel->notifier->warm && !channel->stopping && !channel->needs_person)
+    if (channel->notifier->warm && !channel->stopping && !channel->needs_person && !channel_resting(channel))
         channel->notifier->warm(channel->state);
 }
 
@@ -409,14 +391,12 @@ const char *channel_needs_person(const struct channel *channel)
     return channel->needs_person ? channel->trouble_text : NULL;
 }
 
-const char *channel_trouble(const struct channel *channel)
-{
-    return channel->troubled ? channel->trouble_text : NULL;
-}
-
 void channel_try_again(struct channel *channel)
 {
-    if (!channel->troubled || channel->stopping)
+    if (channel->stopping)
+        return;
+    channel_close_breaker(channel);
+    if (!channel->troubled)
         return;
     channel->needs_person = false;
     channel->tries = 0;
@@ -445,7 +425,7 @@ void channel_stop(struct channel *channel, int64_t grace_ms)
     channel->stopping = true;
     uv_timer_stop(&channel->retry);
     alarm_off(&channel->wake);
-    return_queued(channel, "stopping");
+    channel_return_queued(channel, "stopping");
     if (channel->notifier->stop)
         channel->notifier->stop(channel->state, false);
     uv_update_time(channel->parts.loop);

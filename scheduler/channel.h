@@ -43,6 +43,11 @@ struct channel_result {
     int64_t retry_after_ms;    /* -1 when nothing was asked for */
     int64_t handed_over_at_ms; /* the last byte was written; MOMENT_NONE: never */
 };
+struct channel_wait {
+    int64_t until_ms;
+    unsigned rests;   /* how often in a row */
+    const char *text; /* what it said, without addresses */
+};
 struct channel_events {
     /* Several come one after another; `room` follows the last of them. */
     void (*finish)(void *ctx, struct channel *channel, const struct channel_result *result);
@@ -51,6 +56,8 @@ struct channel_events {
     void (*trouble)(void *ctx, struct channel *channel, const char *text, bool needs_person);
     void (*well)(void *ctx, struct channel *channel);
     void (*room)(void *ctx, struct channel *channel); /* claims are possible again */
+    /* The receiver asked us to wait: keep it, so that the next start waits too. NULL: it is over. */
+    void (*asked)(void *ctx, struct channel *channel, const struct channel_wait *wait);
     void *ctx;
 };
 struct wires; /* wire.h */
@@ -82,23 +89,49 @@ bool channel_is_local(const struct channel *channel); /* loopback or a folder: n
 bool channel_repeat_replaces(const struct channel *channel);
 
 int64_t channel_doubt_max(const struct channel *channel);
+/* What an earlier start has left, before anything is claimed: `claims` of the time that channel_memory_ms() names, the
+ * oldest first, count against the rate; `wait` is kept. Either may be none. */
+int64_t channel_memory_ms(const struct channel *channel);
+void channel_recall(struct channel *channel, const struct pace_claim *claims, size_t count,
+                    const struct channel_wait *wait);
 /* How many more deliveries may be claimed now: doubt_max less what is out (claimed, and not yet forgotten by
- * channel_settled()), cut to what pace allows within the next 50 ms; 0 while in trouble or stopping. `settling` of
- * those out get their fate in the transaction that makes the claim: they are in doubt no longer when it counts. */
+ * channel_settled()), cut to what pace allows within the next 50 ms; 0 while in trouble, resting or stopping, and one
+ * when that one is to tell whether the other side works again. `settling` of those out get their fate in the
+ * transaction that makes the claim: they are in doubt no longer when it counts. */
 int64_t channel_room(struct channel *channel, int64_t now_ms, int64_t settling);
-/* When pace lets the next claim be made (now, if it does); says nothing of the other limits. */
+/* When pace and what the receiver asked for let the next claim be made (now, if they do); says nothing of the other
+ * limits. */
 int64_t channel_ready_at_ms(struct channel *channel, int64_t now_ms);
 /* A claim of `count` is being made: counts against room and pace at once. */
 void channel_claimed(struct channel *channel, int64_t now_ms, int64_t count);
-/* `count` claimed ones have their fate on disk (or were never claimed after all). */
+/* `count` claimed ones have their fate on disk. */
 void channel_settled(struct channel *channel, int64_t count);
+/* `count` of a claim were never claimed after all: fewer were there than asked for, or the ledger could not take it. */
+void channel_unclaimed(struct channel *channel, int64_t count);
+/* A claimed one will not be sent: it gets its fate without us. */
+void channel_spared(struct channel *channel);
 void channel_send(struct channel *channel, struct channel_delivery *delivery);
 void channel_warm(struct channel *channel); /* a release is near: open connections */
 /* What a person has to repair before anything can leave; NULL: nothing. */
 const char *channel_needs_person(const struct channel *channel);
 /* Why nothing leaves at the moment, also what it tries to get over by itself; NULL: nothing is wrong. */
 const char *channel_trouble(const struct channel *channel);
-/* An operator says the repair is done: trouble that needed a person is tried again now. Nothing without trouble. */
+/* How it stands, for people. */
+enum channel_state {
+    CHANNEL_WELL,
+    CHANNEL_WAITING, /* the receiver asked for it */
+    CHANNEL_FAILING, /* nothing gets through; it tries again by itself */
+    CHANNEL_TRYING,  /* one message is let through, to see whether it works again */
+    CHANNEL_BROKEN,  /* a person has to repair something */
+};
+const char *channel_state_name(enum channel_state state);
+struct channel_standing {
+    enum channel_state state;
+    const char *text; /* why; NULL: well */
+    int64_t until_ms; /* waiting, failing: when it tries again; else MOMENT_NONE */
+};
+struct channel_standing channel_standing(const struct channel *channel);
+/* An operator says the repair is done: trouble is tried again now, whatever the receiver asked for. Nothing without. */
 void channel_try_again(struct channel *channel);
 void channel_rest(struct channel *channel); /* nothing to send for a while: close them */
 /* No new work for the plugin; what has not begun comes back as returned at once, the rest within grace. */

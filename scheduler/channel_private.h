@@ -1,8 +1,9 @@
-/* channel_private.h - what the three files of a channel share: channel.c (claims, queue, trouble, stopping),
- * channel_plugin.c (loading), channel_host.c (what a plugin may ask for). */
+/* channel_private.h - what the files of a channel share: channel.c (queue, trouble, stopping), channel_claims.c (who
+ * may go when), channel_plugin.c (loading), channel_host.c (what a plugin may ask for). */
 #ifndef ONSALE_CHANNEL_PRIVATE_H
 #define ONSALE_CHANNEL_PRIVATE_H
 
+#include "breaker.h"
 #include "channel.h"
 #include "notifier.h"
 
@@ -28,6 +29,8 @@ struct channel_job {
     struct channel_job *next;     /* in the one list that its state names */
     struct channel_job *next_all; /* of the channel */
     enum job_state state;
+    bool probe;     /* tells whether the other side works again */
+    bool slow_down; /* the other side wants us to */
     char *to, *from, *token, *text;
     struct buf raw;
     struct channel_result result;
@@ -46,7 +49,12 @@ struct channel {
     struct notifier_host host;
 
     struct pace pace;
-    struct alarm wake; /* pace allows again */
+    struct alarm wake; /* pace or the breaker allows again */
+    struct breaker breaker;
+    bool probe_claimed;          /* ... and not sent yet */
+    char breaker_text[400];      /* why it is open, for people */
+    char asked_text[300];        /* what the receiver said, when it asked us to wait */
+    bool asked_news, asked_kept; /* dispatch has to hear of it; has heard, and keeps it for the next start */
     int64_t window, doubt_max;
     int64_t out; /* claimed and not settled */
 
@@ -79,6 +87,15 @@ void channel_take_ready(struct channel *channel);
 void channel_take_trouble(struct channel *channel, const char *text, bool needs_person);
 void channel_take_well(struct channel *channel);
 void channel_offload_ended(struct channel *channel);
+
+/* channel_claims.c: what came of a delivery says something of the other side; what dispatch has to keep of it. */
+void channel_note_outcome(struct channel *channel, const struct channel_job *job);
+void channel_tell_asked(struct channel *channel);
+void channel_close_breaker(struct channel *channel);
+bool channel_resting(const struct channel *channel); /* nothing may go at the moment */
+/* channel.c */
+void channel_tell_soon(struct channel *channel);
+void channel_return_queued(struct channel *channel, const char *text);
 
 /* channel_host.c */
 extern const struct notifier_host channel_host;

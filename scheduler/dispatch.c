@@ -180,7 +180,7 @@ static void turn_failed(struct line *line, const struct error *failure)
         for (size_t k = 0; k < claim->list_count; k++)
             again_put(&claim->sending->again, claim->list[k]);
         claim->sending->out -= claim->want;
-        channel_settled(line->channel, (int64_t)claim->want);
+        channel_unclaimed(line->channel, (int64_t)claim->want);
         free(claim->list);
     }
     line->claim_count = 0;
@@ -225,7 +225,7 @@ static void take_progress(struct line *line, const struct store_turned *result)
             if (result->progress[k].notice == claim->sending->spec.notice->id && claim->list_count == 0)
                 claim->sending->exhausted = result->progress[k].exhausted;
         claim->sending->out -= claim->want - got; /* fewer were there than asked for */
-        channel_settled(line->channel, (int64_t)(claim->want - got));
+        channel_unclaimed(line->channel, (int64_t)(claim->want - got));
         free(claim->list);
     }
     line->claim_count = 0;
@@ -381,7 +381,7 @@ void dispatch_drain(struct dispatch *dispatch)
 bool dispatch_quiet(const struct dispatch *dispatch)
 {
     for (struct line *line = dispatch->lines; line; line = line->next) {
-        if (line->turn || line->fate_count > 0)
+        if (line->turn || line->fate_count > 0 || line->keeping)
             return false;
         for (struct sending *sending = line->sendings; sending; sending = sending->next)
             if (sending->out > 0)
@@ -549,10 +549,40 @@ static void on_well(void *ctx, struct channel *channel)
     on_room(ctx, channel);
 }
 
+static void on_kept(void *ctx, const struct error *failure)
+{
+    struct line *line = ctx;
+
+    line->keeping = NULL;
+    if (failure)
+        log_line(line->dispatch->world->log, LOG_ERROR, "event=wait_not_kept notifier=%s error=%s",
+                 channel_settings(line->channel)->name, LOG_QUOTED(text_of(failure->text)));
+}
+
+/* Kept before anything else: a restart has to wait as well. */
+static void on_asked(void *ctx, struct channel *channel, const struct channel_wait *wait)
+{
+    struct line *line = line_of(ctx, channel);
+    struct store_wait row = {.channel = channel_settings(channel)->name, .until_ms = MOMENT_NONE};
+
+    if (!line)
+        return;
+    if (wait)
+        row = (struct store_wait){row.channel, wait->until_ms, wait->rests, wait->text, line_now_ms(line)};
+    store_cancel(&line->keeping);
+    line->keeping = store_keep_wait(line->dispatch->world->store, &row, on_kept, line);
+}
+
 struct channel_events dispatch_channel_events(struct dispatch *dispatch)
 {
     return (struct channel_events){
-        .finish = dispatch_finish, .trouble = on_trouble, .well = on_well, .room = on_room, .ctx = dispatch};
+        .finish = dispatch_finish,
+        .trouble = on_trouble,
+        .well = on_well,
+        .room = on_room,
+        .asked = on_asked,
+        .ctx = dispatch,
+    };
 }
 
 void dispatch_free(struct dispatch *dispatch)
@@ -563,6 +593,7 @@ void dispatch_free(struct dispatch *dispatch)
         next = line->next;
         assert(!line->sendings);
         store_cancel(&line->turn);
+        store_cancel(&line->keeping);
         for (size_t i = 0; i < line->claim_count; i++)
             free(line->claims[i].list);
         alarm_off(&line->wake);

@@ -36,6 +36,7 @@ void dispatch_hand_over(struct sending *sending, const struct store_delivery *de
                       (struct store_again){.seq = delivery->seq, .attempt = delivery->attempt, .at_ms = now_ms});
         }
         line_add_fate(line, &fate);
+        channel_spared(line->channel);
         if (err.kind != ERROR_NONE && err.kind != ERROR_REFUSED)
             sending_fault(sending, REASON_MESSAGE, err.text);
         return;
@@ -71,11 +72,32 @@ static const char *as_said(const struct channel_result *result, char out[SAID_MA
     return out;
 }
 
+/* Whoever was on their way when the channel failed does not try first again: they may be what it stumbles over. */
+static int64_t channel_pause_ms(struct sending *sending, const struct channel_result *result)
+{
+    enum { APART_MS = 5000 };
+    int64_t now_ms = line_now_ms(sending->line),
+            pause_ms = channel_ready_at_ms(sending->line->channel, now_ms) - now_ms;
+    bool apart = pause_ms > 0 && result->fate != FATE_RETURNED;
+
+    if (result->retry_after_ms > pause_ms)
+        pause_ms = result->retry_after_ms;
+    if (pause_ms < CHANNEL_PAUSE_MS)
+        pause_ms = CHANNEL_PAUSE_MS;
+    return apart ? pause_ms + (int64_t)(crypt_random_u64() % APART_MS) : pause_ms;
+}
+
+static int code_of(const struct channel_result *result)
+{
+    return result->code ? result->code : 1;
+}
+
 /* What the channel said -> what the ledger says. A fault that is not the person's is never charged to them. */
 static void judge(struct sending *sending, const struct channel_result *result, struct store_fate *fate)
 {
     const struct rule *rule = sending->spec.rule;
-    bool ours = result->scope != SCOPE_ADDRESS;
+    bool braked = result->fate == FATE_REFUSED && sending->braked_by == code_of(result);
+    bool ours = result->scope != SCOPE_ADDRESS || braked;
     enum fate said = result->fate;
     char text[SAID_MAX];
 
@@ -83,8 +105,7 @@ static void judge(struct sending *sending, const struct channel_result *result, 
         said = FATE_TRY_LATER;
     if (said == FATE_RETURNED || (ours && said != FATE_ACCEPTED && said != FATE_IN_DOUBT)) {
         fate->fate = FATE_RETURNED;
-        wait_again(sending, fate, result->attempt,
-                   ours && result->retry_after_ms < CHANNEL_PAUSE_MS ? CHANNEL_PAUSE_MS : result->retry_after_ms);
+        wait_again(sending, fate, result->attempt, ours ? channel_pause_ms(sending, result) : result->retry_after_ms);
         if (said == FATE_REFUSED)
             sending_fault(sending, result->scope == SCOPE_MESSAGE ? REASON_MESSAGE : REASON_CHANNEL,
                           as_said(result, text));
@@ -99,8 +120,10 @@ static void judge(struct sending *sending, const struct channel_result *result, 
                    again_delay_ms(&rule->retry, result->attempt, result->retry_after_ms, crypt_random_u64()));
     }
     if (said == FATE_ACCEPTED || said == FATE_REFUSED)
-        if (brake_takes(&sending->brake, said == FATE_REFUSED ? (result->code ? result->code : 1) : 0))
+        if (brake_takes(&sending->brake, said == FATE_REFUSED ? code_of(result) : 0)) {
+            sending->braked_by = code_of(result);
             sending_fault(sending, REASON_MESSAGE, as_said(result, text));
+        }
 }
 
 static void note_handover(struct notice *notice, int64_t at_ms)

@@ -24,6 +24,7 @@ struct sending {
     int64_t allowed_until_ms;
     size_t out; /* asked for or claimed, fate not on disk */
     struct brake brake;
+    int braked_by; /* the code that stopped it; 0: none did */
     struct sending *next;
 };
 
@@ -55,8 +56,9 @@ struct line {
     } claims[CLAIMS_MAX];
     size_t claim_count;
     int64_t store_failed_until_ms;
-    struct hand *hands; /* the oldest first */
-    bool busy;          /* handing over: a channel that answers at once must not start a turn within a turn */
+    struct store_job *keeping; /* what the receiver asked for */
+    struct hand *hands;        /* the oldest first */
+    bool busy;                 /* handing over: a channel that answers at once must not start a turn within a turn */
     struct alarm wake;
     struct line *next;
 };

@@ -44,6 +44,47 @@ void pace_init(struct pace *pace, const struct config_rates *rates, int64_t now_
     }
 }
 
+int64_t pace_memory_ms(const struct config_rates *rates)
+{
+    int64_t longest_ms = 0;
+
+    for (size_t i = 0; i < rates->count; i++)
+        if (rates->at[i].per_ms > longest_ms)
+            longest_ms = rates->at[i].per_ms;
+    return longest_ms;
+}
+
+static void take(struct pace_bucket *bucket, int64_t count)
+{
+    bucket->credit -= count * bucket->per_ms;
+}
+
+/* Played again from an empty bucket, one period ago. */
+static void recall(struct pace_bucket *bucket, int64_t now_ms, const struct pace_claim *claims, size_t count)
+{
+    int64_t from_ms = now_ms - bucket->per_ms, least = -bucket->count * bucket->per_ms;
+
+    bucket->at_ms = from_ms;
+    for (size_t i = 0; i < count; i++) {
+        int64_t at_ms = claims[i].at_ms < now_ms ? claims[i].at_ms : now_ms; /* the clock was set back since */
+        if (at_ms <= from_ms)
+            continue;
+        fill(bucket, at_ms > bucket->at_ms ? at_ms : bucket->at_ms);
+        take(bucket, claims[i].count < bucket->count ? claims[i].count : bucket->count);
+        if (bucket->credit < least)
+            bucket->credit = least;
+    }
+    fill(bucket, now_ms);
+    if (bucket->credit > 0)
+        bucket->credit = 0;
+}
+
+void pace_recall(struct pace *pace, int64_t now_ms, const struct pace_claim *claims, size_t count)
+{
+    for (size_t i = 0; i < pace->count; i++)
+        recall(&pace->bucket[i], now_ms, claims, count);
+}
+
 int64_t pace_within(struct pace *pace, int64_t now_ms, int64_t ahead_ms)
 {
     int64_t least = INT64_MAX;
@@ -69,7 +110,18 @@ void pace_take(struct pace *pace, int64_t now_ms, int64_t count)
 {
     for (size_t i = 0; i < pace->count; i++) {
         fill(&pace->bucket[i], now_ms);
-        pace->bucket[i].credit -= count * pace->bucket[i].per_ms;
+        take(&pace->bucket[i], count);
+    }
+}
+
+void pace_give_back(struct pace *pace, int64_t count)
+{
+    for (size_t i = 0; i < pace->count; i++) {
+        struct pace_bucket *bucket = &pace->bucket[i];
+        int64_t most = bucket->burst * bucket->per_ms;
+        bucket->credit += count * bucket->per_ms;
+        if (bucket->credit > most)
+            bucket->credit = most;
     }
 }
 

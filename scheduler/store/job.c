@@ -276,6 +276,22 @@ struct store_job *store_turn(struct store *store, const struct store_turn *turn,
     return store_submit(store, job);
 }
 
+static int run_keep_wait(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    return sqlite_keep_wait(db, &job->in.wait, err);
+}
+
+struct store_job *store_keep_wait(struct store *store, const struct store_wait *wait, store_done_fn *done, void *ctx)
+{
+    struct store_job *job = job_new(LANE_WRITE, run_keep_wait, done ? answer_done : NULL, ctx);
+
+    job->in.wait = *wait;
+    job->in.wait.channel = copy_string(&job->arena, wait->channel);
+    job->in.wait.text = copy_string(&job->arena, wait->text);
+    job->tell.done = done;
+    return store_submit(store, job);
+}
+
 static int run_evidence(struct sqlite *db, struct store_job *job, struct error *err)
 {
     return sqlite_evidence(db, job->in.evidence.notice, job->in.evidence.at_ms, job->in.evidence.json, err);

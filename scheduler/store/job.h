@@ -56,6 +56,7 @@ struct store_job {
             int64_t notice, at_ms;
             const char *json;
         } evidence;
+        struct store_wait wait;
         const char *tried_at;
         const char *keys_mark;
         struct {

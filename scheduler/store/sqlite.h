@@ -142,6 +142,11 @@ struct sqlite_deliveries { /* grows in its arena; texts go there too */
 int sqlite_claim(struct sqlite *db, const char *channel, const struct store_claim *claim, int64_t now_ms,
                  struct sqlite_deliveries *out, struct error *err);
 
+/* --- sqlite_channel.c --- */
+int sqlite_keep_wait(struct sqlite *db, const struct store_wait *wait, struct error *err);
+int sqlite_recall(struct sqlite *db, const char *channel, int64_t since_ms, struct store_recalled *out,
+                  struct error *err);
+
 /* --- sqlite_ledger.c --- */
 struct sqlite_launch {
     int64_t notice;

@@ -543,6 +543,12 @@ int store_load(struct store *store, struct store_image *out, struct error *err)
     return sqlite_load(store->db, store_now_ms(store), out, err);
 }
 
+int store_recall(struct store *store, const char *channel, int64_t since_ms, struct store_recalled *out,
+                 struct error *err)
+{
+    return sqlite_recall(store->db, channel, since_ms, out, err);
+}
+
 char *store_cursor(struct store *store, int64_t roll, int64_t pass, unsigned audience)
 {
     return sqlite_cursor(store->db, roll, pass, audience);

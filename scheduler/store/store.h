@@ -14,6 +14,7 @@
 #include "log.h"
 #include "notice.h"
 #include "opening.h"
+#include "pace.h"
 
 #include <jansson.h>
 #include <uv.h>
@@ -220,6 +221,26 @@ struct store_turned {
 };
 typedef void store_turn_fn(void *ctx, const struct store_turned *result);
 struct store_job *store_turn(struct store *store, const struct store_turn *turn, store_turn_fn *done, void *ctx);
+
+/* What a receiver asked a channel to wait; of each channel the last one is kept. */
+struct store_wait {
+    const char *channel;
+    int64_t until_ms; /* MOMENT_NONE: it is over */
+    unsigned rests;   /* how often in a row */
+    const char *text; /* what was said, without addresses */
+    int64_t at_ms;
+};
+struct store_job *store_keep_wait(struct store *store, const struct store_wait *wait, store_done_fn *done, void *ctx);
+/* What a channel's next life has to know: its claims since then, the oldest first, and the wait that is kept (until_ms
+ * MOMENT_NONE: none). Blocking; before anything is claimed on it. Yours to clear. */
+struct store_recalled {
+    struct pace_claim *claims;
+    size_t claim_count;
+    struct store_wait wait;
+};
+int store_recall(struct store *store, const char *channel, int64_t since_ms, struct store_recalled *out,
+                 struct error *err);
+void store_recalled_clear(struct store_recalled *recalled);
 
 /* Evidence of the gate, one JSON text per question asked. */
 struct store_job *store_evidence(struct store *store, int64_t notice, int64_t at_ms, const char *json,

@@ -35,7 +35,7 @@ struct world {
     char texts[RESULTS_MAX][200];
     size_t count, wanted;
     unsigned troubles, wells, rooms;
-    bool needs_person, timed_out;
+    bool needs_person, asked, timed_out;
     char trouble[300];
     uv_timer_t limit;
 };
@@ -74,6 +74,13 @@ static void on_room(void *ctx, struct channel *channel)
     ((struct world *)ctx)->rooms++;
 }
 
+static void on_asked(void *ctx, struct channel *channel, const struct channel_wait *wait)
+{
+    struct world *world = ctx;
+    (void)channel;
+    world->asked = wait != NULL;
+}
+
 static void on_limit(uv_timer_t *timer)
 {
     ((struct world *)timer->data)->timed_out = true;
@@ -103,7 +110,7 @@ static const char *const *plugin_folders(void)
 static struct world *world_new(const char *plugin_name, const char *options, struct error *err)
 {
     struct world *world = must_calloc(1, sizeof *world);
-    struct channel_events events = {on_finish, on_trouble, on_well, on_room, world};
+    struct channel_events events = {on_finish, on_trouble, on_well, on_room, on_asked, world};
     auto_buf struct buf yaml;
     struct top top = {0};
 
@@ -323,9 +330,10 @@ static const struct row {
      false},
     {"log-in demanded at MAIL", "{\"mail\": \"530 5.7.0 log in first\"}", ", connections: 1", 1,
      "try later/channel/530*1", 0, 'p', false},
-    {"421 at MAIL", "{\"mail\": \"421 4.7.0 slow down\"}", ", connections: 1", 1, "try later/channel/421*1", 0, 0,
+    {"421 at MAIL", "{\"mail\": \"421 4.7.0 slow down\"}", ", connections: 1", 1, "try later/channel/421*1", 0, 't',
      false},
-    {"421 at the dot", "{\"dot\": \"421 4.3.2 going\"}", ", connections: 1", 1, "try later/channel/421*1", 0, 0, false},
+    {"421 at the dot", "{\"dot\": \"421 4.3.2 going\"}", ", connections: 1", 1, "try later/channel/421*1", 0, 't',
+     false},
     {"few messages a connection", "{\"messages_per_connection\": 3}", ", connections: 2", 20, "accepted*20", 20, 0,
      false},
     {"our own limit", "{\"messages_per_connection\": 3}", ", connections: 2, messages_per_connection: 2", 20,

@@ -100,7 +100,7 @@ static void replies_are_judged(void **state)
     enum { MAIL = SMTP_AT_MAIL, RCPT = SMTP_AT_RCPT, DATA = SMTP_AT_DATA, DOT = SMTP_AT_DOT };
     enum { OK = NOTIFIER_ACCEPTED, LATER = NOTIFIER_TRY_LATER, NO = NOTIFIER_REFUSED, DOUBT = NOTIFIER_IN_DOUBT };
     enum { WHO = NOTIFIER_ADDRESS, WHAT = NOTIFIER_MESSAGE, WAY = NOTIFIER_CHANNEL };
-    enum { MIN = 60 * 1000, HOUR = 60 * MIN };
+    enum { SLOW = NOTIFIER_SLOW_DOWN, MIN = 60 * 1000, HOUR = 60 * MIN };
     static const struct {
         int stage;
         const char *line;
@@ -113,13 +113,13 @@ static void replies_are_judged(void **state)
         {DOT, "354 go on", DOUBT, WAY, 0, false},
         {MAIL, "354 go on", LATER, WAY, 0, false},
         /* the server goes away */
-        {MAIL, "421 4.3.2 closing", LATER, WAY, 0, false},
-        {DOT, "421 4.7.0 Try again later, closing connection.", LATER, WAY, 0, false},
-        {DOT, "421 4.7.28 unusual rate of unsolicited mail", LATER, WAY, 0, false},
+        {MAIL, "421 4.3.2 closing", LATER, WAY, SLOW, false},
+        {DOT, "421 4.7.0 Try again later, closing connection.", LATER, WAY, SLOW, false},
+        {DOT, "421 4.7.28 unusual rate of unsolicited mail", LATER, WAY, SLOW, false},
         {MAIL, "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", LATER, WAY, 2 * HOUR, false},
         {MAIL, "421 4.7.0 [TSS05] deferred", LATER, WAY, 4 * HOUR, false},
-        {MAIL, "421 Max message per connection reached", LATER, WAY, 0, false},
-        {DOT, "421 4.7.1 deferred due to excessive volume", LATER, WAY, 0, false},
+        {MAIL, "421 Max message per connection reached", LATER, WAY, SLOW, false},
+        {DOT, "421 4.7.1 deferred due to excessive volume", LATER, WAY, SLOW, false},
         /* later */
         {RCPT, "450 4.2.1 recipient receiving mail too fast", LATER, WHO, 0, false},
         {RCPT, "450 4.2.0 busy", LATER, WHO, 0, false},
@@ -140,16 +140,25 @@ static void replies_are_judged(void **state)
         {RCPT, "552 5.2.2 mailbox full", NO, WHO, 0, false},
         {RCPT, "552 quota exceeded", NO, WHO, 0, false},
         {MAIL, "452 4.3.1 insufficient system storage", LATER, WAY, 0, false},
-        {DOT, "454 Throttling failure: Maximum sending rate exceeded.", LATER, WAY, 0, false},
-        {MAIL, "454 4.7.0 temporary authentication failure", LATER, WAY, 0, false},
-        {MAIL, "451 4.7.650 rate limited (S775)", LATER, WAY, 0, false},
-        {MAIL, "451 4.7.652 too many connections (S3115)", LATER, WAY, 0, false},
-        {DOT, "451 4.7.500 Server busy", LATER, WAY, 0, false},
-        {DOT, "451 4.7.861 suspicious", LATER, WAY, 0, false},
-        {DOT, "450 4.7.26 unauthenticated", LATER, WHAT, 0, false},
-        {DOT, "450 4.7.32 From not aligned", LATER, WHAT, 0, false},
-        {DOT, "451 very low reputation of the sending domain", LATER, WHAT, 0, false},
+        {DOT, "454 Throttling failure: Maximum sending rate exceeded.", LATER, WAY, SLOW, false},
+        {MAIL, "454 4.7.0 temporary authentication failure", LATER, WAY, SLOW, false},
+        {MAIL, "451 4.7.650 rate limited (S775)", LATER, WAY, SLOW, false},
+        {MAIL, "451 4.7.652 too many connections (S3115)", LATER, WAY, SLOW, false},
+        {DOT, "451 4.7.500 Server busy", LATER, WAY, SLOW, false},
+        {DOT, "451 4.7.861 suspicious", LATER, WAY, SLOW, false},
+        {DOT, "450 4.7.26 unauthenticated", LATER, WHAT, SLOW, false},
+        {DOT, "450 4.7.32 From not aligned", LATER, WHAT, SLOW, false},
+        {DOT, "451 very low reputation of the sending domain", LATER, WHAT, SLOW, false},
         {DATA, "451 disk", LATER, WAY, 0, false},
+        {DOT, "450 4.7.28 unusual rate of unsolicited mail", LATER, WAY, SLOW, false},
+        {RCPT, "450 4.7.28 unusual rate", LATER, WAY, SLOW, false},
+        {RCPT, "451 You have been throttled", LATER, WAY, SLOW, false},
+        {RCPT, "451 4.7.1 rate limit exceeded", LATER, WAY, SLOW, false},
+        {DOT, "452 too many messages from you", LATER, WAY, SLOW, false},
+        {DOT, "451 4.7.1 Try again later", LATER, WHO, 5 * MIN, false},
+        {MAIL, "451 4.7.1 Try again later", LATER, WAY, SLOW, false},
+        {MAIL, "450 4.7.25 no PTR", LATER, WHAT, SLOW, false},
+        {DOT, "454 Throttling failure: Daily message quota exceeded.", LATER, WAY, 30 * MIN, false},
         /* a person has to change something */
         {MAIL, "530 5.7.0 Must issue a STARTTLS command first", LATER, WAY, 0, true},
         {MAIL, "530 5.7.1 Authentication required", LATER, WAY, 0, true},

@@ -1,0 +1,235 @@
+/* channel_claims.c - how many may be claimed now, and when the next: window, pace, and whether the other side works or
+ * asked us to wait. What a start has to know of the one before it. */
+#include "channel_private.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { PACE_AHEAD_MS = 50 };
+
+static int64_t now_of(const struct channel *channel)
+{
+    return clock_now_ms(channel->parts.clock);
+}
+
+/* --- Claims --- */
+
+static void on_wake(void *ctx)
+{
+    struct channel *channel = ctx;
+    channel->events.room(channel->events.ctx, channel);
+}
+
+int64_t channel_doubt_max(const struct channel *channel)
+{
+    return channel->doubt_max;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t channel_room(struct channel *channel, int64_t now_ms, int64_t settling)
+{
+    int64_t room = channel->doubt_max - (channel->out - settling);
+
+    if (channel->troubled || channel->stopping || room <= 0)
+        return 0;
+    room = least(room, breaker_allows(&channel->breaker, now_ms));
+    room = least(room, pace_within(&channel->pace, now_ms, PACE_AHEAD_MS));
+    if (room > 0)
+        return room;
+    alarm_set(channel->parts.alarms, &channel->wake, channel_ready_at_ms(channel, now_ms), on_wake, channel);
+    return 0;
+}
+
+int64_t channel_ready_at_ms(struct channel *channel, int64_t now_ms)
+{
+    int64_t paced_ms = pace_ready_at_ms(&channel->pace, now_ms) - PACE_AHEAD_MS,
+            rested_ms = breaker_ready_at_ms(&channel->breaker, now_ms);
+
+    return paced_ms > rested_ms ? paced_ms : rested_ms;
+}
+
+void channel_claimed(struct channel *channel, int64_t now_ms, int64_t count)
+{
+    channel->out += count;
+    pace_take(&channel->pace, now_ms, count);
+    if (channel->breaker.state == BREAKER_HALF_OPEN) {
+        breaker_probe(&channel->breaker, now_ms);
+        channel->probe_claimed = true;
+    }
+}
+
+void channel_settled(struct channel *channel, int64_t count)
+{
+    assert(count <= channel->out);
+    channel->out -= count;
+}
+
+void channel_unclaimed(struct channel *channel, int64_t count)
+{
+    channel_settled(channel, count);
+    pace_give_back(&channel->pace, count);
+    if (count > 0)
+        channel_spared(channel);
+}
+
+void channel_spared(struct channel *channel)
+{
+    if (channel->probe_claimed)
+        breaker_no_probe(&channel->breaker, now_of(channel), 0);
+    channel->probe_claimed = false;
+}
+
+/* --- Outcomes --- */
+
+bool channel_resting(const struct channel *channel)
+{
+    int64_t now_ms = now_of(channel);
+
+    return channel->breaker.state == BREAKER_OPEN && breaker_ready_at_ms(&channel->breaker, now_ms) > now_ms;
+}
+
+/* "asked to wait until 2027-03-26T09:00:30.000Z: 421 4.7.0 slow down" */
+static void describe(struct channel *channel, const char *said)
+{
+    auto_buf struct buf at;
+
+    buf_init(&at, 64);
+    buf_add_moment(&at, channel->breaker.until_ms);
+    snprintf(channel->breaker_text, sizeof channel->breaker_text, "%s %.*s: %s",
+             channel->breaker.asked ? "asked to wait until" : "nothing gets through, the next try is at",
+             TEXT_ARGS(buf_text(&at)), said);
+}
+
+static void open_breaker(struct channel *channel, const struct channel_result *result, const char *text)
+{
+    char said[sizeof channel->asked_text];
+
+    if (result->code)
+        snprintf(said, sizeof said, "%d %s", result->code, text);
+    else
+        snprintf(said, sizeof said, "%s", text);
+    describe(channel, said);
+    if (channel->breaker.asked) {
+        memcpy(channel->asked_text, said, sizeof said);
+        channel->asked_news = true;
+    }
+    channel_return_queued(channel, channel->breaker_text);
+    channel_tell_soon(channel);
+}
+
+/* Who dealt with one message, if only to refuse it, works. */
+static enum breaker_outcome outcome_of(const struct channel_job *job)
+{
+    const struct channel_result *result = &job->result;
+    bool later = result->fate == FATE_TRY_LATER && result->scope != SCOPE_ADDRESS;
+
+    if (later && job->slow_down)
+        return BREAKER_ASKED;
+    if (later || (result->fate == FATE_IN_DOUBT && result->scope == SCOPE_CHANNEL))
+        return BREAKER_FAILED;
+    return BREAKER_WORKS;
+}
+
+void channel_note_outcome(struct channel *channel, const struct channel_job *job)
+{
+    const struct channel_result *result = &job->result;
+    int64_t now_ms = now_of(channel);
+
+    if (channel->stopping || channel->needs_person)
+        return;
+    if (result->fate == FATE_RETURNED) { /* nobody has seen it */
+        if (job->probe)
+            breaker_no_probe(&channel->breaker, now_ms, BREAKER_FIRST_MS);
+        return;
+    }
+    enum breaker_state before = channel->breaker.state;
+    int64_t named_ms = result->retry_after_ms > 0 ? result->retry_after_ms : 0;
+    if (breaker_takes(&channel->breaker, now_ms, outcome_of(job), named_ms, job->probe))
+        open_breaker(channel, result, job->text ? job->text : "no reason was given");
+    else if (channel->breaker.state != before)
+        channel_tell_soon(channel);
+}
+
+void channel_close_breaker(struct channel *channel)
+{
+    if (channel->breaker.state == BREAKER_CLOSED)
+        return;
+    breaker_close(&channel->breaker);
+    channel->probe_claimed = false;
+    channel_tell_soon(channel);
+}
+
+/* --- From one start to the next --- */
+
+int64_t channel_memory_ms(const struct channel *channel)
+{
+    return pace_memory_ms(&channel->settings->rate);
+}
+
+void channel_recall(struct channel *channel, const struct pace_claim *claims, size_t count,
+                    const struct channel_wait *wait)
+{
+    int64_t now_ms = now_of(channel);
+
+    pace_recall(&channel->pace, now_ms, claims, count);
+    if (!wait)
+        return;
+    breaker_recall(&channel->breaker, now_ms, wait->until_ms, wait->rests);
+    snprintf(channel->asked_text, sizeof channel->asked_text, "%s", wait->text);
+    describe(channel, channel->asked_text);
+    channel->asked_kept = true;
+    channel_tell_soon(channel);
+}
+
+void channel_tell_asked(struct channel *channel)
+{
+    const struct breaker *breaker = &channel->breaker;
+    bool over = breaker->state == BREAKER_CLOSED && channel->asked_kept;
+
+    if (channel->asked_news && breaker->state != BREAKER_CLOSED) {
+        channel->asked_kept = true;
+        channel->events.asked(channel->events.ctx, channel,
+                              &(struct channel_wait){breaker->until_ms, breaker->rests, channel->asked_text});
+    } else if (over) {
+        channel->asked_kept = false;
+        channel->events.asked(channel->events.ctx, channel, NULL);
+    }
+    channel->asked_news = false;
+}
+
+/* --- For people --- */
+
+const char *channel_state_name(enum channel_state state)
+{
+    static const char *const names[] = {"well", "waiting", "failing", "trying", "broken"};
+
+    return names[state];
+}
+
+struct channel_standing channel_standing(const struct channel *channel)
+{
+    int64_t now_ms = now_of(channel), ready_at_ms = breaker_ready_at_ms(&channel->breaker, now_ms);
+
+    if (channel->needs_person)
+        return (struct channel_standing){CHANNEL_BROKEN, channel->trouble_text, MOMENT_NONE};
+    if (channel->troubled) {
+        bool soon = uv_is_active((const uv_handle_t *)&channel->retry);
+        return (struct channel_standing){CHANNEL_FAILING, channel->trouble_text,
+                                         soon ? now_ms + (int64_t)uv_timer_get_due_in(&channel->retry) : MOMENT_NONE};
+    }
+    if (channel->breaker.state == BREAKER_CLOSED)
+        return (struct channel_standing){CHANNEL_WELL, NULL, MOMENT_NONE};
+    if (channel->breaker.state == BREAKER_HALF_OPEN || ready_at_ms <= now_ms)
+        return (struct channel_standing){CHANNEL_TRYING, channel->breaker_text, MOMENT_NONE};
+    return (struct channel_standing){channel->breaker.asked ? CHANNEL_WAITING : CHANNEL_FAILING, channel->breaker_text,
+                                     ready_at_ms};
+}
+
+const char *channel_trouble(const struct channel *channel)
+{
+    return channel_standing(channel).text;
+}
