@@ -54,6 +54,7 @@ struct message_batch_spec { /* borrowed; outlives the batch */
     const char *site_zone, *site_language;
     int64_t date_ms; /* the Date header: release */
     bool test;       /* "send-test": marked in the subject, of no notice in its Message-ID */
+    bool plainly;    /* nothing is prepared for many: worth it for a few messages. The bytes are the same */
 };
 struct message_batch *message_batch_new(const struct message_batch_spec *spec, struct error *err);
 void message_batch_free(struct message_batch *batch);

@@ -11,6 +11,7 @@ enum {
     WORD_MAX = 75,    /* of an encoded word, RFC 2047 section 2 */
     HEADER_TEXT_MAX = 4096,
     BOUNDARY_MAX = 40,
+    COMMON_MAX = 16 * 1024,
 };
 
 static const char hex[] = "0123456789ABCDEF";
@@ -322,19 +323,64 @@ static int check(const struct mime_message *m, struct error *err)
     return 0;
 }
 
-static void add_headers(struct buf *out, const struct mime_message *m)
+static void add_sender(struct buf *out, const struct mime_message *m)
 {
     add_date(out, m->date_ms);
     add_mailbox(out, "From", text_of(m->from_name), m->from_address);
+}
+
+void mime_subject(struct text subject, struct buf *out)
+{
+    struct header h = header(out, "Subject");
+
+    put_unstructured(&h, subject);
+    buf_adds(out, "\r\n");
+}
+
+static void add_list(struct buf *out, const struct mime_message *m)
+{
+    if (m->list_id)
+        add_angle(out, "List-Id", text_of(m->list_id_name), text_of(m->list_id));
+}
+
+void mime_common_init(struct mime_common *common, const struct mime_message *like)
+{
+    buf_init(&common->sender, COMMON_MAX);
+    buf_init(&common->subject, COMMON_MAX);
+    buf_init(&common->list, COMMON_MAX);
+    add_sender(&common->sender, like);
+    add_list(&common->list, like);
+}
+
+void mime_common_clear(struct mime_common *common)
+{
+    buf_clear(&common->sender);
+    buf_clear(&common->subject);
+    buf_clear(&common->list);
+}
+
+static void add_headers(struct buf *out, const struct mime_message *m, const struct mime_common *common)
+{
+    static const struct mime_common nothing;
+
+    if (!common)
+        common = &nothing;
+    if (common->sender.len > 0)
+        buf_add_text(out, buf_text(&common->sender));
+    else
+        add_sender(out, m);
     add_mailbox(out, "To", m->to_name, m->to_address);
     if (m->reply_to)
         add_mailbox(out, "Reply-To", (struct text){0}, m->reply_to);
-    struct header subject = header(out, "Subject");
-    put_unstructured(&subject, m->subject);
-    buf_adds(out, "\r\n");
+    if (common->subject.len > 0)
+        buf_add_text(out, buf_text(&common->subject));
+    else
+        mime_subject(m->subject, out);
     add_angle(out, "Message-ID", (struct text){0}, text_of(m->message_id));
-    if (m->list_id)
-        add_angle(out, "List-Id", text_of(m->list_id_name), text_of(m->list_id));
+    if (common->list.len > 0)
+        buf_add_text(out, buf_text(&common->list));
+    else
+        add_list(out, m);
     if (m->unsubscribe_url.len > 0) {
         add_angle(out, "List-Unsubscribe", (struct text){0}, m->unsubscribe_url);
         if (m->one_click)
@@ -433,7 +479,7 @@ static void qp_line(struct buf *out, struct text line)
 }
 
 /* Any line ends in, CRLF out; the last line ends too. */
-static void qp_encode(struct buf *out, struct text t)
+void mime_quote(struct text t, struct buf *out)
 {
     while (t.len > 0) {
         const char *lf = memchr(t.ptr, '\n', t.len);
@@ -444,14 +490,6 @@ static void qp_encode(struct buf *out, struct text t)
         qp_line(out, text_slice(t, 0, len));
         t = text_slice(t, cr && cr + 1 == lf ? len + 2 : len + 1, t.len);
     }
-}
-
-static void add_part(struct buf *out, const char *type, struct text body)
-{
-    buf_adds(out, "Content-Type: ");
-    buf_adds(out, type);
-    buf_adds(out, "; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n");
-    qp_encode(out, body);
 }
 
 /* Of the message id, so that the same message has the same bytes; "=_" cannot occur in quoted-printable. */
@@ -473,29 +511,63 @@ static void add_boundary(struct buf *out, const char *boundary, const char *end)
     buf_adds(out, end);
 }
 
-int mime_build(const struct mime_message *message, struct buf *out, struct error *err)
+int mime_begin(const struct mime_message *message, const struct mime_common *common, bool both, struct buf *out,
+               struct error *err)
 {
     char boundary[BOUNDARY_MAX + 1];
 
     if (check(message, err) < 0)
         return -1;
-    add_headers(out, message);
-    if (message->html.len == 0) {
-        add_part(out, "text/plain", message->text);
-    } else {
+    add_headers(out, message, common);
+    if (!both)
+        return 0;
+    boundary_of(message->message_id, boundary);
+    buf_adds(out, "Content-Type: multipart/alternative;\r\n boundary=\"");
+    buf_adds(out, boundary);
+    buf_adds(out, "\"\r\n");
+    return 0;
+}
+
+void mime_part(const struct mime_message *message, enum mime_part part, bool both, struct buf *out)
+{
+    static const char *const types[] = {[MIME_TEXT] = "text/plain", [MIME_HTML] = "text/html"};
+    char boundary[BOUNDARY_MAX + 1];
+
+    if (both) {
         boundary_of(message->message_id, boundary);
-        buf_adds(out, "Content-Type: multipart/alternative;\r\n boundary=\"");
-        buf_adds(out, boundary);
-        buf_adds(out, "\"\r\n");
         add_boundary(out, boundary, "\r\n");
-        add_part(out, "text/plain", message->text);
-        add_boundary(out, boundary, "\r\n");
-        add_part(out, "text/html", message->html);
+    }
+    buf_adds(out, "Content-Type: ");
+    buf_adds(out, types[part]);
+    buf_adds(out, "; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n");
+}
+
+int mime_end(const struct mime_message *message, bool both, struct buf *out, struct error *err)
+{
+    char boundary[BOUNDARY_MAX + 1];
+
+    if (both) {
+        boundary_of(message->message_id, boundary);
         add_boundary(out, boundary, "--\r\n");
     }
     if (buf_failed(out))
         return error_set(err, ERROR_REFUSED, "a message over %zu bytes", out->limit);
     return 0;
+}
+
+int mime_build(const struct mime_message *message, struct buf *out, struct error *err)
+{
+    bool both = message->html.len > 0;
+
+    if (mime_begin(message, NULL, both, out, err) < 0)
+        return -1;
+    mime_part(message, MIME_TEXT, both, out);
+    mime_quote(message->text, out);
+    if (both) {
+        mime_part(message, MIME_HTML, both, out);
+        mime_quote(message->html, out);
+    }
+    return mime_end(message, both, out, err);
 }
 
 int mime_verp(const char *envelope_from, const char *token, struct buf *out)

@@ -23,6 +23,28 @@ struct mime_message {
 /* Writes headers and body. Deterministic: the same message gives the same bytes. -1 when a value is impossible. */
 int mime_build(const struct mime_message *message, struct buf *out, struct error *err);
 
+/* --- Many alike: what is the same for all of them is encoded once ---
+ *
+ * mime_build() is mime_begin(), and for each part mime_part() and its text through mime_quote(), and mime_end(). Lines
+ * are encoded one by one, so whole lines that were encoded before are as good as their text. */
+
+struct mime_common {   /* header lines; empty ones are made from the message */
+    struct buf sender; /* Date, From */
+    struct buf subject;
+    struct buf list; /* List-Id */
+};
+void mime_common_init(struct mime_common *common, const struct mime_message *like); /* but for the subject */
+void mime_common_clear(struct mime_common *common);
+void mime_subject(struct text subject, struct buf *out); /* the header line */
+
+/* Of `message` all but text and html is looked at; what is in `common` (or NULL) is taken from there. */
+int mime_begin(const struct mime_message *message, const struct mime_common *common, bool both, struct buf *out,
+               struct error *err);
+enum mime_part { MIME_TEXT, MIME_HTML };
+void mime_part(const struct mime_message *message, enum mime_part part, bool both, struct buf *out);
+void mime_quote(struct text lines, struct buf *out); /* any line ends in; the last line is ended too */
+int mime_end(const struct mime_message *message, bool both, struct buf *out, struct error *err);
+
 /* "b+TOKEN@bounce.example" from "b@bounce.example": VERP. */
 int mime_verp(const char *envelope_from, const char *token, struct buf *out);
 

@@ -168,7 +168,7 @@ void buf_add_personal(struct buf *buf, struct text t)
 }
 
 /* The first word of "Ana Lima", but nothing of "Lima, Ana", "Dr. Lima", "A Lima" or "fan4ever". */
-static struct text first_name(struct text name)
+struct text values_first_name(struct text name)
 {
     struct text rest = name, first = text_cut(&rest, ' ');
 
@@ -227,7 +227,7 @@ json_t *values_person(struct text name, struct text attributes)
     buf_init(&text, 4 * PERSONAL_MAX + 4);
     buf_add_personal(&text, name);
     if (text.len > 0) {
-        struct text first = first_name(buf_text(&text));
+        struct text first = values_first_name(buf_text(&text));
         json_object_set_new(person, "name", string_value(buf_text(&text)));
         if (first.len > 0)
             json_object_set_new(person, "first_name", string_value(first));

@@ -61,4 +61,7 @@ bool looks_like_link(struct text t);
 /* A name as it may stand in a message: controls out, cut at PERSONAL_MAX characters; "" when it looks like a link. */
 void buf_add_personal(struct buf *buf, struct text t);
 
+/* The first word of a name that buf_add_personal() wrote, when that can be a first name: within it, or "". */
+struct text values_first_name(struct text name);
+
 #endif

@@ -1,0 +1,108 @@
+/* message_view.c - what all readers of one language, locale and zone have in common. */
+#include "message_private.h"
+#include "values.h"
+
+#include <string.h>
+
+void message_views_clear(struct message_batch *batch)
+{
+    for (size_t i = 0; i < VIEW_SLOTS; i++) {
+        if (!batch->views[i])
+            continue;
+        sheet_free(batch->views[i]->sheet);
+        json_decref(batch->views[i]->values);
+        free(batch->views[i]);
+        batch->views[i] = NULL;
+    }
+    batch->view_count = 0;
+    batch->sheet_bytes = 0;
+}
+
+/* Dates and money in the person's own way as long as that is the language of the template: no French dates in an
+ * English message. `out` holds LANGUAGE_MAX + 1 bytes. */
+static void choose_locale(const struct templates_language *language, struct text locale, bool own, char *out)
+{
+    if (!own || locale.len > LANGUAGE_MAX)
+        locale = text_of(language->tag);
+    for (size_t i = 0; i < locale.len; i++)
+        out[i] = locale.ptr[i];
+    out[locale.len] = '\0';
+    for (char *c = out; *c; c++)
+        if (*c == '_')
+            *c = '-';
+}
+
+static const struct view *add_view(struct message_batch *batch, size_t slot, const struct view *wanted)
+{
+    struct view *view = must_calloc(1, sizeof *view);
+    const struct message_batch_spec *spec = &batch->spec;
+    const char *locale = locale_known(wanted->locale)          ? wanted->locale
+                         : locale_known(wanted->language->tag) ? wanted->language->tag
+                                                               : "en";
+
+    *view = *wanted;
+    view->values = values_common(&(struct values_spec){
+        .open = (const struct definition *const *)batch->open,
+        .open_count = spec->open_count,
+        .kind = spec->notice->kind,
+        .at_ms = spec->notice->at_ms,
+        .sender_name = batch->sender_name,
+        .postal_address = spec->sender->postal_address,
+        .contact = spec->sender->contact,
+        .test = spec->test,
+        .locales = spec->locales,
+        .language = view->language->tag,
+        .locale = locale,
+        .zone = view->zone,
+        .event_zone = batch->event_zone,
+    });
+    if (!spec->plainly && batch->sheet_bytes < SHEETS_MAX) {
+        struct mime_message like = message_mime(batch);
+        view->sheet = sheet_new(view, &like);
+        batch->sheet_bytes += view->sheet ? sheet_bytes(view->sheet) : 0;
+    }
+    batch->views[slot] = view;
+    batch->view_count++;
+    return view;
+}
+
+static size_t view_slot(const struct view *view)
+{
+    size_t hash = (uintptr_t)view->zone / 16 * 31 + (uintptr_t)view->language / 16;
+
+    for (const char *c = view->locale; *c; c++)
+        hash = hash * 31 + (unsigned char)*c;
+    return hash * 0x9E3779B97F4A7C15u >> 40 & (VIEW_SLOTS - 1);
+}
+
+static const struct zone *choose_zone(struct message_batch *batch, struct text name)
+{
+    char known[64];
+    const struct zone *zone;
+
+    if (name.len == 0 || name.len >= sizeof known || memchr(name.ptr, '\0', name.len))
+        return batch->fallback_zone;
+    memcpy(known, name.ptr, name.len);
+    known[name.len] = '\0';
+    zone = zones_get(batch->spec.zones, known);
+    return zone ? zone : batch->fallback_zone;
+}
+
+const struct view *message_view(struct message_batch *batch, const struct message_person *person)
+{
+    const struct templates_language *own = templates_pick(batch->spec.templates->read, person->locale);
+    struct view wanted = {.language = own ? own : batch->fallback_language, .zone = choose_zone(batch, person->zone)};
+    size_t slot;
+
+    choose_locale(wanted.language, person->locale, own != NULL, wanted.locale);
+    for (slot = view_slot(&wanted); batch->views[slot]; slot = (slot + 1) % VIEW_SLOTS) {
+        const struct view *view = batch->views[slot];
+        if (view->language == wanted.language && view->zone == wanted.zone && strcmp(view->locale, wanted.locale) == 0)
+            return view;
+    }
+    if (batch->view_count == VIEWS_MAX) { /* nobody has so many real ones: begin again rather than grow */
+        message_views_clear(batch);
+        slot = view_slot(&wanted);
+    }
+    return add_view(batch, slot, &wanted);
+}
