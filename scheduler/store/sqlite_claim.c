@@ -40,7 +40,7 @@ static int read_standing(const struct claiming *c, sqlite3_stmt *row, struct sta
     out->seq = (uint32_t)sqlite3_column_int64(row, 0);
     out->key = sqlite3_column_blob(row, 1);
     if (!out->key || sqlite3_column_bytes(row, 1) != PERSON_KEY_SIZE)
-        return error_set(err, ERROR_CONFIG, "%s: notice %lld, person %u has no key: restore the backup", c->db->path,
+        return error_set(err, ERROR_REFUSED, "%s: notice %lld, person %u has no key: restore the backup", c->db->path,
                          (long long)c->claim->notice, out->seq);
     out->words = (struct sqlite_words){
         .yes = sqlite3_column_int64(row, WORDS_AT),

@@ -224,22 +224,47 @@ static int settle_all(struct sqlite *db, const struct store_turn *turn, struct t
     return 0;
 }
 
+/* A claim that is refused is nobody else's fault: it leaves nothing behind, and the turn goes on without it. -1: the
+ * fault is the disk's, or the whole transaction is gone. */
+static int claim_apart(struct sqlite *db, const struct store_turn *turn, const struct store_claim *claim,
+                       struct sqlite_deliveries *deliveries, struct store_claimed *out, struct error *err)
+{
+    struct error failure = {0};
+    size_t before = deliveries->count;
+
+    if (sqlite_run(db, err, "SAVEPOINT claim", "") < 0)
+        return -1;
+    int rc = sqlite_claim(db, turn->channel, claim, turn->now_ms, deliveries, &failure);
+    if (rc >= 0) {
+        out->count = deliveries->count - before;
+        out->exhausted = rc == 1;
+        return sqlite_run(db, err, "RELEASE claim", "");
+    }
+    if (failure.kind != ERROR_REFUSED || sqlite3_get_autocommit(db->handle))
+        return error_set(err, failure.kind, "%s", failure.text);
+    deliveries->count = before;
+    struct error *kept = arena_alloc(deliveries->arena, sizeof *kept);
+    *kept = failure;
+    out->failure = kept;
+    return sqlite_run(db, err, "ROLLBACK TO claim", "") < 0 ? -1 : sqlite_run(db, err, "RELEASE claim", "");
+}
+
 int sqlite_turn(struct sqlite *db, const struct store_turn *turn, struct arena *arena, struct store_turned *out,
                 struct error *err)
 {
     size_t most = turn->fate_count + turn->claim_count;
     struct touched touched = {.deltas = arena_alloc(arena, (most + 1) * sizeof *touched.deltas),
                               .progress = arena_alloc(arena, (most + 1) * sizeof *touched.progress)};
+    struct store_claimed *claimed = arena_alloc(arena, (turn->claim_count + 1) * sizeof *claimed);
     struct sqlite_deliveries deliveries = {.arena = arena};
 
     if (settle_all(db, turn, &touched, err) < 0)
         return -1;
     for (size_t i = 0; i < turn->claim_count; i++) {
-        size_t at = touch(&touched, turn->claims[i].notice);
-        int rc = sqlite_claim(db, turn->channel, &turn->claims[i], turn->now_ms, &deliveries, err);
-        if (rc < 0)
+        if (claim_apart(db, turn, &turn->claims[i], &deliveries, &claimed[i], err) < 0)
             return -1;
-        touched.progress[at].exhausted |= rc == 1;
+        if (!claimed[i].failure)
+            touched.progress[touch(&touched, turn->claims[i].notice)].exhausted |= claimed[i].exhausted;
     }
     for (size_t i = 0; i < touched.count; i++) {
         struct store_progress *progress = &touched.progress[i];
@@ -248,8 +273,12 @@ int sqlite_turn(struct sqlite *db, const struct store_turn *turn, struct arena *
             return -1;
         progress->exhausted |= progress->claimed_to >= last_seq;
     }
+    for (size_t i = 0; i < turn->claim_count; i++)
+        if (!claimed[i].failure)
+            claimed[i].exhausted = touched.progress[touch(&touched, turn->claims[i].notice)].exhausted;
     out->deliveries = deliveries.at;
     out->delivery_count = deliveries.count;
+    out->claims = claimed;
     out->progress = touched.progress;
     out->progress_count = touched.count;
     return 0;

@@ -186,10 +186,11 @@ struct store_claim {
 };
 /* Fates are appended, then new claims are made, in one transaction. Claims are judged here: people who are suppressed,
  * left or opted out get a withheld fate instead of a place in the answer. First attempts go by the ledger's own
- * claimed_to, so nobody is claimed for one twice; a list takes only those who wait for another attempt. A claim before
- * the notice is due fails the turn; a notice that is cancelled, missed, withdrawn or has a `rest` gives nobody. A fate
- * must answer a claim of its channel with that attempt, or withhold somebody who waits for another one: any other
- * changes nothing. At most 2,000 people are looked at per claim, so an answer may be short of `want`. */
+ * claimed_to, so nobody is claimed for one twice; a list takes only those who wait for another attempt. A claim that
+ * cannot be made (before the notice is due; a row of it that makes no sense) is left out with why, the others are made;
+ * a notice that is cancelled, missed, withdrawn or has a `rest` gives nobody. A fate must answer a claim of its channel
+ * with that attempt, or withhold somebody who waits for another one: any other changes nothing. At most 2,000 people
+ * are looked at per claim, so an answer may be short of `want`. */
 struct store_turn {
     const char *channel;
     const struct store_fate *fates;
@@ -211,6 +212,11 @@ struct store_turned {
     const struct store_delivery *deliveries; /* claimed; gone after the callback, unless */
     size_t delivery_count;
     struct arena *arena; /* ... you move what is in here to an arena of yours, where they lie with their texts */
+    const struct store_claimed {     /* of each claim, in their order */
+        size_t count;                /* people handed out */
+        bool exhausted;              /* no first attempts are left */
+        const struct error *failure; /* nothing of this claim happened; NULL: fine */
+    } * claims;
     struct store_progress {
         int64_t notice;
         struct tally tally;

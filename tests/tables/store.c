@@ -567,6 +567,43 @@ static void people_can_be_chosen_for_another_try(void **state)
     bench_tally_is(&b->launch.tally, (struct tally){.planned = 4, .waiting = 2, .accepted = 1, .in_doubt = 1});
 }
 
+/* One that is not due, one whose ledger makes no sense in its middle: both are left out whole, with why, and neither
+ * takes anybody else along. */
+static void a_bad_claim_is_left_out(void **state)
+{
+    struct bench *b = *state;
+    struct notice *early = bench_notice(2);
+    struct store_fate accepted = {.notice = 1, .seq = 1, .attempt = 1, .fate = FATE_ACCEPTED, .at_ms = DUE_MS};
+
+    early->due_at_ms = DUE_MS + DAY_MS;
+    bench_put(b, early);
+    bench_add_notice(b, 1);
+    bench_add_notice(b, 3);
+    bench_gather(b, 1, 1, 1, 4);
+    bench_gather(b, 2, 1, 1, 4);
+    bench_gather(b, 3, 1, 1, 4);
+    bench_claim(b, 1, 1, 1);
+    bench_sql(b, "INSERT INTO flight VALUES(3, 3, 'mail', 1, 1, 1)"); /* the third has never been claimed */
+    bench_claims(b, &accepted, 1,
+                 (struct store_claim[]){{.notice = 3, .want = 4, .pass = 1},
+                                        {.notice = 2, .want = 2, .pass = 1},
+                                        {.notice = 1, .want = 2, .pass = 1}},
+                 3);
+    assert_int_not_equal(b->failure.kind, ERROR_NONE);
+    assert_int_not_equal(b->failure.kind, ERROR_TRY_LATER);
+    assert_int_equal(b->claimed[0], 0);
+    assert_int_equal(b->claimed[1], 0);
+    assert_int_equal(b->claimed[2], 2);
+    assert_int_equal(b->got_count, 2);
+    assert_int_equal(b->got[0].seq, 2);
+    bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 4, .waiting = 3, .accepted = 1, .claimed = 2});
+    bench_sql(b, "DELETE FROM flight WHERE notice = 3");
+    bench_claim(b, 3, 4, 1);
+    assert_int_equal(b->got_count, 4); /* nothing of the first try is left */
+    assert_int_equal(b->got[0].seq, 1);
+    notice_free(early);
+}
+
 static void nothing_is_claimed_before_it_is_due_or_after_it_ended(void **state)
 {
     struct bench *b = *state;
@@ -994,6 +1031,7 @@ int main(void)
         TEST(a_retry_is_judged_again),
         TEST(a_fallback_takes_over),
         TEST(people_can_be_chosen_for_another_try),
+        TEST(a_bad_claim_is_left_out),
         TEST(nothing_is_claimed_before_it_is_due_or_after_it_ended),
         TEST(a_moved_notice_takes_its_people_over),
         TEST(a_claim_looks_at_a_bounded_number),

@@ -13,6 +13,8 @@
 #define DUE_MS 1806048000000 /* 2027-03-26T08:00:00Z */
 
 /* The clock of the tests stands still at DUE_MS + `ahead_ms`. */
+enum { BENCH_CLAIMS = 4 };
+
 struct bench {
     char folder[32], url[96], db[80], witness[80];
     const char *instance;
@@ -33,6 +35,8 @@ struct bench {
     } got[4096];
     size_t got_count;
     struct store_progress progress[8];
+    size_t claim_count; /* asked for in the last turn */
+    int64_t claimed[BENCH_CLAIMS];
     size_t progress_count;
     int64_t count;
     json_t *report;
@@ -147,7 +151,12 @@ static inline void bench_on_turn(void *ctx, const struct store_turned *result)
     }
     for (size_t i = 0; i < result->progress_count; i++)
         b->progress[i] = result->progress[i];
-    bench_note(b, result->failure);
+    for (size_t i = 0; i < BENCH_CLAIMS && !result->failure; i++)
+        b->claimed[i] = i < b->claim_count ? (int64_t)result->claims[i].count : 0;
+    const struct error *failure = result->failure;
+    for (size_t i = 0; i < b->claim_count && !failure; i++)
+        failure = result->claims[i].failure;
+    bench_note(b, failure);
 }
 
 static inline void bench_on_count(void *ctx, int64_t count, const struct error *failure)
@@ -273,18 +282,27 @@ static inline void bench_gather(struct bench *b, int64_t roll, int64_t pass, uns
     bench_fine(b);
 }
 
-static inline void bench_turn(struct bench *b, const struct store_fate *fates, size_t fate_count,
-                              const struct store_claim *claim)
+/* b->failure is the turn's, or of the first claim that could not be made. */
+static inline void bench_claims(struct bench *b, const struct store_fate *fates, size_t fate_count,
+                                const struct store_claim *claims, size_t claim_count)
 {
+    assert_true(claim_count <= BENCH_CLAIMS);
+    b->claim_count = claim_count;
     store_turn(b->store,
                &(struct store_turn){.channel = "mail",
                                     .fates = fates,
                                     .fate_count = fate_count,
-                                    .claims = claim,
-                                    .claim_count = claim != NULL,
+                                    .claims = claims,
+                                    .claim_count = claim_count,
                                     .now_ms = bench_clock(b)},
                bench_on_turn, b);
     bench_wait(b);
+}
+
+static inline void bench_turn(struct bench *b, const struct store_fate *fates, size_t fate_count,
+                              const struct store_claim *claim)
+{
+    bench_claims(b, fates, fate_count, claim, claim != NULL);
 }
 
 static inline void bench_claim(struct bench *b, int64_t notice, size_t want, int64_t pass)
