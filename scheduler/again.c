@@ -44,6 +44,20 @@ bool again_take(struct again *again, int64_t now_ms, struct store_again *out)
     }
 }
 
+/* Behind who is not due nobody is. */
+static size_t due_from(const struct again *again, size_t at, int64_t now_ms, size_t most)
+{
+    if (most == 0 || at >= again->count || again->heap[at].at_ms > now_ms)
+        return 0;
+    size_t due = 1 + due_from(again, 2 * at + 1, now_ms, most - 1);
+    return due + due_from(again, 2 * at + 2, now_ms, most - due);
+}
+
+size_t again_due(const struct again *again, int64_t now_ms, size_t most)
+{
+    return due_from(again, 0, now_ms, most);
+}
+
 int64_t again_next_at_ms(const struct again *again)
 {
     return again->count ? again->heap[0].at_ms : MOMENT_NONE;

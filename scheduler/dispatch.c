@@ -15,6 +15,7 @@ static void on_launch(void *ctx, const struct store_launch *launch);
 static void request_turn(struct line *line, int64_t now_ms);
 static void on_turned(void *ctx, const struct store_turned *result);
 static void take_in_hand(struct line *line, const struct store_turned *result);
+static void line_drain(struct line *line);
 
 int64_t line_now_ms(const struct line *line)
 {
@@ -63,77 +64,8 @@ void sending_fault(struct sending *sending, enum notice_reason reason, const cha
     if (sending->stopped)
         return;
     sending->stopped = true;
-    sending->events.fault(sending->events.ctx, reason, text);
-}
-
-/* --- Who may claim ------------------------------------------------------------------------------------------------ */
-
-static bool may_claim(struct sending *sending, int64_t now_ms)
-{
-    struct world *world = sending->line->dispatch->world;
-    const struct notice *notice = sending->spec.notice;
-
-    return sending->open && sending->batch && !sending->stopped && !world->copy && !world->stopping &&
-           !notice->paused && now_ms < sending->allowed_until_ms && now_ms < sending->spec.deadline_ms &&
-           now_ms >= notice->due_at_ms &&
-           (!sending->exhausted || (sending->again.count > 0 && again_next_at_ms(&sending->again) <= now_ms));
-}
-
-static bool channel_paused(const struct line *line)
-{
-    char target[96];
-
-    snprintf(target, sizeof target, "notifier:%s", channel_settings(line->channel)->name);
-    return world_paused(line->dispatch->world, target);
-}
-
-/* People who wait for another try go before new ones: their time was promised earlier. */
-static void fill_claim(struct turn_claim *claim, struct store_claim *out, size_t share, int64_t now_ms)
-{
-    struct sending *sending = claim->sending;
-    struct store_again entry;
-
-    *out = (struct store_claim){.notice = sending->spec.notice->id, .pass = sending->spec.notice->pass};
-    while (claim->list_count < share && again_take(&sending->again, now_ms, &entry)) {
-        claim->list = must_realloc(claim->list, (claim->list_count + 1) * sizeof *claim->list);
-        claim->list[claim->list_count++] = entry;
-    }
-    if (claim->list_count > 0) {
-        out->list = claim->list;
-        out->list_count = claim->want = out->want = claim->list_count;
-        return;
-    }
-    claim->want = out->want = share;
-}
-
-static size_t choose_claims(struct line *line, struct store_claim *out, int64_t now_ms)
-{
-    int64_t room = channel_paused(line) ? 0 : channel_room(line->channel, now_ms, (int64_t)line->fate_count);
-    size_t able = 0;
-
-    for (struct sending *sending = line->sendings; sending; sending = sending->next)
-        able += may_claim(sending, now_ms);
-    if (room <= 0 || able == 0)
-        return 0;
-
-    size_t share = (size_t)room / able ? (size_t)room / able : 1;
-    struct sending *start = line->first ? line->first : line->sendings, *sending = start;
-    line->claim_count = 0;
-    do {
-        if (may_claim(sending, now_ms) && room > 0 && line->claim_count < CLAIMS_MAX) {
-            struct turn_claim *claim = &line->claims[line->claim_count];
-            size_t mine = share < (size_t)room ? share : (size_t)room;
-            *claim = (struct turn_claim){.sending = sending};
-            fill_claim(claim, &out[line->claim_count++], mine, now_ms);
-            channel_claimed(line->channel, now_ms, (int64_t)claim->want);
-            sending->out += claim->want;
-            sending->spec.notice->claimed = true; /* from here on it may be: what is planned meanwhile has to know */
-            room -= (int64_t)claim->want;
-        }
-        sending = sending->next ? sending->next : line->sendings;
-    } while (sending != start);
-    line->first = start->next;
-    return line->claim_count;
+    sending->fault = reason;
+    sending->fault_text = must_strdup(text);
 }
 
 /* --- The turn: fates in, claims out ------------------------------------------------------------------------------- */
@@ -143,8 +75,7 @@ static void request_turn(struct line *line, int64_t now_ms)
     struct store_claim claims[CLAIMS_MAX];
     struct world *world = line->dispatch->world;
 
-    line->claim_count = 0;
-    size_t claim_count = choose_claims(line, claims, now_ms);
+    size_t claim_count = line_choose_claims(line, claims, now_ms);
     if (claim_count == 0 && line->fate_count == 0)
         return;
     line->turn_fates = line->fates;
@@ -175,15 +106,7 @@ static void turn_failed(struct line *line, const struct error *failure)
     for (size_t i = 0; i < newer_count; i++)
         line_add_fate(line, &newer[i]);
     free_fates(newer, newer_count);
-    for (size_t i = 0; i < line->claim_count; i++) {
-        struct turn_claim *claim = &line->claims[i];
-        for (size_t k = 0; k < claim->list_count; k++)
-            again_put(&claim->sending->again, claim->list[k]);
-        claim->sending->out -= claim->want;
-        channel_unclaimed(line->channel, (int64_t)claim->want);
-        free(claim->list);
-    }
-    line->claim_count = 0;
+    line_drop_claims(line);
     line->store_failed_until_ms = line_now_ms(line) + STORE_PAUSE_MS;
     log_line(world->log, LOG_ERROR, "event=ledger_failed notifier=%s error=%s", channel_settings(line->channel)->name,
              LOG_QUOTED(text_of(failure->text)));
@@ -216,19 +139,6 @@ static void take_progress(struct line *line, const struct store_turned *result)
         if (progress->claimed_to > sending->claimed_to)
             sending->claimed_to = progress->claimed_to;
     }
-    for (size_t i = 0; i < line->claim_count; i++) {
-        struct turn_claim *claim = &line->claims[i];
-        size_t got = 0;
-        for (size_t k = 0; k < result->delivery_count; k++)
-            got += result->deliveries[k].notice == claim->sending->spec.notice->id;
-        for (size_t k = 0; k < result->progress_count; k++)
-            if (result->progress[k].notice == claim->sending->spec.notice->id && claim->list_count == 0)
-                claim->sending->exhausted = result->progress[k].exhausted;
-        claim->sending->out -= claim->want - got; /* fewer were there than asked for */
-        channel_unclaimed(line->channel, (int64_t)(claim->want - got));
-        free(claim->list);
-    }
-    line->claim_count = 0;
 }
 
 static void on_turned(void *ctx, const struct store_turned *result)
@@ -241,6 +151,7 @@ static void on_turned(void *ctx, const struct store_turned *result)
     } else {
         settle_fates(line);
         take_progress(line, result);
+        line_take_claims(line, result);
         take_in_hand(line, result);
     }
     line_drain(line);
@@ -276,7 +187,6 @@ static void hand_out(struct line *line)
     const struct clock *clock = line->dispatch->world->clock;
     int64_t until_ms = clock_mono_ms(clock) + HAND_MS;
 
-    line->busy = true;
     while (line->hands && clock_mono_ms(clock) < until_ms) {
         struct hand *hand = line->hands;
         dispatch_hand_over(line_sending(line, hand->at->notice), hand->at, line_now_ms(line));
@@ -284,7 +194,84 @@ static void hand_out(struct line *line)
         if (--hand->count == 0)
             drop_hand(line);
     }
-    line->busy = false;
+}
+
+/* --- Telling the owners ---------------------------------------------------------------------------------------------
+ */
+
+enum tale { TALE_NONE, TALE_FAULT, TALE_DONE, TALE_EXPIRED, TALE_STOPPED };
+
+static enum tale tale_of(const struct sending *sending, int64_t now_ms)
+{
+    bool released = sending->open && sending->batch && !sending->told_done;
+
+    if (sending->fault)
+        return TALE_FAULT;
+    if (sending->opening)
+        return TALE_NONE;
+    if (released && sending->exhausted && sending->spec.notice->tally.waiting == 0 && sending->out == 0)
+        return TALE_DONE;
+    if (released && !sending->told_expired && now_ms >= sending->spec.deadline_ms)
+        return TALE_EXPIRED;
+    if (sending->stopped && !sending->told_done && sending->out == 0 && sending->events.stopped)
+        return TALE_STOPPED;
+    return TALE_NONE;
+}
+
+static bool anything_to_tell(const struct line *line, int64_t now_ms)
+{
+    for (const struct sending *sending = line->sendings; sending; sending = sending->next)
+        if (tale_of(sending, now_ms) != TALE_NONE)
+            return true;
+    return false;
+}
+
+static void tell_fault(struct sending *sending)
+{
+    auto_free char *text = sending->fault_text;
+    enum notice_reason reason = sending->fault;
+
+    sending->fault = REASON_NONE;
+    sending->fault_text = NULL;
+    sending->events.fault(sending->events.ctx, reason, text);
+}
+
+static void tell(struct sending *sending, enum tale tale)
+{
+    void (*stopped)(void *) = sending->events.stopped;
+
+    switch (tale) {
+    case TALE_NONE:
+        break;
+    case TALE_FAULT:
+        tell_fault(sending);
+        break;
+    case TALE_DONE:
+        sending->told_done = sending->stopped = true;
+        sending->events.done(sending->events.ctx);
+        break;
+    case TALE_EXPIRED:
+        sending->told_expired = sending->stopped = true;
+        sending->events.expired(sending->events.ctx);
+        break;
+    case TALE_STOPPED:
+        sending->events.stopped = NULL;
+        stopped(sending->events.ctx);
+        break;
+    }
+}
+
+/* One event a call: an owner may close its sending in there. */
+static bool tell_one(struct line *line, int64_t now_ms)
+{
+    for (struct sending *sending = line->sendings; sending; sending = sending->next) {
+        enum tale tale = tale_of(sending, now_ms);
+        if (tale == TALE_NONE)
+            continue;
+        tell(sending, tale);
+        return true;
+    }
+    return false;
 }
 
 /* --- Draining -------------------------------------------------------------------------------------------------------
@@ -306,7 +293,7 @@ static void set_wake(struct line *line, int64_t now_ms)
     int64_t at_ms = MOMENT_NONE;
 
     if (line->hands)
-        earliest(&at_ms, now_ms);
+        earliest(&at_ms, 0); /* whatever becomes of the clock */
     if (line->store_failed_until_ms > now_ms)
         earliest(&at_ms, line->store_failed_until_ms);
     for (struct sending *sending = line->sendings; sending; sending = sending->next) {
@@ -316,7 +303,8 @@ static void set_wake(struct line *line, int64_t now_ms)
             earliest(&at_ms, sending->spec.deadline_ms);
         if (sending->again.count > 0 && again_next_at_ms(&sending->again) > now_ms)
             earliest(&at_ms, again_next_at_ms(&sending->again));
-        if (may_claim(sending, now_ms)) { /* pace or window hold us: pace wakes by time, the window by channel events */
+        if (sending_wants(sending,
+                          now_ms)) { /* pace or window hold us: pace wakes by time, the window by channel events */
             int64_t paced_ms = channel_ready_at_ms(line->channel, now_ms);
             if (paced_ms > now_ms)
                 earliest(&at_ms, paced_ms);
@@ -328,39 +316,11 @@ static void set_wake(struct line *line, int64_t now_ms)
         alarm_set(line->dispatch->world->alarms, &line->wake, at_ms, on_wake, line);
 }
 
-/* Tells the owners what has come to an end. One event a call: an owner may close its sending in there. */
-static bool tell_one(struct line *line, int64_t now_ms)
-{
-    for (struct sending *sending = line->sendings; sending; sending = sending->next) {
-        bool released = sending->open && sending->batch && !sending->told_done;
-        if (sending->opening)
-            continue;
-        if (released && sending->exhausted && sending->spec.notice->tally.waiting == 0 && sending->out == 0) {
-            sending->told_done = sending->stopped = true;
-            sending->events.done(sending->events.ctx);
-            return true;
-        }
-        if (released && !sending->told_expired && now_ms >= sending->spec.deadline_ms) {
-            sending->told_expired = sending->stopped = true;
-            sending->events.expired(sending->events.ctx);
-            return true;
-        }
-        if (sending->stopped && !sending->told_done && sending->out == 0 && sending->events.stopped) {
-            void (*stopped)(void *) = sending->events.stopped;
-            sending->events.stopped = NULL;
-            stopped(sending->events.ctx);
-            return true;
-        }
-    }
-    return false;
-}
-
-void line_drain(struct line *line)
+/* From the loop alone: here the owners are called. */
+static void line_drain(struct line *line)
 {
     int64_t now_ms = line_now_ms(line);
 
-    if (line->busy)
-        return;
     hand_out(line);
     for (struct sending *sending = line->sendings; sending; sending = sending->next)
         if (sending->stale && sending->out == 0 && !sending->opening)
@@ -368,20 +328,27 @@ void line_drain(struct line *line)
     if (!line->turn && now_ms >= line->store_failed_until_ms)
         request_turn(line, now_ms);
     set_wake(line, now_ms);
-    while (!line->turn && tell_one(line, now_ms))
+    while (tell_one(line, now_ms))
         continue;
+}
+
+/* At the next turn of the loop: whoever else is allowed in this one has their share from the first claim on. */
+static void drain_soon(struct line *line)
+{
+    if (!alarm_is_set(&line->wake) || line->wake.at_ms > 0)
+        alarm_set(line->dispatch->world->alarms, &line->wake, 0, on_wake, line);
 }
 
 void dispatch_drain(struct dispatch *dispatch)
 {
     for (struct line *line = dispatch->lines; line; line = line->next)
-        line_drain(line);
+        drain_soon(line);
 }
 
 bool dispatch_quiet(const struct dispatch *dispatch)
 {
     for (struct line *line = dispatch->lines; line; line = line->next) {
-        if (line->turn || line->fate_count > 0 || line->keeping)
+        if (line->turn || line->fate_count > 0 || line->keeping || anything_to_tell(line, line_now_ms(line)))
             return false;
         for (struct sending *sending = line->sendings; sending; sending = sending->next)
             if (sending->out > 0)
@@ -428,6 +395,14 @@ static void on_launch(void *ctx, const struct store_launch *launch)
     line_drain(sending->line);
 }
 
+/* What is said at the very moment goes before what is said ahead of it or behind. */
+static enum share_class class_of(const struct rule *rule)
+{
+    const struct when *when = &rule->when;
+
+    return when->kind == MOMENT_SALE_START && when->offset_ms == 0 && !when->day_before ? SHARE_OPENING : SHARE_OTHER;
+}
+
 struct sending *sending_open(struct dispatch *dispatch, const struct sending_spec *spec,
                              const struct sending_events *events)
 {
@@ -438,8 +413,11 @@ struct sending *sending_open(struct dispatch *dispatch, const struct sending_spe
     sending->spec = *spec;
     sending->events = *events;
     sending->allowed_until_ms = MOMENT_NONE;
+    sending->firsts = (struct share_flow){.class = class_of(spec->rule), .owner = sending};
+    sending->retries = (struct share_flow){.class = SHARE_AGAIN, .owner = sending};
     sending->next = sending->line->sendings;
     sending->line->sendings = sending;
+    sending->line->sending_count++;
     request_launch(sending);
     return sending;
 }
@@ -449,7 +427,7 @@ void sending_reload(struct sending *sending)
 {
     sending->open = false;
     sending->stale = true;
-    line_drain(sending->line);
+    drain_soon(sending->line);
 }
 
 void sending_give(struct sending *sending, struct message_batch *batch)
@@ -467,13 +445,13 @@ bool sending_has_batch(const struct sending *sending)
 void sending_allow(struct sending *sending, int64_t until_ms)
 {
     sending->allowed_until_ms = until_ms;
-    line_drain(sending->line);
+    drain_soon(sending->line);
 }
 
 void sending_stop(struct sending *sending)
 {
     sending->stopped = true;
-    line_drain(sending->line);
+    drain_soon(sending->line);
 }
 
 void sending_close(struct sending **sending)
@@ -489,13 +467,13 @@ void sending_close(struct sending **sending)
             *at = mine->next;
             break;
         }
-    if (line->first == mine)
-        line->first = NULL;
+    line->sending_count--;
     if (!line->sendings)
         channel_rest(line->channel); /* the next release warms it again */
     store_cancel(&mine->opening);
     again_clear(&mine->again);
     message_batch_free(mine->batch);
+    free(mine->fault_text);
     free(mine);
 }
 
@@ -530,6 +508,7 @@ static void on_trouble(void *ctx, struct channel *channel, const char *text, boo
     news_notifier(line->dispatch->world, channel_settings(channel)->name, text, needs_person);
     for (struct sending *sending = line->sendings; sending && needs_person; sending = sending->next)
         sending_fault(sending, REASON_CHANNEL, text);
+    line_drain(line);
 }
 
 static void on_room(void *ctx, struct channel *channel)
@@ -594,13 +573,13 @@ void dispatch_free(struct dispatch *dispatch)
         assert(!line->sendings);
         store_cancel(&line->turn);
         store_cancel(&line->keeping);
-        for (size_t i = 0; i < line->claim_count; i++)
-            free(line->claims[i].list);
+        line_forget_claims(line);
         alarm_off(&line->wake);
         while (line->hands)
             drop_hand(line);
         free_fates(line->fates, line->fate_count);
         free_fates(line->turn_fates, line->turn_fate_count);
+        free(line->flows);
         free(line);
     }
     message_clear(&dispatch->message);

@@ -17,7 +17,8 @@ struct sending_spec {      /* borrowed things outlive the sending */
     int64_t deadline_ms; /* nothing is claimed from then on */
 };
 
-/* All called from the loop, never from inside a call of the owner's. */
+/* All called from the loop, never from inside a call of the owner's; so nothing below starts before the next turn of
+ * the loop either. */
 struct sending_events {
     void (*done)(void *ctx);    /* nobody waits any more */
     void (*expired)(void *ctx); /* the deadline is over and somebody waits; what is in flight still comes home */

@@ -1,13 +1,14 @@
-/* dispatch_private.h - what the two files of dispatch share: dispatch.c (turns of the ledger, claims, sendings) and
- * dispatch_person.c (one person's message out, one person's fate in). */
+/* dispatch_private.h - what the files of dispatch share: dispatch.c (turns of the ledger, sendings), dispatch_claims.c
+ * (who is claimed next) and dispatch_person.c (one person's message out, one person's fate in). */
 #ifndef ONSALE_DISPATCH_PRIVATE_H
 #define ONSALE_DISPATCH_PRIVATE_H
 
 #include "again.h"
 #include "brake.h"
 #include "dispatch.h"
+#include "share.h"
 
-enum { CLAIMS_MAX = 16 }; /* notices that share one turn of the ledger */
+enum { CLAIMS_MAX = 64 }; /* of one turn of the ledger: it stays short */
 
 struct sending {
     struct line *line;
@@ -18,9 +19,12 @@ struct sending {
     bool open;                 /* the ledger has told where we stand */
     bool stale;                /* it has to tell again, as soon as nothing is out */
     bool stopped, told_done, told_expired;
+    enum notice_reason fault; /* the owner has not heard of it; NONE: there is nothing to hear */
+    char *fault_text;
     uint32_t claimed_to;
     bool exhausted; /* no first attempts behind claimed_to */
     struct again again;
+    struct share_flow firsts, retries;
     int64_t allowed_until_ms;
     size_t out; /* asked for or claimed, fate not on disk */
     struct brake brake;
@@ -42,7 +46,9 @@ struct line {
     struct dispatch *dispatch;
     struct channel *channel;
     struct sending *sendings;
-    struct sending *first; /* who claims first next time */
+    struct share share;        /* of the room among them */
+    struct share_flow **flows; /* twice as many as sendings; for one division */
+    size_t sending_count, flow_cap;
     struct store_fate *fates;
     size_t fate_count, fate_cap;
     struct store_job *turn;
@@ -58,7 +64,6 @@ struct line {
     int64_t store_failed_until_ms;
     struct store_job *keeping; /* what the receiver asked for */
     struct hand *hands;        /* the oldest first */
-    bool busy;                 /* handing over: a channel that answers at once must not start a turn within a turn */
     struct alarm wake;
     struct line *next;
 };
@@ -74,8 +79,15 @@ int64_t line_now_ms(const struct line *line);
 struct line *line_of(struct dispatch *dispatch, const struct channel *channel); /* NULL: unknown */
 struct sending *line_sending(struct line *line, int64_t notice);                /* NULL: nothing of it is open */
 void line_add_fate(struct line *line, const struct store_fate *fate);           /* for the next turn; copies */
-void line_drain(struct line *line);
 void sending_fault(struct sending *sending, enum notice_reason reason, const char *text); /* claims stop here */
+
+/* dispatch_claims.c */
+bool sending_wants(struct sending *sending, int64_t now_ms); /* somebody of it could be claimed now */
+/* Fills line->claims and `out` (CLAIMS_MAX of them) as far as there is room; how many. */
+size_t line_choose_claims(struct line *line, struct store_claim *out, int64_t now_ms);
+void line_take_claims(struct line *line, const struct store_turned *result);
+void line_drop_claims(struct line *line);   /* none was made */
+void line_forget_claims(struct line *line); /* nobody hears what becomes of them */
 
 /* dispatch_person.c */
 void dispatch_hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms);

@@ -114,6 +114,17 @@ static void messages(struct replay *replay, const struct words *words)
     number_is(replay, "messages", (int64_t)postman_told(&replay->stage.postman, NULL), words->at[2]);
 }
 
+/* begun N: notices that have told somebody */
+static void begun(struct replay *replay, const struct words *words)
+{
+    const struct notices *all = &replay->stage.world.notices;
+    int64_t count = 0;
+
+    for (size_t i = 0; i < all->count; i++)
+        count += all->at[i]->first_handover_at_ms != MOMENT_NONE;
+    number_is(replay, "notices begun", count, words->at[2]);
+}
+
 static void told(struct replay *replay, const struct words *words)
 {
     number_is(replay, words->at[2], (int64_t)postman_told(&replay->stage.postman, words->at[2]), words->at[3]);
@@ -314,14 +325,23 @@ void replay_expect(struct replay *replay, const struct words *words)
         size_t least, most; /* words, with "expect" */
         void (*check)(struct replay *replay, const struct words *words);
     } expectations[] = {
-        {"messages", 3, 3, messages}, {"told", 4, 4, told},
-        {"letter", 4, 4, letter},     {"notices", 3, 3, notices},
-        {"openings", 3, 3, openings}, {"opening", 4, 5, opening},
-        {"due", 4, 4, due},           {"first", 4, 4, first},
-        {"reads", 4, 4, reads},       {"edition", 4, 4, edition},
-        {"count", 5, 5, count},       {"withheld", 5, WORDS_MAX, withheld},
-        {"known", 4, 4, known},       {"people", 4, 4, people},
-        {"frozen", 3, 3, frozen},     {"no", 3, 3, no},
+        {"messages", 3, 3, messages},
+        {"begun", 3, 3, begun},
+        {"told", 4, 4, told},
+        {"letter", 4, 4, letter},
+        {"notices", 3, 3, notices},
+        {"openings", 3, 3, openings},
+        {"opening", 4, 5, opening},
+        {"due", 4, 4, due},
+        {"first", 4, 4, first},
+        {"reads", 4, 4, reads},
+        {"edition", 4, 4, edition},
+        {"count", 5, 5, count},
+        {"withheld", 5, WORDS_MAX, withheld},
+        {"known", 4, 4, known},
+        {"people", 4, 4, people},
+        {"frozen", 3, 3, frozen},
+        {"no", 3, 3, no},
         {"named", 4, 4, named},
     };
     unsigned failures = replay->failures;

@@ -27,6 +27,10 @@ static void comes_by_time(void **state)
     for (size_t i = 0; i < ARRAY_LEN(at_ms); i++)
         again_put(&again, entry((uint32_t)i, at_ms[i]));
     assert_int_equal(again_next_at_ms(&again), 5);
+    assert_int_equal(again_due(&again, 4, 100), 0);
+    assert_int_equal(again_due(&again, 30, 100), 5);
+    assert_int_equal(again_due(&again, 30, 3), 3);
+    assert_int_equal(again_due(&again, 60, 100), 8);
     assert_false(again_take(&again, 4, &out));
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
         assert_false(again_take(&again, order[i] - 1, &out));
