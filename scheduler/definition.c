@@ -82,6 +82,15 @@ bool definition_same(const struct definition *a, const struct definition *b)
            a->event_status == b->event_status && a->event_starts_at_ms == b->event_starts_at_ms;
 }
 
+bool definition_plans_same(const struct definition *a, const struct definition *b)
+{
+    return strcmp(a->id, b->id) == 0 && strcmp(a->event_id, b->event_id) == 0 &&
+           strcmp(a->event_title, b->event_title) == 0 && strcmp(a->event_zone, b->event_zone) == 0 &&
+           a->created_at_ms == b->created_at_ms && a->hidden == b->hidden &&
+           a->sale_starts_at_ms == b->sale_starts_at_ms && a->sale_ends_at_ms == b->sale_ends_at_ms &&
+           a->event_status == b->event_status;
+}
+
 bool definition_visible(const struct definition *definition)
 {
     switch (definition->event_status) {
@@ -118,82 +127,78 @@ static size_t place_by_event(const struct definitions *set, const struct definit
     return low;
 }
 
-static size_t place_by_id(const struct definitions *set, const char *id)
+static uint64_t hash_of_id(const void *item)
 {
-    size_t low = 0, high = set->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(set->by_id[middle]->id, id) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return index_hash(INDEX_HASH, ((const struct definition *)item)->id);
 }
 
-static bool stands_at(const struct definitions *set, size_t place, const char *id)
+static bool same_id(const void *a, const void *b)
 {
-    return place < set->count && strcmp(set->by_id[place]->id, id) == 0;
+    return strcmp(((const struct definition *)a)->id, ((const struct definition *)b)->id) == 0;
 }
 
-static void insert_at(struct definition **array, size_t count, size_t place, struct definition *definition)
-{
-    memmove(array + place + 1, array + place, (count - place) * sizeof *array);
-    array[place] = definition;
-}
-
-static void remove_at(struct definition **array, size_t count, size_t place)
-{
-    memmove(array + place, array + place + 1, (count - place - 1) * sizeof *array);
-}
+static const struct index_kind by_id = {hash_of_id, same_id};
 
 void definitions_clear(struct definitions *set)
 {
     for (size_t i = 0; i < set->count; i++)
         definition_free(set->at[i]);
     free(set->at);
-    free(set->by_id);
+    index_clear(&set->by_id);
     *set = (struct definitions){0};
 }
 
 const struct definition *definitions_find(const struct definitions *set, const char *id)
 {
-    size_t place = place_by_id(set, id);
-    return stands_at(set, place, id) ? set->by_id[place] : NULL;
+    return index_find(&set->by_id, &by_id, &(struct definition){.id = id});
 }
 
-const struct definition *definitions_of_event(const struct definitions *set, const char *event_id)
+size_t definitions_of_event(const struct definitions *set, const char *event_id, struct definition *const **first)
 {
-    struct definition first = {.event_id = event_id, .id = ""};
-    size_t place = place_by_event(set, &first);
+    size_t from = place_by_event(set, &(struct definition){.event_id = event_id, .id = ""}), count = 0;
 
-    return place < set->count && strcmp(set->at[place]->event_id, event_id) == 0 ? set->at[place] : NULL;
+    while (from + count < set->count && strcmp(set->at[from + count]->event_id, event_id) == 0)
+        count++;
+    *first = count ? &set->at[from] : NULL;
+    return count;
+}
+
+static void take_out(struct definitions *set, struct definition *definition)
+{
+    size_t place = place_by_event(set, definition);
+
+    set->count--;
+    memmove(set->at + place, set->at + place + 1, (set->count - place) * sizeof *set->at);
 }
 
 void definitions_put(struct definitions *set, struct definition *definition)
 {
-    definitions_remove(set, definition->id); /* its event may be another one now */
+    struct definition *had = index_put(&set->by_id, &by_id, definition);
+
+    if (had && strcmp(had->event_id, definition->event_id) == 0) {
+        set->at[place_by_event(set, definition)] = definition;
+        definition_free(had);
+        return;
+    }
+    if (had)
+        take_out(set, had);
+    definition_free(had);
     if (set->count == set->cap) {
         set->cap = set->cap ? 2 * set->cap : 64;
         set->at = must_realloc(set->at, set->cap * sizeof *set->at);
-        set->by_id = must_realloc(set->by_id, set->cap * sizeof *set->by_id);
     }
-    insert_at(set->at, set->count, place_by_event(set, definition), definition);
-    insert_at(set->by_id, set->count, place_by_id(set, definition->id), definition);
+    size_t place = place_by_event(set, definition);
+    memmove(set->at + place + 1, set->at + place, (set->count - place) * sizeof *set->at);
+    set->at[place] = definition;
     set->count++;
 }
 
 void definitions_remove(struct definitions *set, const char *id)
 {
-    size_t place = place_by_id(set, id);
-    struct definition *definition;
+    struct definition *had = index_remove(&set->by_id, &by_id, &(struct definition){.id = id});
 
-    if (!stands_at(set, place, id))
+    if (!had)
         return;
-    definition = set->by_id[place];
-    remove_at(set->at, set->count, place_by_event(set, definition));
-    remove_at(set->by_id, set->count, place);
-    set->count--;
-    definition_free(definition);
+    take_out(set, had);
+    definition_free(had);
 }

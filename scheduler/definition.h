@@ -5,6 +5,7 @@
 #define ONSALE_DEFINITION_H
 
 #include "clock.h"
+#include "index.h"
 
 enum event_status { EVENT_UNKNOWN, EVENT_UPCOMING, EVENT_STARTED, EVENT_ENDED, EVENT_CANCELED, EVENT_DRAFT };
 enum sale_status { SALE_UNKNOWN, SALE_SCHEDULED, SALE_STARTED, SALE_ENDED };
@@ -26,8 +27,9 @@ struct definition {
     enum event_status event_status;
     const char *event_title, *event_zone, *event_url, *event_place;
     int64_t event_starts_at_ms;
-    bool suspect; /* one complete walk has missed it */
-    bool unsaved; /* changed since it was last stored */
+    bool suspect;  /* one complete walk has missed it */
+    bool unsaved;  /* changed since it was last stored */
+    uint32_t walk; /* number of the last walk that saw it, 0 none: whoever walks keeps it */
 };
 
 const char *event_status_name(enum event_status status);
@@ -38,21 +40,24 @@ void definition_free(struct definition *definition);
 /* Same in everything that planning, messages or calendars look at: `revision`, `updated_at_ms` and `suspect` apart. */
 bool definition_same(const struct definition *a, const struct definition *b);
 
+/* Same in what decides which notices and openings there are; the rest only shows in messages and at the gate. */
+bool definition_plans_same(const struct definition *a, const struct definition *b);
+
 /* May a sale of it be announced at all: not hidden, and its event is neither cancelled, ended nor a draft. */
 bool definition_visible(const struct definition *definition);
 
 /* All definitions of a site. */
 struct definitions {
-    struct definition **at;    /* sorted by event_id, then id */
-    struct definition **by_id; /* the same ones, sorted by id */
+    struct definition **at; /* sorted by event_id, then id */
     size_t count, cap;
+    struct index by_id;
 };
 
 void definitions_clear(struct definitions *set);
 /* NULL when there is none; borrowed until the next put or remove of that id. */
 const struct definition *definitions_find(const struct definitions *set, const char *id);
-/* The first of an event's, or NULL; borrowed as above. */
-const struct definition *definitions_of_event(const struct definitions *set, const char *event_id);
+/* Those of an event, by id: how many, and the first of them; borrowed as above. */
+size_t definitions_of_event(const struct definitions *set, const char *event_id, struct definition *const **first);
 /* Takes ownership of `definition`; an older one of the same id is freed. */
 void definitions_put(struct definitions *set, struct definition *definition);
 void definitions_remove(struct definitions *set, const char *id);

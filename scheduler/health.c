@@ -1,6 +1,7 @@
 #include "health.h"
 
 #include "dispatch.h"
+#include "launch.h"
 #include "sync.h"
 
 #include <string.h>
@@ -137,15 +138,6 @@ enum health_word health_word(const struct health *health, enum health_question q
 
 /* --- Looking ------------------------------------------------------------------------------------------------------ */
 
-static size_t count_held(const struct notices *notices)
-{
-    size_t held = 0;
-
-    for (size_t i = 0; i < notices->count; i++)
-        held += notices->at[i]->state == NOTICE_HELD;
-    return held;
-}
-
 void health_look(const struct world *world, struct health *out)
 {
     struct health_facts facts = {.building = !world->launches || !world->dispatch,
@@ -153,7 +145,7 @@ void health_look(const struct world *world, struct health *out)
                                  .copy = world->copy,
                                  .frozen = world->frozen,
                                  .now_ms = clock_now_ms(world->clock),
-                                 .held = count_held(&world->notices),
+                                 .held = world->launches ? launches_held(world->launches) : 0,
                                  .pauses = world->pause_count};
     auto_free struct health_site *sites = must_calloc(world->site_count + 1, sizeof *sites);
     auto_free struct health_notifier *notifiers = must_calloc(world->channel_count + 1, sizeof *notifiers);

@@ -9,8 +9,14 @@ struct launches *launches_new(struct world *world);
 /* Sendings are stopped and quiet by then. */
 void launches_free(struct launches *launches);
 
-/* After planning or loading: gives every notice that is alive its launch, and lets each look at its new state. */
+/* After loading: gives every notice that is alive its launch when its time has come, and lets each look at its state.
+ */
 void launches_update(struct launches *launches);
+/* After planning: the same for those about one subject. */
+void launches_touch(struct launches *launches, const char *site, const char *subject);
+/* Is one of the site's ready and due in that time? */
+bool launches_at_gate(const struct launches *launches, const struct world_site *site, int64_t from_ms, int64_t to_ms);
+size_t launches_held(const struct launches *launches); /* so many notices are */
 /* No more claims; what is in flight comes home. dispatch_quiet() tells when. */
 void launches_stop(struct launches *launches);
 /* The wall clock was stepped: what was to happen at a moment of the old one is thought over. */

@@ -160,11 +160,13 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
 /* What was named at the release; when all of that is gone, what stands at that moment now. */
 static struct message_batch *batch_of_named(struct launch *launch, struct error *err)
 {
-    const struct definition *open[GATE_MEMBERS_MAX];
-    size_t count = named_definitions(launch, open, GATE_MEMBERS_MAX);
+    auto_free const struct definition **open = must_calloc(launch->notice->member_count + 1, sizeof *open);
+    size_t count = named_definitions(launch, open, launch->notice->member_count);
 
-    if (count == 0)
-        count = launch_members(launch, open);
+    if (count == 0) {
+        free(open);
+        count = launch_members(launch, &open);
+    }
     if (count == 0) {
         error_set(err, ERROR_REFUSED, "none of its definitions is there any more");
         return NULL;
@@ -175,8 +177,8 @@ static struct message_batch *batch_of_named(struct launch *launch, struct error 
 /* One message to nobody, shortly before T: what can fail fails now, and ICU's tables are warm when it counts. */
 int launch_rehearse(struct launch *launch, struct error *err)
 {
-    const struct definition *open[GATE_MEMBERS_MAX];
-    size_t count = launch_members(launch, open);
+    auto_free const struct definition **open = NULL;
+    size_t count = launch_members(launch, &open);
 
     if (count == 0)
         return 0; /* planning is about to end it */
@@ -238,17 +240,6 @@ void launch_finish(struct launch *launch)
     report(launch, "Done");
 }
 
-/* --- All launches ---------------------------------------------------------------------------------------------------
- */
-
-struct launches *launches_new(struct world *world)
-{
-    struct launches *launches = must_calloc(1, sizeof *launches);
-
-    launches->world = world;
-    return launches;
-}
-
 /* What is not on disk yet is given to the store, which carries it out before it closes. */
 void launch_free(struct launch *launch)
 {
@@ -264,186 +255,4 @@ void launch_free(struct launch *launch)
     store_cancel(&launch->saving);
     sending_close(&launch->sending);
     free(launch);
-}
-
-void launches_free(struct launches *launches)
-{
-    if (!launches)
-        return;
-    for (size_t i = 0; i < launches->count; i++)
-        launch_free(launches->at[i]);
-    free(launches->at);
-    free(launches);
-}
-
-struct launch *launches_find(struct launches *launches, int64_t notice)
-{
-    size_t low = 0, high = launches->count;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (launches->at[middle]->notice->id < notice)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < launches->count && launches->at[low]->notice->id == notice ? launches->at[low] : NULL;
-}
-
-/* Claims and fates of a notice stay with one notifier, whatever the rule says by now. */
-static struct channel *channel_of(const struct world *world, const struct world_rule *rule, const struct notice *notice)
-{
-    if (!notice->claimed || !notice->channel)
-        return rule->channel;
-    for (size_t i = 0; i < world->channel_count; i++)
-        if (strcmp(channel_settings(world->channels[i])->name, notice->channel) == 0)
-            return world->channels[i];
-    return NULL;
-}
-
-static struct launch *launch_new(struct world *world, struct notice *notice)
-{
-    struct world_rule *rule = world_rule(world, notice->rule);
-    struct world_site *site = world_site(world, notice->site);
-
-    if (!rule || !site)
-        return NULL; /* the configuration no longer knows it: planning withdraws it */
-    struct launch *launch = must_calloc(1, sizeof *launch);
-    *launch = (struct launch){
-        .world = world,
-        .notice = notice,
-        .rule = rule,
-        .site = site,
-        .channel = channel_of(world, rule, notice),
-        .resume = true,
-        .gate_since_ms = MOMENT_NONE,
-        .evidence_at_ms = MOMENT_NONE,
-        .progress_at_ms = clock_now_ms(world->clock),
-        .read_span_ms = rule->plan.rule->gather_ahead_ms / 5, /* until a read of ours has shown it */
-    };
-    launch->orphaned = !launch->channel;
-    if (launch->orphaned)
-        launch->channel = rule->channel; /* for its settings; nothing of this notice goes by it */
-    else if (notice->tally.claimed > 0 && !world->copy)
-        launch_open(launch); /* what the last start had in its hands is named, whatever becomes of the notice */
-    return launch;
-}
-
-/* Ended, nothing of it is out and its row is on disk. */
-static bool over(const struct launch *launch)
-{
-    const struct notice *notice = launch->notice;
-
-    return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && !launch->sending && !launch->saving &&
-           !launch->dirty;
-}
-
-/* Nothing more is done for it, and nobody is in the hands of an earlier start. */
-static bool at_rest(const struct notice *notice)
-{
-    return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && notice->tally.claimed == 0;
-}
-
-/* Its rule or its site left the configuration, and nobody plans for it any more. */
-static void end_orphan(struct world *world, struct notice *notice)
-{
-    const struct notice *row = notice;
-    enum notice_state before = notice->state;
-    char subject[256];
-
-    if (world->stopping || notice_final(notice) || notice->state == NOTICE_WITHDRAWN)
-        return; /* while the parts are made planning has its word first */
-    log_line(world->log, notice->claimed ? LOG_ERROR : LOG_WARNING,
-             "event=withdrawn notice=%lld rule=%s site=%s was=%s reason=%s", (long long)notice->id, notice->rule,
-             notice->site, notice_state_name(notice->state), notice_reason_name(REASON_RULE));
-    if (notice->claimed)
-        notice->rest = withheld_by(REASON_RULE);
-    notice_move(notice, NOTICE_WITHDRAWN, REASON_RULE, NULL);
-    notice->ended_at_ms = clock_now_ms(world->clock);
-    news_notice(world, notice, &before);
-    store_apply(world->store, &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = notice->ended_at_ms},
-                NULL, NULL);
-    snprintf(subject, sizeof subject, "Withdrawn in the middle: %s (notice %lld)", notice->rule, (long long)notice->id);
-    if (notice->claimed && world->tell_operators)
-        world->tell_operators(world->tell_ctx, subject,
-                              "Its rule or its site left the configuration. Who was not told yet will not be.\n");
-}
-
-static void add_missing(struct launches *launches)
-{
-    const struct notices *notices = &launches->world->notices;
-    size_t had = launches->count, k = 0;
-
-    for (size_t i = 0; i < notices->count; i++) {
-        struct notice *notice = notices->at[i];
-        while (k < had && launches->at[k]->notice->id < notice->id)
-            k++;
-        if ((k < had && launches->at[k]->notice == notice) || at_rest(notice))
-            continue;
-        struct launch *launch = launch_new(launches->world, notice);
-        if (!launch) {
-            end_orphan(launches->world, notice);
-            continue;
-        }
-        if (launches->count == launches->cap) {
-            launches->cap = launches->cap ? launches->cap * 2 : 64;
-            launches->at = must_realloc(launches->at, launches->cap * sizeof *launches->at);
-        }
-        launches->at[launches->count++] = launch;
-    }
-}
-
-static int by_id(const void *a, const void *b)
-{
-    int64_t x = (*(struct launch *const *)a)->notice->id, y = (*(struct launch *const *)b)->notice->id;
-
-    return (x > y) - (x < y);
-}
-
-void launches_clock_stepped(struct launches *launches)
-{
-    for (size_t i = 0; i < launches->count; i++) {
-        struct launch *launch = launches->at[i];
-        launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
-        launch->gate_tries = 0;
-        launch->ask_at_ms = launch->gather_after_ms = launch->save_after_ms = 0;
-        launch->progress_at_ms = launch_now_ms(launch);
-        if (launch->sending)
-            sending_allow(launch->sending, MOMENT_NONE);
-    }
-    launches_look(launches);
-}
-
-void launches_look(struct launches *launches)
-{
-    for (size_t i = 0; i < launches->count; i++)
-        launch_look(launches->at[i]);
-}
-
-void launches_update(struct launches *launches)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < launches->count; i++)
-        if (over(launches->at[i]))
-            launch_free(launches->at[i]);
-        else
-            launches->at[kept++] = launches->at[i];
-    launches->count = kept;
-    add_missing(launches);
-    if (launches->count)
-        qsort(launches->at, launches->count, sizeof(struct launch *), by_id);
-    launches_look(launches);
-}
-
-void launches_stop(struct launches *launches)
-{
-    for (size_t i = 0; i < launches->count; i++) {
-        struct launch *launch = launches->at[i];
-        alarm_off(&launch->alarm);
-        gather_cancel(&launch->gather);
-        gate_cancel(&launch->question);
-        if (launch->sending)
-            sending_stop(launch->sending);
-    }
 }

@@ -15,26 +15,27 @@ void launch_forget_gate(struct launch *launch)
     launch->ask_at_ms = 0;
 }
 
-size_t launch_members(const struct launch *launch, const struct definition *out[GATE_MEMBERS_MAX])
+size_t launch_members(const struct launch *launch, const struct definition ***out)
 {
-    size_t count =
-        plan_members(launch->notice, launch->rule->plan.rule, &launch->site->definitions, out, GATE_MEMBERS_MAX);
+    const struct rule *rule = launch->rule->plan.rule;
+    const struct definitions *definitions = &launch->site->definitions;
+    size_t count = plan_members(launch->notice, rule, definitions, NULL, 0);
 
-    return count < GATE_MEMBERS_MAX ? count : GATE_MEMBERS_MAX;
+    *out = must_calloc(count + 1, sizeof **out);
+    return plan_members(launch->notice, rule, definitions, *out, count);
 }
 
 void launch_ask(struct launch *launch)
 {
-    struct notice *notice = launch->notice;
-    const struct definition *behind[GATE_MEMBERS_MAX];
-    struct source_ask asks[GATE_MEMBERS_MAX];
-    size_t count = launch_members(launch, behind);
+    const struct notice *notice = launch->notice;
+    auto_free const struct definition **behind = NULL;
+    size_t count = launch_members(launch, &behind), most = count ? count : notice->member_count;
+    auto_free struct source_ask *asks = must_calloc(most + 1, sizeof *asks);
 
     for (size_t i = 0; i < count; i++)
         asks[i] = (struct source_ask){behind[i]->id, behind[i]->revision};
-    if (count == 0) /* the plan will withdraw it; a sending one asks about whom it named */
-        for (; count < notice->member_count && count < GATE_MEMBERS_MAX; count++)
-            asks[count] = (struct source_ask){notice->members[count], 0};
+    for (; count < most; count++) /* none is: the plan will withdraw it; a sending one asks about whom it named */
+        asks[count] = (struct source_ask){notice->members[count], 0};
     if (count == 0) {
         launch_withdraw(launch, REASON_MOVED);
         return;
@@ -123,7 +124,7 @@ static void on_gate(void *ctx, const struct gate_answer *answer)
     struct notice *notice = launch->notice;
     const struct rule *rule = launch->rule->plan.rule;
     int64_t now_ms = launch_now_ms(launch);
-    enum gate_word judged[GATE_MEMBERS_MAX];
+    auto_free enum gate_word *judged = must_calloc(answer->count + 1, sizeof *judged);
 
     launch->question = NULL;
     for (size_t i = 0; i < answer->count; i++)
@@ -159,7 +160,7 @@ static void release(struct launch *launch, const struct gate_word_of *words, con
                     int64_t now_ms)
 {
     struct notice *notice = launch->notice;
-    const char *ids[GATE_MEMBERS_MAX];
+    auto_free const char **ids = must_calloc(count + 1, sizeof *ids);
     size_t named = 0;
 
     for (size_t i = 0; i < count; i++)

@@ -146,7 +146,7 @@ int launch_again(struct launches *launches, int64_t id, int64_t *out, struct err
     *out = fresh->id;
     notices_put(&world->notices, fresh);
     news_notice(world, fresh, NULL);
-    launches_update(launches);
+    launches_touch(launches, fresh->site, fresh->subject);
     launch_save(launches_find(launches, *out));
     return 0;
 }
@@ -184,7 +184,7 @@ int launch_retried(struct launches *launches, int64_t id, struct error *err)
         notice->catch_up_waived = true;
         news_notice(launches->world, notice, &(enum notice_state){NOTICE_DONE});
     }
-    launches_update(launches);
+    launches_touch(launches, notice->site, notice->subject);
     struct launch *launch = launches_find(launches, id);
     if (!launch)
         return 0;

@@ -1,13 +1,11 @@
 /* launch_private.h - one notice's launch, shared by the files that tell its life: launch.c (planned to ready,
  * held, sending), launch_gate.c (the question before each release), launch_end.c (sending to done), launch_operator.c
- * (what people may do). */
+ * (what people may do), launches.c (all of them). */
 #ifndef ONSALE_LAUNCH_PRIVATE_H
 #define ONSALE_LAUNCH_PRIVATE_H
 
 #include "gather.h"
 #include "launch.h"
-
-enum { GATE_MEMBERS_MAX = 100 }; /* definitions of one event: the source allows no more */
 
 struct launch {
     struct world *world;
@@ -41,12 +39,20 @@ struct launch {
     int64_t policy_held; /* came back for policy when it was held for that; 0: it was not */
 };
 
+struct sleeper {
+    int64_t at_ms;
+    struct notice *notice;
+};
 struct launches {
     struct world *world;
     struct launch **at; /* by notice id */
     size_t count, cap;
+    struct sleeper *asleep; /* a heap: the next one is at 0 */
+    size_t asleep_count, asleep_cap;
+    struct alarm wake;
 };
 
+/* Wakes it if need be; NULL: it is at rest, or the configuration does not know it. */
 struct launch *launches_find(struct launches *launches, int64_t notice);
 int64_t launch_now_ms(const struct launch *launch);
 void launch_look(struct launch *launch);
@@ -54,7 +60,7 @@ void launch_save(struct launch *launch);
 void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text);
 
 /* launch_gate.c */
-size_t launch_members(const struct launch *launch, const struct definition *out[GATE_MEMBERS_MAX]); /* behind it now */
+size_t launch_members(const struct launch *launch, const struct definition ***out); /* behind it now; free() them */
 void launch_ask(struct launch *launch);
 /* Whatever was heard so far, it is asked anew before anything leaves. */
 void launch_forget_gate(struct launch *launch);

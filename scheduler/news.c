@@ -45,8 +45,8 @@ static const char *title_of(const struct world *world, const char *site, const c
 {
     for (size_t i = 0; i < world->site_count; i++)
         if (strcmp(world->sites[i].name, site) == 0) {
-            const struct definition *first = definitions_of_event(&world->sites[i].definitions, event_id);
-            return first ? first->event_title : NULL;
+            struct definition *const *first;
+            return definitions_of_event(&world->sites[i].definitions, event_id, &first) ? first[0]->event_title : NULL;
         }
     return NULL;
 }
@@ -95,14 +95,23 @@ static void say_opening(const struct world *world, const struct opening *opening
                          (json_int_t)opening->member_count));
 }
 
-void news_openings(struct world *world)
+void news_openings(struct world *world, const char *site, const char *event_id)
 {
-    for (size_t i = 0; i < world->openings.count; i++) {
-        struct opening *opening = world->openings.at[i];
-        if (opening->news && world->events)
-            say_opening(world, opening);
-        opening->news = OPENING_SAME;
+    struct opening *newest = openings_of(&world->openings, site, event_id), **changed;
+    size_t count = 0;
+
+    for (const struct opening *opening = newest; opening; opening = opening->next)
+        count += opening->news != OPENING_SAME;
+    changed = must_calloc(count + 1, sizeof *changed);
+    for (struct opening *opening = newest, **end = changed + count; opening; opening = opening->next)
+        if (opening->news)
+            *--end = opening; /* the oldest is told first */
+    for (size_t i = 0; i < count; i++) {
+        if (world->events)
+            say_opening(world, changed[i]);
+        changed[i]->news = OPENING_SAME;
     }
+    free(changed);
 }
 
 /* --- Pauses ------------------------------------------------------------------------------------------------------- */

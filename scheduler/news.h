@@ -8,8 +8,8 @@
 /* It was planned, moved, paused, or is due at another time. `before`: the state it had, NULL for a new one. */
 void news_notice(const struct world *world, const struct notice *notice, const enum notice_state *before);
 void news_progress(const struct world *world, const struct notice *notice, int64_t per_second);
-/* Those that openings_update() has changed, once. */
-void news_openings(struct world *world);
+/* Those of an event that openings_update() has changed, once. */
+void news_openings(struct world *world, const char *site, const char *event_id);
 /* `target`: "" or "*" (everything), "notice:17", "notifier:mail". */
 void news_pause(const struct world *world, bool paused, const char *target, const char *who);
 /* What came back was stored. */

@@ -98,7 +98,7 @@ struct notice *notice_new(int64_t id, const char *site, const char *subject, con
     notice->kind = kind;
     notice->at_ms = at_ms;
     notice->edition = edition;
-    notice->due_at_ms = MOMENT_NONE;
+    notice->due_at_ms = notice->wakes_at_ms = MOMENT_NONE;
     notice->begun_at_ms = notice->gathered_at_ms = MOMENT_NONE;
     notice->released_at_ms = MOMENT_NONE;
     notice->first_handover_at_ms = MOMENT_NONE;
@@ -218,12 +218,47 @@ static void grow_index(struct notices *set)
         index_notice(set, set->at[i]);
 }
 
+static uint64_t hash_of_subject(const void *item)
+{
+    const struct notice *notice = item;
+    return index_hash(index_hash(INDEX_HASH, notice->site), notice->subject);
+}
+
+static bool same_subject(const void *a, const void *b)
+{
+    const struct notice *x = a, *y = b;
+    return strcmp(x->subject, y->subject) == 0 && strcmp(x->site, y->site) == 0;
+}
+
+static const struct index_kind by_subject = {hash_of_subject, same_subject};
+
+struct notice *notices_about(const struct notices *set, const char *site, const char *subject)
+{
+    return index_find(&set->by_subject, &by_subject, &(struct notice){.site = site, .subject = subject});
+}
+
+/* The chain goes down from the highest id: mostly the new one. */
+static void chain(struct notices *set, struct notice *notice)
+{
+    struct notice *above = index_put(&set->by_subject, &by_subject, notice);
+
+    notice->next = above;
+    if (!above || above->id < notice->id)
+        return;
+    index_put(&set->by_subject, &by_subject, above);
+    while (above->next && above->next->id > notice->id)
+        above = above->next;
+    notice->next = above->next;
+    above->next = notice;
+}
+
 void notices_clear(struct notices *set)
 {
     for (size_t i = 0; i < set->count; i++)
         notice_free(set->at[i]);
     free(set->at);
     free(set->by_identity);
+    index_clear(&set->by_subject);
     *set = (struct notices){0};
 }
 
@@ -254,6 +289,7 @@ void notices_put(struct notices *set, struct notice *notice)
     memmove(set->at + place + 1, set->at + place, (set->count - place) * sizeof *set->at);
     set->at[place] = notice;
     set->count++;
+    chain(set, notice);
     if (set->next_id <= notice->id)
         set->next_id = notice->id + 1;
     if (2 * set->count > set->by_identity_size)

@@ -4,6 +4,7 @@
 #define ONSALE_NOTICE_H
 
 #include "delivery.h"
+#include "index.h"
 #include "rule.h"
 
 enum notice_state {
@@ -78,7 +79,9 @@ struct notice {
     char *channel;    /* the notifier that has claims of it; owned; NULL before the release */
     char **members;   /* ids of the definitions named at release; owned; NULL before */
     size_t member_count;
-    struct tally tally; /* as of the last ledger answer */
+    struct tally tally;  /* as of the last ledger answer */
+    int64_t wakes_at_ms; /* while nothing is to be done for it: when that will be; who launches keeps it */
+    struct notice *next; /* of its set, about the same subject, of a lower id */
 };
 
 /* Copies the identity; state planned, moments none. */
@@ -98,10 +101,13 @@ struct notices {
     int64_t next_id;             /* one above the highest so far; 0 (and an empty set) counts as 1 */
     struct notice **by_identity; /* hash table of the highest editions; empty places are NULL */
     size_t by_identity_size;     /* a power of two, or 0 */
+    struct index by_subject;     /* the highest id of each site's subject; `next` leads on */
 };
 void notices_clear(struct notices *set);
 void notices_put(struct notices *set, struct notice *notice); /* takes ownership; its id is not in the set yet */
 struct notice *notices_find(const struct notices *set, int64_t id);
+/* The one of the highest id about a subject of a site, or NULL; `next` leads to the others. */
+struct notice *notices_about(const struct notices *set, const char *site, const char *subject);
 /* The highest edition with this identity, or NULL. */
 struct notice *notices_match(const struct notices *set, const char *site, const char *subject, const char *rule,
                              enum moment_kind kind, int64_t at_ms);

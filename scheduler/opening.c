@@ -31,6 +31,41 @@ static void drop_members(struct opening *opening)
     opening->member_count = 0;
 }
 
+static uint64_t hash_of_event(const void *item)
+{
+    const struct opening *opening = item;
+    return index_hash(index_hash(INDEX_HASH, opening->site), opening->event_id);
+}
+
+static bool same_event(const void *a, const void *b)
+{
+    const struct opening *x = a, *y = b;
+    return strcmp(x->event_id, y->event_id) == 0 && strcmp(x->site, y->site) == 0;
+}
+
+static const struct index_kind by_event = {hash_of_event, same_event};
+
+struct opening *openings_of(const struct openings *set, const char *site, const char *event_id)
+{
+    struct opening like = {.site = (char *)(uintptr_t)site, .event_id = (char *)(uintptr_t)event_id};
+    return index_find(&set->by_event, &by_event, &like);
+}
+
+/* The chain goes down from the highest id: mostly the new one. */
+static void chain(struct openings *set, struct opening *opening)
+{
+    struct opening *above = index_put(&set->by_event, &by_event, opening);
+
+    opening->next = above;
+    if (!above || above->id < opening->id)
+        return;
+    index_put(&set->by_event, &by_event, above);
+    while (above->next && above->next->id > opening->id)
+        above = above->next;
+    opening->next = above->next;
+    above->next = opening;
+}
+
 void openings_clear(struct openings *set)
 {
     for (size_t i = 0; i < set->count; i++) {
@@ -41,6 +76,7 @@ void openings_clear(struct openings *set)
         free(opening);
     }
     free(set->at);
+    index_clear(&set->by_event);
     *set = (struct openings){0};
 }
 
@@ -63,6 +99,7 @@ struct opening *openings_add(struct openings *set, int64_t id, const char *site,
     memmove(set->at + place + 1, set->at + place, (set->count - place) * sizeof *set->at);
     set->at[place] = opening;
     set->count++;
+    chain(set, opening);
     if (set->next_id <= id)
         set->next_id = id + 1;
     return opening;
@@ -88,13 +125,11 @@ void opening_set_members(struct opening *opening, const char *const *ids, size_t
 
 const struct opening *openings_find(const struct openings *set, const char *site, const char *event_id, int64_t at_ms)
 {
-    for (size_t i = 0; i < set->count; i++) {
-        const struct opening *opening = set->at[i];
-        if (opening->opens_at_ms == at_ms && opening->state == OPENING_SCHEDULED &&
-            strcmp(opening->event_id, event_id) == 0 && strcmp(opening->site, site) == 0)
-            return opening;
-    }
-    return NULL;
+    struct opening *opening = openings_of(set, site, event_id);
+
+    while (opening && (opening->opens_at_ms != at_ms || opening->state != OPENING_SCHEDULED))
+        opening = opening->next;
+    return opening;
 }
 
 static int order_by_start(const void *a, const void *b)
@@ -199,7 +234,7 @@ static bool settle(struct opening *opening, const struct group *group)
 }
 
 static size_t update_event(struct openings *set, struct opening **known, size_t known_count, const char *site,
-                           struct definition *const *definitions, size_t count)
+                           const char *event_id, struct definition *const *definitions, size_t count)
 {
     struct groups groups;
     size_t changed = 0;
@@ -220,8 +255,8 @@ static size_t update_event(struct openings *set, struct opening **known, size_t 
     for (size_t i = 0; i < groups.count; i++) {
         struct group *group = &groups.at[i];
         if (!group->opening) {
-            group->opening = openings_add(set, set->next_id ? set->next_id : 1, site, definitions[0]->event_id,
-                                          group->at_ms, OPENING_SCHEDULED);
+            group->opening =
+                openings_add(set, set->next_id ? set->next_id : 1, site, event_id, group->at_ms, OPENING_SCHEDULED);
             group->opening->news = OPENING_NEW;
         }
         changed += settle(group->opening, group);
@@ -239,48 +274,21 @@ static bool event_over(struct definition *const *definitions, size_t count)
     return count > 0;
 }
 
-static int order_by_event(const void *a, const void *b)
+size_t openings_update(struct openings *set, const char *site, const char *event_id,
+                       const struct definitions *definitions)
 {
-    const struct opening *x = *(const struct opening *const *)a, *y = *(const struct opening *const *)b;
-    int order = strcmp(x->event_id, y->event_id);
+    struct definition *const *at;
+    size_t count = definitions_of_event(definitions, event_id, &at), known_count = 0, changed;
 
-    return order ? order : (x->id > y->id) - (x->id < y->id);
-}
-
-/* The scheduled openings of a site, by event and age; free() it. */
-static struct opening **openings_of_site(const struct openings *set, const char *site, size_t *count)
-{
-    struct opening **found = must_calloc(set->count + 1, sizeof *found);
-
-    *count = 0;
-    for (size_t i = 0; i < set->count; i++)
-        if (set->at[i]->state == OPENING_SCHEDULED && strcmp(set->at[i]->site, site) == 0)
-            found[(*count)++] = set->at[i];
-    qsort(found, *count, sizeof *found, order_by_event);
-    return found;
-}
-
-size_t openings_update(struct openings *set, const char *site, const struct definitions *definitions)
-{
-    size_t known_count, changed = 0;
-    struct opening **known = openings_of_site(set, site, &known_count);
-    struct definition *none = NULL, *const *at = definitions->count ? definitions->at : &none;
-
-    for (size_t i = 0, k = 0; i < definitions->count || k < known_count;) {
-        /* The next event in the order of both. */
-        const char *event_id = i < definitions->count ? at[i]->event_id : known[k]->event_id;
-        size_t events_end = i, known_end = k;
-        if (k < known_count && strcmp(known[k]->event_id, event_id) < 0)
-            event_id = known[k]->event_id;
-        while (events_end < definitions->count && strcmp(at[events_end]->event_id, event_id) == 0)
-            events_end++;
-        while (known_end < known_count && strcmp(known[known_end]->event_id, event_id) == 0)
-            known_end++;
-        if (!event_over(at + i, events_end - i))
-            changed += update_event(set, known + k, known_end - k, site, at + i, events_end - i);
-        i = events_end;
-        k = known_end;
-    }
+    if (event_over(at, count))
+        return 0;
+    for (struct opening *opening = openings_of(set, site, event_id); opening; opening = opening->next)
+        known_count += opening->state == OPENING_SCHEDULED;
+    struct opening **known = must_calloc(known_count + 1, sizeof *known), **end = known + known_count;
+    for (struct opening *opening = openings_of(set, site, event_id); opening; opening = opening->next)
+        if (opening->state == OPENING_SCHEDULED)
+            *--end = opening; /* the oldest first */
+    changed = update_event(set, known, known_count, site, event_id, at, count);
     free(known);
     return changed;
 }

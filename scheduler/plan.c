@@ -8,7 +8,7 @@ enum {
 };
 static const int64_t LATE_LISTED_MS = 30LL * DAY_MS; /* ... and what we are late for so long */
 
-/* The definitions of one event, by id. */
+/* The definitions of the event that is being planned, by id. */
 struct event {
     const char *id;
     struct definition *const *at;
@@ -18,7 +18,6 @@ struct event {
 
 /* What the definitions ask for: one rule at one instant of one event. */
 struct wanted {
-    const struct event *event;
     int64_t at_ms, due_at_ms;
     int64_t created_at_ms; /* of the oldest definition behind it */
     bool told;             /* all behind it stood behind another instant that was announced */
@@ -41,14 +40,17 @@ struct told {
 struct planning {
     const struct plan_input *in;
     struct plan *out;
-    struct event *events; /* by id */
-    size_t event_count;
-    struct group *groups; /* event_count x rule_count */
+    /* Of one event; the room is used again for the next. */
+    struct event event;
+    struct notice **notices; /* about it, by id */
+    size_t *next_claimed;    /* one for each of them */
+    size_t notice_count, notice_cap;
+    struct group *groups; /* one for each rule */
     struct wanted *wanted;
     size_t wanted_count, wanted_cap;
-    size_t *next_claimed;              /* one for each of in->notices */
-    const struct definition **visible; /* room for the largest event */
-    struct told *told;                 /* of one group, by id */
+    const struct definition **visible;
+    size_t visible_cap;
+    struct told *told; /* of one group, by id */
     size_t told_count, told_cap;
 };
 
@@ -101,39 +103,35 @@ static const struct zone *zone_of(const struct plan_input *in, const struct even
     return zone_named(in, in->site_zone);
 }
 
-static void find_events(struct planning *planning)
+static void find_event(struct planning *planning, const char *id)
 {
-    const struct definitions *definitions = planning->in->definitions;
-    size_t largest = 0;
+    struct event *event = &planning->event;
 
-    planning->events = must_calloc(definitions->count + 1, sizeof *planning->events);
-    for (size_t i = 0; i < definitions->count;) {
-        struct event *event = &planning->events[planning->event_count++];
-        event->id = definitions->at[i]->event_id;
-        event->at = &definitions->at[i];
-        while (i < definitions->count && strcmp(definitions->at[i]->event_id, event->id) == 0) {
-            event->count++;
-            i++;
-        }
-        event->zone = zone_of(planning->in, event);
-        largest = event->count > largest ? event->count : largest;
+    event->id = id;
+    event->count = definitions_of_event(planning->in->definitions, id, &event->at);
+    event->zone = zone_of(planning->in, event);
+    if (event->count > planning->visible_cap) {
+        planning->visible_cap = 2 * event->count;
+        planning->visible = must_realloc(planning->visible, planning->visible_cap * sizeof *planning->visible);
     }
-    planning->visible = must_calloc(largest + 1, sizeof *planning->visible);
 }
 
-static int order_events(const void *id, const void *event)
+static void find_notices(struct planning *planning)
 {
-    return strcmp(id, ((const struct event *)event)->id);
-}
+    struct notice *newest = notices_about(planning->in->notices, planning->in->site, planning->event.id);
+    size_t count = 0;
 
-static const struct event *event_named(const struct planning *planning, const char *id)
-{
-    return bsearch(id, planning->events, planning->event_count, sizeof *planning->events, order_events);
-}
-
-static struct group *group_of(const struct planning *planning, const struct event *event, size_t rule)
-{
-    return &planning->groups[(size_t)(event - planning->events) * planning->in->rule_count + rule];
+    for (const struct notice *notice = newest; notice; notice = notice->next)
+        count++;
+    if (count > planning->notice_cap) {
+        planning->notice_cap = 2 * count;
+        planning->notices = must_realloc(planning->notices, planning->notice_cap * sizeof *planning->notices);
+        planning->next_claimed =
+            must_realloc(planning->next_claimed, planning->notice_cap * sizeof *planning->next_claimed);
+    }
+    planning->notice_count = count;
+    for (struct notice *notice = newest; notice; notice = notice->next)
+        planning->notices[--count] = notice;
 }
 
 /* The rule a notice belongs to, or rule_count when it is configured no more or speaks of another kind of moment now. */
@@ -151,23 +149,16 @@ static size_t rule_index(const struct plan_input *in, const struct notice *notic
 /* Chains the notices of each group that have ever claimed. */
 static void find_claimed(struct planning *planning)
 {
-    const struct plan_input *in = planning->in;
-
-    planning->next_claimed = must_calloc(in->notices->count + 1, sizeof *planning->next_claimed);
-    for (size_t i = 0; i < in->notices->count; i++) {
-        const struct notice *notice = in->notices->at[i];
-        const struct event *event;
-        struct group *group;
+    for (size_t i = 0; i < planning->notice_count; i++) {
+        const struct notice *notice = planning->notices[i];
         size_t rule;
-        if (!notice->claimed || !notice->member_count || strcmp(notice->site, in->site) != 0)
+        if (!notice->claimed || !notice->member_count)
             continue;
-        rule = rule_index(in, notice);
-        event = event_named(planning, notice->subject);
-        if (rule == in->rule_count || !event)
+        rule = rule_index(planning->in, notice);
+        if (rule == planning->in->rule_count)
             continue;
-        group = group_of(planning, event, rule);
-        planning->next_claimed[i] = group->claimed;
-        group->claimed = i + 1;
+        planning->next_claimed[i] = planning->groups[rule].claimed;
+        planning->groups[rule].claimed = i + 1;
     }
 }
 
@@ -180,7 +171,7 @@ static void collect_told(struct planning *planning, const struct group *group)
 {
     planning->told_count = 0;
     for (size_t i = group->claimed; i; i = planning->next_claimed[i - 1]) {
-        const struct notice *notice = planning->in->notices->at[i - 1];
+        const struct notice *notice = planning->notices[i - 1];
         size_t needed = planning->told_count + notice->member_count;
         if (needed > planning->told_cap) {
             planning->told_cap = 2 * needed;
@@ -226,21 +217,23 @@ static int order_by_end(const void *a, const void *b)
 }
 
 /* The visible definitions that have such an instant, in its order. */
-static size_t sort_visible(struct planning *planning, const struct event *event, enum moment_kind kind)
+static size_t sort_visible(struct planning *planning, enum moment_kind kind)
 {
+    const struct event *event = &planning->event;
     size_t count = 0;
 
     for (size_t i = 0; i < event->count; i++)
         if (definition_visible(event->at[i]) && instant_of(event->at[i], kind) != MOMENT_NONE)
             planning->visible[count++] = event->at[i];
-    qsort(planning->visible, count, sizeof *planning->visible,
-          kind == MOMENT_SALE_START ? order_by_start : order_by_end);
+    if (count > 1)
+        qsort(planning->visible, count, sizeof *planning->visible,
+              kind == MOMENT_SALE_START ? order_by_start : order_by_end);
     return count;
 }
 
-static struct wanted *add_wanted(struct planning *planning, const struct event *event, const struct rule *rule,
-                                 int64_t at_ms)
+static struct wanted *add_wanted(struct planning *planning, const struct rule *rule, int64_t at_ms)
 {
+    const struct event *event = &planning->event;
     struct wanted *wanted;
 
     if (planning->wanted_count == planning->wanted_cap) {
@@ -249,7 +242,6 @@ static struct wanted *add_wanted(struct planning *planning, const struct event *
     }
     wanted = &planning->wanted[planning->wanted_count++];
     *wanted = (struct wanted){
-        .event = event,
         .at_ms = at_ms,
         .due_at_ms = when_due_at_ms(&rule->when, at_ms, event->zone, NULL),
         .created_at_ms = INT64_MAX,
@@ -260,10 +252,10 @@ static struct wanted *add_wanted(struct planning *planning, const struct event *
     return wanted;
 }
 
-static void want(struct planning *planning, const struct event *event, size_t rule_at, size_t visible_count)
+static void want(struct planning *planning, size_t rule_at, size_t visible_count)
 {
     const struct rule *rule = planning->in->rules[rule_at].rule;
-    struct group *group = group_of(planning, event, rule_at);
+    struct group *group = &planning->groups[rule_at];
     struct wanted *wanted = NULL;
 
     collect_told(planning, group);
@@ -274,7 +266,7 @@ static void want(struct planning *planning, const struct event *event, size_t ru
         if (!covers(rule, planning->in->site, definition))
             continue;
         if (!wanted || wanted->at_ms != at_ms)
-            wanted = add_wanted(planning, event, rule, at_ms);
+            wanted = add_wanted(planning, rule, at_ms);
         if (definition->created_at_ms < wanted->created_at_ms)
             wanted->created_at_ms = definition->created_at_ms;
         wanted->told = wanted->told && was_told(planning, definition->id, at_ms);
@@ -284,13 +276,13 @@ static void want(struct planning *planning, const struct event *event, size_t ru
 
 static void find_wanted(struct planning *planning)
 {
-    for (size_t e = 0; e < planning->event_count; e++)
-        for (unsigned kind = 0; kind < MOMENT_KINDS; kind++) {
-            size_t count = sort_visible(planning, &planning->events[e], kind);
-            for (size_t r = 0; r < planning->in->rule_count; r++)
-                if (planning->in->rules[r].rule->when.kind == kind)
-                    want(planning, &planning->events[e], r, count);
-        }
+    planning->wanted_count = 0;
+    for (unsigned kind = 0; kind < MOMENT_KINDS; kind++) {
+        size_t count = sort_visible(planning, kind);
+        for (size_t r = 0; r < planning->in->rule_count; r++)
+            if (planning->in->rules[r].rule->when.kind == kind)
+                want(planning, r, count);
+    }
 }
 
 static struct wanted *wanted_at(const struct planning *planning, const struct group *group, int64_t at_ms)
@@ -348,7 +340,7 @@ static bool plan_new(struct planning *planning, const struct plan_rule *rule, co
     if (!open && (in->frozen || age_ms >= (ours ? LATE_LISTED_MS : BEFORE_OUR_TIME_LISTED_MS)))
         return false;
     step = add_step(planning->out, open ? PLAN_ADD : PLAN_ADD_MISSED, rule->rule, NULL);
-    step->subject = wanted->event->id;
+    step->subject = planning->event.id;
     step->kind = rule->rule->when.kind;
     step->at_ms = wanted->at_ms;
     step->due_at_ms = wanted->due_at_ms;
@@ -359,16 +351,15 @@ static bool plan_new(struct planning *planning, const struct plan_rule *rule, co
 
 static void plan_new_ones(struct planning *planning)
 {
-    for (size_t e = 0; e < planning->event_count; e++)
-        for (size_t r = 0; r < planning->in->rule_count; r++) {
-            const struct group *group = group_of(planning, &planning->events[e], r);
-            for (size_t i = group->first; i < group->first + group->count; i++) {
-                const struct wanted *wanted = &planning->wanted[i];
-                if (wanted->notice || !plan_new(planning, &planning->in->rules[r], wanted) || !wanted->from)
-                    continue;
-                add_step(planning->out, PLAN_TAKE_OVER, planning->in->rules[r].rule, NULL)->from = wanted->from;
-            }
+    for (size_t r = 0; r < planning->in->rule_count; r++) {
+        const struct group *group = &planning->groups[r];
+        for (size_t i = group->first; i < group->first + group->count; i++) {
+            const struct wanted *wanted = &planning->wanted[i];
+            if (wanted->notice || !plan_new(planning, &planning->in->rules[r], wanted) || !wanted->from)
+                continue;
+            add_step(planning->out, PLAN_TAKE_OVER, planning->in->rules[r].rule, NULL)->from = wanted->from;
         }
+    }
 }
 
 /* --- notices that lost their definitions ------------------------------------------------------------------------ */
@@ -384,11 +375,12 @@ static bool members_gone(const struct notice *notice, const struct definitions *
 
 /* Members of an unclaimed notice are not stored: what became of them is read off the definitions of its event. */
 static enum notice_reason why_lost(const struct planning *planning, const struct notice *notice,
-                                   const struct rule *rule, const struct event *event)
+                                   const struct rule *rule)
 {
+    const struct event *event = &planning->event;
     bool visible_elsewhere = false, hidden_there = false, off = false;
 
-    for (size_t i = 0; event && i < event->count; i++) {
+    for (size_t i = 0; i < event->count; i++) {
         const struct definition *definition = event->at[i];
         int64_t at_ms = instant_of(definition, notice->kind);
         if (definition_visible(definition) && at_ms == notice->at_ms)
@@ -436,9 +428,9 @@ static struct wanted *new_home(const struct planning *planning, const struct gro
 }
 
 static void plan_lost(struct planning *planning, struct notice *notice, const struct rule *rule,
-                      const struct event *event, const struct group *group)
+                      const struct group *group)
 {
-    enum notice_reason reason = rule ? why_lost(planning, notice, rule, event) : REASON_RULE;
+    enum notice_reason reason = rule ? why_lost(planning, notice, rule) : REASON_RULE;
     struct wanted *home;
 
     if (reason == REASON_RULE && notice->claimed)
@@ -519,33 +511,58 @@ static void plan_known(struct planning *planning, struct notice *notice)
     const struct plan_input *in = planning->in;
     size_t rule_at = rule_index(in, notice);
     const struct rule *rule = rule_at < in->rule_count ? in->rules[rule_at].rule : NULL;
-    const struct event *event = event_named(planning, notice->subject);
-    const struct group *group = rule && event ? group_of(planning, event, rule_at) : NULL;
+    const struct group *group = rule ? &planning->groups[rule_at] : NULL;
     const struct wanted *wanted = group ? wanted_at(planning, group, notice->at_ms) : NULL;
 
     if (wanted)
         plan_standing(planning, notice, rule, wanted);
     else if (notice->state != NOTICE_WITHDRAWN)
-        plan_lost(planning, notice, rule, event, group);
+        plan_lost(planning, notice, rule, group);
+}
+
+static void plan_event(struct planning *planning, const char *id)
+{
+    find_event(planning, id);
+    find_notices(planning);
+    memset(planning->groups, 0, planning->in->rule_count * sizeof *planning->groups);
+    find_claimed(planning);
+    find_wanted(planning);
+    for (size_t i = 0; i < planning->notice_count; i++) {
+        struct notice *notice = planning->notices[i];
+        if (!notice_final(notice) && !(notice->state == NOTICE_WITHDRAWN && notice->claimed))
+            plan_known(planning, notice);
+    }
+    plan_new_ones(planning);
+}
+
+static void plan_all(struct planning *planning)
+{
+    const struct definitions *definitions = planning->in->definitions;
+    const struct notices *notices = planning->in->notices;
+
+    for (size_t i = 0; i < definitions->count; i += planning->event.count)
+        plan_event(planning, definitions->at[i]->event_id);
+    for (size_t i = 0; i < notices->count; i++) { /* events that have no definitions any more */
+        const struct notice *notice = notices->at[i];
+        struct definition *const *first;
+        if (strcmp(notice->site, planning->in->site) == 0 &&
+            notices_about(notices, notice->site, notice->subject) == notice &&
+            definitions_of_event(definitions, notice->subject, &first) == 0)
+            plan_event(planning, notice->subject);
+    }
 }
 
 void plan_make(const struct plan_input *input, struct plan *out)
 {
     struct planning planning = {.in = input, .out = out};
 
-    find_events(&planning);
-    planning.groups = must_calloc(planning.event_count * input->rule_count + 1, sizeof *planning.groups);
-    find_claimed(&planning);
-    find_wanted(&planning);
-    for (size_t i = 0; i < input->notices->count; i++) {
-        struct notice *notice = input->notices->at[i];
-        bool settled = notice_final(notice) || (notice->state == NOTICE_WITHDRAWN && notice->claimed);
-        if (!settled && strcmp(notice->site, input->site) == 0)
-            plan_known(&planning, notice);
-    }
-    plan_new_ones(&planning);
-    free(planning.events);
+    planning.groups = must_calloc(input->rule_count + 1, sizeof *planning.groups);
+    if (input->event)
+        plan_event(&planning, input->event);
+    else
+        plan_all(&planning);
     free(planning.groups);
+    free(planning.notices);
     free(planning.wanted);
     free(planning.next_claimed);
     free(planning.visible);
@@ -561,17 +578,11 @@ void plan_clear(struct plan *plan)
 size_t plan_members(const struct notice *notice, const struct rule *rule, const struct definitions *definitions,
                     const struct definition **out, size_t max)
 {
-    size_t low = 0, high = definitions->count, count = 0;
+    struct definition *const *of_event;
+    size_t event_count = definitions_of_event(definitions, notice->subject, &of_event), count = 0;
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(definitions->at[middle]->event_id, notice->subject) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < definitions->count && strcmp(definitions->at[low]->event_id, notice->subject) == 0; low++) {
-        const struct definition *definition = definitions->at[low];
+    for (size_t i = 0; i < event_count; i++) {
+        const struct definition *definition = of_event[i];
         if (!definition_visible(definition) || instant_of(definition, notice->kind) != notice->at_ms ||
             !covers(rule, notice->site, definition))
             continue;

@@ -16,6 +16,7 @@ typedef const struct zone *plan_zone_fn(void *ctx, const char *name);
 
 struct plan_input {
     const char *site;
+    const char *event;          /* only what is about this one; NULL: about all of the site's */
     const char *site_zone;      /* where an event has none */
     int64_t first_walked_at_ms; /* first complete walk of this site by this store; MOMENT_NONE: not yet */
     const struct definitions *definitions;
@@ -59,7 +60,8 @@ struct plan {
     size_t count, cap;
 };
 
-/* Appends to `out`, which starts as {0}. Steps for known notices come first, then the new ones. */
+/* Appends to `out`, which starts as {0}. Of each event, steps for known notices come first, then the new ones: events
+ * do not look at one another, so one that has changed can be planned alone. */
 void plan_make(const struct plan_input *input, struct plan *out);
 void plan_clear(struct plan *plan);
 

@@ -12,7 +12,8 @@ struct sync *sync_new(struct world *world, struct world_site *site);
 void sync_free(struct sync *sync);
 /* A full walk as soon as may be (`onsale sync`, a webhook's nudge); coalesces. */
 void sync_now(struct sync *sync);
-/* Compares definitions, rules and notices, and stores what follows. After a reload, or when the clock was judged. */
+/* Compares all definitions, rules and notices before it returns, and stores what follows: at the start, after a reload.
+ */
 void sync_replan(struct sync *sync);
 /* Somebody set the machine's clock. A large step freezes what cannot be taken back until a site's Date agrees. */
 void sync_clock_stepped(struct world *world, int64_t step_ms);

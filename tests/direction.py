@@ -12,7 +12,7 @@ ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname
 # From the ground up. Within a rung, a list of groups: files of one group may include each other, groups only earlier ones
 # where the rung is ordered.
 LADDER = [
-    ('ground', True, [['error'], ['text'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['dns'],
+    ('ground', True, [['error'], ['text'], ['index'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['dns'],
                       ['config', 'config_yaml', 'config_problem', 'config_tree'],
                       ['origin'], ['target'], ['visitors']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm']]),
@@ -26,7 +26,7 @@ LADDER = [
                 'server_stream']]),
     ('flow', True, [['events'], ['world'], ['news'], ['progress'], ['outside'], ['again'],
                     ['retention'], ['writeback'], ['consent'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_private'],
-                    ['launch', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['follow'], ['sync'], ['operators'],
+                    ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['estimate'], ['follow'], ['sync', 'sync_plan', 'sync_private'], ['operators'],
                     ['preview'], ['send_test']]),
     ('doors', True, [['settings', 'settings_check', 'settings_keys'],
                      ['check', 'check_online', 'check_private'],

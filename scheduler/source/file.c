@@ -222,7 +222,7 @@ static void take_reading(struct tickets *tickets, struct reading *reading)
 }
 
 /* A hand-written file need not say what follows from its times. */
-static struct definition *copy_as_of(const struct definition *definition, int64_t now_ms)
+static struct definition as_of(const struct definition *definition, int64_t now_ms)
 {
     struct definition fields = *definition;
 
@@ -231,7 +231,21 @@ static struct definition *copy_as_of(const struct definition *definition, int64_
         bool over = fields.sale_ends_at_ms != MOMENT_NONE && now_ms >= fields.sale_ends_at_ms;
         fields.sale_status = over ? SALE_ENDED : begun ? SALE_STARTED : SALE_SCHEDULED;
     }
-    return definition_new(&fields);
+    return fields;
+}
+
+static void take_news(struct tickets *tickets, int64_t now_ms, struct source_walk *told)
+{
+    told->definitions = must_calloc(tickets->count, sizeof *told->definitions);
+    for (size_t i = 0; i < tickets->count; i++) {
+        struct definition fields = as_of(tickets->definitions[i], now_ms);
+        if (fields.updated_at_ms > told->watermark_ms)
+            told->watermark_ms = fields.updated_at_ms;
+        if (source_knows(&tickets->source, &fields))
+            told->known++;
+        else
+            told->definitions[told->count++] = definition_new(&fields);
+    }
 }
 
 static void tell_walk(struct source_request *request, int64_t now_ms)
@@ -246,15 +260,8 @@ static void tell_walk(struct source_request *request, int64_t now_ms)
                                .answered_at_ms = now_ms,
                                .failure = fine ? NULL : &broken};
 
-    if (fine) {
-        told.count = tickets->count;
-        told.definitions = must_calloc(told.count, sizeof *told.definitions);
-    }
-    for (size_t i = 0; i < told.count; i++) {
-        told.definitions[i] = copy_as_of(tickets->definitions[i], now_ms);
-        if (told.definitions[i]->updated_at_ms > told.watermark_ms)
-            told.watermark_ms = told.definitions[i]->updated_at_ms;
-    }
+    if (fine)
+        take_news(tickets, now_ms, &told);
     request->walked(request->ctx, &told); /* our owner may end the source in there */
     for (size_t i = 0; i < told.count; i++)
         definition_free(told.definitions[i]);
@@ -270,8 +277,10 @@ static void answer_one(const struct tickets *tickets, const char *id, int64_t no
                                                : NULL;
 
     *verdict = found ? SOURCE_FOUND : SOURCE_GONE;
-    if (found)
-        *definition = copy_as_of(*found, now_ms);
+    if (found) {
+        struct definition fields = as_of(*found, now_ms);
+        *definition = definition_new(&fields);
+    }
 }
 
 /* With a broken edit the last good state answers; only a file that never was good leaves us without an answer. */

@@ -30,8 +30,9 @@ extern const char *const source_kinds[];
 extern const struct config_option site_options[];
 
 struct source_walk {
-    struct definition **definitions; /* take what you keep and set the place to NULL; the rest is freed after */
+    struct definition **definitions; /* news; take what you keep and set the place to NULL; the rest is freed after */
     size_t count;
+    size_t known;                  /* more of them, that were no news when their page came: see source.known */
     bool complete;                 /* every page came: absence means something */
     const char *const *unreadable; /* ids that are there but could not be read: neither known nor absent */
     size_t unreadable_count;
@@ -87,9 +88,14 @@ struct source_ops {
     bool (*changed)(struct source *);
     void (*free)(struct source *);
 };
+/* Is it no news? Asked as each page of a walk comes, so that a large shop in which nothing happened costs nothing at
+ * the end of its walk, neither time nor memory. */
+typedef bool source_known_fn(void *ctx, const struct definition *definition);
 struct source { /* first member of each implementation's struct */
     const struct source_ops *ops;
     const struct site_settings *settings;
+    source_known_fn *known; /* its owner's to set; NULL: everything is news */
+    void *known_ctx;
 };
 
 struct source *source_wix_new(const struct site_settings *settings, const struct source_parts *parts,
@@ -102,6 +108,10 @@ static inline void source_cancel(struct source *source, struct source_request **
     if (*request)
         source->ops->cancel(source, *request);
     *request = NULL;
+}
+static inline bool source_knows(const struct source *source, const struct definition *definition)
+{
+    return source->known && source->known(source->known_ctx, definition);
 }
 static inline void source_free(struct source *source)
 {

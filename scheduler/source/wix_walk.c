@@ -22,7 +22,8 @@ struct walk {
     unsigned attempts; /* of this page */
     bool restarted;    /* an expired cursor begins the walk again, once */
     struct definition **found;
-    size_t count, cap;
+    size_t count, cap, known;
+    struct index by_id; /* what was found */
     char **unreadable;
     size_t unreadable_count, bad;
     struct error bad_why;
@@ -43,7 +44,8 @@ static void forget_found(struct walk *walk)
         free(walk->cursors[i]);
     for (size_t i = 0; i < walk->unreadable_count; i++)
         free(walk->unreadable[i]);
-    walk->count = walk->cursor_count = walk->unreadable_count = walk->bad = 0;
+    index_clear(&walk->by_id);
+    walk->count = walk->known = walk->cursor_count = walk->unreadable_count = walk->bad = 0;
     walk->bad_why = (struct error){0};
     walk->watermark_ms = MOMENT_NONE;
 }
@@ -65,29 +67,47 @@ static void walk_free(struct source_request *request)
 /* --- Gathering
  * --------------------------------------------------------------------------------------------------------*/
 
-static int compare_definitions(const void *a, const void *b)
+static uint64_t hash_of_id(const void *item)
 {
-    const struct definition *x = *(struct definition *const *)a, *y = *(struct definition *const *)b;
-    int order = strcasecmp(x->id, y->id);
+    uint64_t hash = INDEX_HASH;
 
-    if (order == 0)
-        order = (x->revision < y->revision) - (x->revision > y->revision); /* the newest first */
-    return order ? order : (x->updated_at_ms < y->updated_at_ms) - (x->updated_at_ms > y->updated_at_ms);
+    for (const char *c = ((const struct definition *)item)->id; *c; c++)
+        hash = (hash ^ (unsigned char)(*c | 0x20)) * 0x100000001b3; /* whatever their case */
+    return hash;
+}
+
+static bool same_id(const void *a, const void *b)
+{
+    return strcasecmp(((const struct definition *)a)->id, ((const struct definition *)b)->id) == 0;
+}
+
+static const struct index_kind by_id = {hash_of_id, same_id};
+
+static bool newer(const struct definition *a, const struct definition *b)
+{
+    return a->revision != b->revision ? a->revision > b->revision : a->updated_at_ms > b->updated_at_ms;
 }
 
 /* A definition that changes while we page can come twice: the newest counts. */
-static void drop_doubles(struct walk *walk)
+static void take_definition(struct walk *walk, struct definition *definition)
 {
-    size_t kept = 0;
+    struct definition *twin = index_find(&walk->by_id, &by_id, definition);
+    size_t place = 0;
 
-    if (walk->count > 1)
-        qsort(walk->found, walk->count, sizeof *walk->found, compare_definitions);
-    for (size_t i = 0; i < walk->count; i++)
-        if (kept > 0 && strcasecmp(walk->found[kept - 1]->id, walk->found[i]->id) == 0)
-            definition_free(walk->found[i]);
-        else
-            walk->found[kept++] = walk->found[i];
-    walk->count = kept;
+    if (!twin && source_knows(&walk->request.wix->source, definition)) {
+        walk->known++;
+        definition_free(definition);
+        return;
+    }
+    if (twin && !newer(definition, twin)) {
+        definition_free(definition);
+        return;
+    }
+    index_put(&walk->by_id, &by_id, definition);
+    while (twin && walk->found[place] != twin)
+        place++;
+    walk->found[twin ? place : walk->count++] = definition;
+    definition_free(twin);
 }
 
 static void take_page(struct walk *walk, struct wix_reply *reply)
@@ -102,7 +122,7 @@ static void take_page(struct walk *walk, struct wix_reply *reply)
     for (size_t i = 0; i < page->count; i++) {
         if (page->definitions[i]->updated_at_ms > walk->watermark_ms)
             walk->watermark_ms = page->definitions[i]->updated_at_ms;
-        walk->found[walk->count++] = page->definitions[i];
+        take_definition(walk, page->definitions[i]);
     }
     page->count = 0;
     if (walk->bad == 0)
@@ -126,9 +146,9 @@ static void finish(struct walk *walk, const struct error *failure)
                                .answered_at_ms = walk->answered_at_ms,
                                .failure = failure};
 
-    drop_doubles(walk);
     told.definitions = walk->found;
     told.count = walk->count;
+    told.known = walk->known;
     told.unreadable = (const char *const *)walk->unreadable;
     told.unreadable_count = walk->unreadable_count;
     told.bad = walk->bad;

@@ -81,8 +81,8 @@ static void regrouping(void **state)
         auto_free char *now = NULL;
         for (size_t k = 0; k < 4 && cases[i].worlds[k]; k++) {
             world(&definitions, cases[i].worlds[k], EVENT_UPCOMING);
-            openings_update(&openings, "arena", &definitions);
-            assert_int_equal(openings_update(&openings, "arena", &definitions), 0);
+            openings_update(&openings, "arena", "e", &definitions);
+            assert_int_equal(openings_update(&openings, "arena", "e", &definitions), 0);
         }
         now = told(&openings);
         if (strcmp(now, cases[i].openings) != 0)
@@ -99,11 +99,11 @@ static void what_changed_is_dirty(void **state)
 
     (void)state;
     world(&definitions, "a10 b11", EVENT_UPCOMING);
-    assert_int_equal(openings_update(&openings, "arena", &definitions), 2);
+    assert_int_equal(openings_update(&openings, "arena", "e", &definitions), 2);
     assert_true(openings.at[0]->dirty && openings.at[1]->dirty);
     openings.at[0]->dirty = openings.at[1]->dirty = false;
     world(&definitions, "a10 b12", EVENT_UPCOMING);
-    assert_int_equal(openings_update(&openings, "arena", &definitions), 1);
+    assert_int_equal(openings_update(&openings, "arena", "e", &definitions), 1);
     assert_false(openings.at[0]->dirty);
     assert_true(openings.at[1]->dirty);
     assert_int_equal(openings_find(&openings, "arena", "e", 12)->id, 2);
@@ -120,12 +120,12 @@ static void events_that_end_and_events_that_are_cancelled(void **state)
 
     (void)state;
     world(&definitions, "a10", EVENT_UPCOMING);
-    openings_update(&openings, "arena", &definitions);
+    openings_update(&openings, "arena", "e", &definitions);
     world(&definitions, "a10", EVENT_ENDED);
-    assert_int_equal(openings_update(&openings, "arena", &definitions), 0);
+    assert_int_equal(openings_update(&openings, "arena", "e", &definitions), 0);
     assert_int_equal(openings.at[0]->state, OPENING_SCHEDULED);
     world(&definitions, "a10", EVENT_CANCELED);
-    assert_int_equal(openings_update(&openings, "arena", &definitions), 1);
+    assert_int_equal(openings_update(&openings, "arena", "e", &definitions), 1);
     assert_int_equal(openings.at[0]->state, OPENING_WITHDRAWN);
     openings_clear(&openings);
     definitions_clear(&definitions);
@@ -141,7 +141,8 @@ static void sites_and_events_are_strangers(void **state)
     opening_set_members(openings_add(&openings, 5, "hall", "e", 10, OPENING_SCHEDULED), ids, 1);
     opening_set_members(openings_add(&openings, 3, "arena", "d", 10, OPENING_SCHEDULED), ids, 1);
     world(&definitions, "a10", EVENT_UPCOMING);
-    openings_update(&openings, "arena", &definitions);
+    openings_update(&openings, "arena", "e", &definitions);
+    assert_int_equal(openings_update(&openings, "arena", "d", &definitions), 1);
     assert_int_equal(openings.count, 3);
     assert_int_equal(openings.at[0]->id, 3);
     assert_int_equal(openings.at[0]->state, OPENING_WITHDRAWN); /* its event is known no more */
