@@ -364,8 +364,8 @@ static void request_launch(struct sending *sending)
 {
     sending->stale = false;
     sending->opening = store_launch(sending->line->dispatch->world->store, sending->spec.notice->id,
-                                    channel_settings(sending->spec.channel)->name, sending->spec.rule->repeat_in_doubt,
-                                    on_launch, sending);
+                                    channel_settings(sending->spec.channel)->name,
+                                    rule_repeats_below(sending->spec.rule), on_launch, sending);
 }
 
 static void on_launch(void *ctx, const struct store_launch *launch)

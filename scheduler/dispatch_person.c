@@ -101,8 +101,10 @@ static void judge(struct sending *sending, const struct channel_result *result, 
     enum fate said = result->fate;
     char text[SAID_MAX];
 
-    if (said == FATE_IN_DOUBT && rule->repeat_in_doubt)
-        said = FATE_TRY_LATER;
+    if (said == FATE_IN_DOUBT && result->attempt < rule_repeats_below(rule)) {
+        said = FATE_TRY_LATER; /* counted as an attempt whosever fault it was: each may have arrived */
+        ours = false;
+    }
     if (said == FATE_RETURNED || (ours && said != FATE_ACCEPTED && said != FATE_IN_DOUBT)) {
         fate->fate = FATE_RETURNED;
         wait_again(sending, fate, result->attempt, ours ? channel_pause_ms(sending, result) : result->retry_after_ms);
@@ -119,8 +121,8 @@ static void judge(struct sending *sending, const struct channel_result *result, 
         wait_again(sending, fate, result->attempt + 1,
                    again_delay_ms(&rule->retry, result->attempt, result->retry_after_ms, crypt_random_u64()));
     }
-    if (said == FATE_ACCEPTED || said == FATE_REFUSED)
-        if (brake_takes(&sending->brake, said == FATE_REFUSED ? code_of(result) : 0)) {
+    if (said == FATE_ACCEPTED || said == FATE_REFUSED || fate->fate == FATE_WITHHELD)
+        if (brake_takes(&sending->brake, said == FATE_ACCEPTED ? 0 : code_of(result))) {
             sending->braked_by = code_of(result);
             sending_fault(sending, REASON_MESSAGE, as_said(result, text));
         }

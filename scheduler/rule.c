@@ -234,6 +234,11 @@ bool rule_covers(const struct rule *rule, const char *site, const char *event_id
            !any_matches(&rule->never.titles, title) && !any_matches(&rule->never.definitions, definition_id);
 }
 
+int rule_repeats_below(const struct rule *rule)
+{
+    return rule->repeat_in_doubt ? (int)rule->retry.attempts : 0;
+}
+
 /* --- as people read it ------------------------------------------------------------------------------------------ */
 
 /* "fans, door and press" */

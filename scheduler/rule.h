@@ -63,6 +63,10 @@ extern const struct config_option rule_options[]; /* reads a struct rule */
 bool rule_covers(const struct rule *rule, const char *site, const char *event_id, const char *title,
                  const char *definition_id);
 
+/* What is in doubt is tried again when its attempt was below this. A repeat counts as an attempt: each may have
+ * arrived. */
+int rule_repeats_below(const struct rule *rule);
+
 /* "on-sale: when the sale starts, to fans and door, by mail, template on-sale, at most 30m late" */
 void buf_add_rule(struct buf *buf, const struct rule *rule, const char *languages);
 

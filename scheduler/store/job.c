@@ -238,14 +238,14 @@ static void answer_launch(struct store_job *job)
     job->tell.launched(job->ctx, &job->out.launched);
 }
 
-struct store_job *store_launch(struct store *store, int64_t notice, const char *channel, bool repeat_in_doubt,
+struct store_job *store_launch(struct store *store, int64_t notice, const char *channel, int repeat_below,
                                store_launch_fn *done, void *ctx)
 {
     struct store_job *job = job_new(LANE_WRITE, run_launch, done ? answer_launch : NULL, ctx);
 
     job->in.launch = (struct sqlite_launch){.notice = notice,
                                             .channel = copy_string(&job->arena, channel),
-                                            .repeat_in_doubt = repeat_in_doubt,
+                                            .repeat_below = repeat_below,
                                             .now_ms = store_now_ms(store)};
     job->tell.launched = done;
     return store_submit(store, job);

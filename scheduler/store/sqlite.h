@@ -151,7 +151,7 @@ int sqlite_recall(struct sqlite *db, const char *channel, int64_t since_ms, stru
 struct sqlite_launch {
     int64_t notice;
     const char *channel;
-    bool repeat_in_doubt;
+    int repeat_below; /* what is in doubt is tried again when its attempt was below this; 0: never */
     int64_t now_ms;
 };
 int sqlite_launch(struct sqlite *db, const struct sqlite_launch *what, struct arena *arena, struct store_launch *out,

@@ -303,16 +303,18 @@ static int find_doubts(struct sqlite *db, const struct sqlite_launch *what, stru
                                      " c.no = f.claim WHERE f.notice = ?1 AND f.channel = ?2 AND c.generation < ?3",
                                      "isi", what->notice, what->channel, db->generation);
     int rc = row ? 1 : -1;
-    while (rc == 1 && (rc = sqlite_step(db, row, err)) == 1 && *count < (size_t)most)
+    while (rc == 1 && (rc = sqlite_step(db, row, err)) == 1 && *count < (size_t)most) {
+        int attempt = sqlite3_column_int(row, 1);
         (*fates)[(*count)++] = (struct store_fate){
             .notice = what->notice,
             .seq = (uint32_t)sqlite3_column_int64(row, 0),
-            .attempt = sqlite3_column_int(row, 1),
-            .fate = what->repeat_in_doubt ? FATE_TRY_LATER : FATE_IN_DOUBT,
+            .attempt = attempt,
+            .fate = attempt < what->repeat_below ? FATE_TRY_LATER : FATE_IN_DOUBT,
             .text = "the program ended before an answer came",
             .at_ms = what->now_ms,
             .next_at_ms = what->now_ms,
         };
+    }
     if (rc == 1)
         sqlite_done(row);
     return rc < 0 ? -1 : 0;

@@ -146,7 +146,7 @@ char *store_cursor(struct store *store, int64_t roll, int64_t pass, unsigned aud
  */
 
 /* Opens a notice's ledger on a channel: claims of an earlier generation without a fate become in doubt (or try later,
- * when `repeat_in_doubt`), returned and postponed ones are listed. */
+ * for an attempt below `repeat_below`), returned and postponed ones are listed. */
 struct store_again {
     uint32_t seq;
     int attempt; /* the next one, from 2; a returned one keeps its number */
@@ -162,7 +162,7 @@ struct store_launch {
     int64_t doubts; /* how many were found in doubt now */
 };
 typedef void store_launch_fn(void *ctx, const struct store_launch *launch);
-struct store_job *store_launch(struct store *store, int64_t notice, const char *channel, bool repeat_in_doubt,
+struct store_job *store_launch(struct store *store, int64_t notice, const char *channel, int repeat_below,
                                store_launch_fn *done, void *ctx);
 
 struct store_fate {

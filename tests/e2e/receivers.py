@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Many mail servers, each bad in its own way, at one instant: one daemon, a notifier and a rule for each of them, and six people
+"""Many mail servers, each bad in its own way, at one instant: one daemon, a notifier and a rule for each of them, and some people
 who are to hear from each. What is judged is the servers' log against what the commands say of every person. It also shows that
 no server's fault keeps another one's people waiting, and that everything goes on by itself, or by a word of an operator, as soon
 as the server is mended.
@@ -13,13 +13,16 @@ Each row of the table: a name, what the server does, and what must come of it:
   refused     each is refused, and nobody got anything
   withheld    each was tried as often as the rule allows, and no more
   doubt       the final dot of each was taken and never answered: in doubt, and not repeated
+  repeated    the same where the rule says in_doubt: repeat: as often as the rule allows, and no more
+  braked      held when some of a crowd have been charged with what is nobody's fault; after `retry` and `release` all are told
 """
 import json
 import subprocess
 
 from launch import EVENT, Failed, Launch, check, moment, tell
 
-PEOPLE = ["p%d@example.org" % n for n in range(6)]
+PEOPLE = 6
+BRAKE = 20  # refusals in a row
 ATTEMPTS = 3
 
 CODES = {
@@ -114,8 +117,21 @@ OTHERS = [
     ("two a connection", {"messages_per_connection": 2}, "told"),
     ("goes without being asked", {"unsolicited": 7}, "told"),
     ("impatient", {"impatient": 0.7}, "told"),
+    ("closes behind data, repeated", {"drop": "dot_stored", "people": 1, "rule": {"in_doubt": "repeat"}}, "repeated"),
+    ("hangs at the dot, repeated", {"hang": "dot", "people": 1, "rule": {"in_doubt": "repeat"}}, "repeated"),
+    ("550 5.1.1 to a crowd", {"rcpt": "550 5.1.1 no such user", "people": 60}, "braked"),
+    ("451 to a crowd", {"dot": "451 local error in processing", "people": 60}, "braked"),
+    ("450 4.2.1 to a crowd", {"rcpt": "450 4.2.1 too fast", "people": 60}, "braked"),
     ("kind last", {}, "told"),
 ]
+
+
+def crowd(row):
+    return row[1].get("people", PEOPLE)
+
+
+def everybody(people):
+    return ["p%d@example.org" % n for n in range(people)]
 
 
 def table():
@@ -131,7 +147,7 @@ def table():
 
 SIGNED = (("good", "IP:127.0.0.1", "2"), ("other", "DNS:mail.elsewhere.example", "2"), ("expired", "IP:127.0.0.1", "-1"))
 NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-OURS = ("tls", "log_in", "tls_at_once")  # what in a row is not for the server
+OURS = ("tls", "log_in", "tls_at_once", "rule", "people")  # what in a row is not for the server
 
 
 def certificates(launch):
@@ -180,14 +196,16 @@ class Many(Launch):
         super().__init__(opens_in=9, people=1, definitions=1, events=1, many=servers(rows))
         self.rows = rows
         self.write("smtp.password", "secret\n")
-        self.write("six.csv", "email,status\n" + "".join(address + ",subscribed\n" for address in PEOPLE))
+        crowds = {crowd(row) for row in rows}
+        for people in crowds:
+            self.write("%d.csv" % people, "email,status\n" + "".join(address + ",subscribed\n" for address in everybody(people)))
         self.site["poll_every"] = "2s"
-        self.config["audiences"] = [{"name": "six", "source": "file", "path": "six.csv"}]
+        self.config["audiences"] = [{"name": str(people), "source": "file", "path": "%d.csv" % people} for people in crowds]
         self.config["notifiers"] = [notifier(i, how, self.sink.many[name])
                                     for i, (name, how, _) in enumerate(rows)]
         retry = {"attempts": ATTEMPTS, "first": "100ms", "cap": "300ms"}
-        self.config["rules"] = [dict(self.rule, name="r%d" % i, audiences=["six"], notify=["n%d" % i], retry=retry)
-                                for i in range(len(rows))]
+        self.config["rules"] = [dict(self.rule, name="r%d" % i, audiences=[str(crowd(row))], notify=["n%d" % i], retry=retry,
+                                     **row[1].get("rule", {})) for i, row in enumerate(rows)]
 
     def all_notices(self):
         """By the number of the row."""
@@ -214,10 +232,14 @@ def during(launch, number, notice, counts):
     """What is wrong with it while the server is bad; None: nothing, and it may be mended."""
     word, said, state = launch.rows[number][2], notice["counts"], notice["state"]
     reason = (notice["reason"] or "") if state == "held" else ""
-    settled = {"told": "accepted", "refused": "refused", "withheld": "withheld", "doubt": "in_doubt"}.get(word)
+    settled = {"told": "accepted", "refused": "refused", "withheld": "withheld", "doubt": "in_doubt",
+               "repeated": "in_doubt"}.get(word)
     if settled:
-        return None if state == "done" and said[settled] == len(PEOPLE) else "expected done and all %s" % settled
-    if said["waiting"] != len(PEOPLE):
+        return None if state == "done" and said[settled] == said["planned"] else "expected done and all %s" % settled
+    if word == "braked":
+        charged = said["refused"] + said["withheld"]
+        return None if (state, reason) == ("held", "message") and BRAKE <= charged < 2 * BRAKE else "expected the brake"
+    if said["waiting"] != said["planned"]:
         return "somebody was charged"
     if word.startswith("held"):
         return None if state == "held" and reason == word[len("held "):] else "expected " + word
@@ -236,13 +258,15 @@ def judge(launch, row, notice):
     by_state = {}
     for person in launch.ask("people", notice["id"]):
         by_state.setdefault(person["state"].replace(" ", "_"), set()).add(person["address"])
-    check(len(copies) == len(set(copies)), "%s: somebody got two: %s", name, sorted(copies))
+    most = {copies.count(address) for address in set(copies)}
+    check(most <= {ATTEMPTS if word == "repeated" else 1}, "%s: somebody got %s", name, most)
     check(by_state.get("accepted", set()) == yes, "%s: listed as accepted %s, the server said 250 to %s", name,
           sorted(by_state.get("accepted", ())), sorted(yes))
     check(by_state.get("in_doubt", set()) == dots - answered, "%s: listed as in doubt %s, not answered were %s", name,
           sorted(by_state.get("in_doubt", ())), sorted(dots - answered))
-    end = {"refused": "refused", "withheld": "withheld", "doubt": "in_doubt", "later": "waiting", "never": "waiting"}
-    check(by_state == {end.get(word, "accepted"): set(PEOPLE)}, "%s: expected %s, it is %s", name, word,
+    end = {"refused": "refused", "withheld": "withheld", "doubt": "in_doubt", "repeated": "in_doubt",
+           "later": "waiting", "never": "waiting"}
+    check(by_state == {end.get(word, "accepted"): set(everybody(crowd(row)))}, "%s: expected %s, it is %s", name, word,
           {state: len(some) for state, some in by_state.items()})
     check({state: count for state, count in notice["counts"].items() if count and state != "planned"} ==
           {state: len(some) for state, some in by_state.items()}, "%s: counts %s", name, notice["counts"])
@@ -253,7 +277,9 @@ def mend(launch, number, notice):
     if word == "never" or word == "later":
         return
     launch.sink.behave(of=name, answers=True, **({"auth": ["PLAIN"], "users": {"arena": "secret"}} if how.get("log_in") else {}))
-    if word.startswith("held"):
+    if word == "braked":
+        launch.onsale("retry", notice["id"], *(("--refused", 550) if notice["counts"]["refused"] else ("--withheld", "attempts")))
+    if word == "braked" or word.startswith("held"):
         launch.onsale("release", notice["id"])
 
 

@@ -454,7 +454,7 @@ static void retries_wait_for_their_turn(void **state)
     bench_fate(b, 1, 1, 1, FATE_TRY_LATER, 0);
     bench_fate(b, 1, 2, 1, FATE_RETURNED, 0);
     bench_fate(b, 1, 3, 1, FATE_ACCEPTED, 0);
-    bench_launch(b, 1, false);
+    bench_launch(b, 1, 0);
     assert_int_equal(b->launch.again_count, 2);
     assert_int_equal(b->again[0].seq, 2);
     assert_int_equal(b->again[0].attempt, 1);
@@ -478,7 +478,7 @@ static void retries_wait_for_their_turn(void **state)
     bench_fate(b, 1, 1, 3, FATE_WITHHELD, WITHHELD_EXPIRED); /* while waiting for the third */
     bench_fate(b, 1, 2, 1, FATE_ACCEPTED, 0);
     bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 3, .accepted = 2, .withheld = 1});
-    bench_launch(b, 1, false);
+    bench_launch(b, 1, 0);
     assert_int_equal(b->launch.again_count, 0);
 }
 
@@ -509,7 +509,7 @@ static void a_fallback_takes_over(void **state)
     bench_turn(b, &passed, 1, NULL);
     bench_fine(b);
     bench_tally_is(&b->progress[0].tally, (struct tally){.planned = 1, .waiting = 1});
-    store_launch(b->store, 1, "push", false, bench_on_launch, b);
+    store_launch(b->store, 1, "push", 0, bench_on_launch, b);
     bench_wait(b);
     assert_int_equal(b->launch.again_count, 1);
     struct store_turn turn = {
@@ -562,7 +562,7 @@ static void people_can_be_chosen_for_another_try(void **state)
     store_retry(b->store, &what, bench_on_count, b);
     bench_wait(b);
     assert_int_equal(b->failure.kind, ERROR_REFUSED);
-    bench_launch(b, 1, false);
+    bench_launch(b, 1, 0);
     assert_int_equal(b->launch.again_count, 2);
     bench_tally_is(&b->launch.tally, (struct tally){.planned = 4, .waiting = 2, .accepted = 1, .in_doubt = 1});
 }

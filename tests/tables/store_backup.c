@@ -134,7 +134,7 @@ static void a_copy_is_one_moment(void **state)
     char path[96];
     struct stat st;
 
-    bench_launch(b, 1, false);
+    bench_launch(b, 1, 0);
     store_backup(b->store, on_copied, &copied);
     assert_true(tell_until(b, &copied) > 0);
     if (copied.failure.kind != ERROR_NONE)
@@ -291,7 +291,7 @@ static void a_restored_copy_is_held_until_adopted(void **state)
         bench_open(b);
         assert_non_null(store_copy_reason(b->store));
         assert_non_null(strstr(store_copy_reason(b->store), "is a backup of 20"));
-        bench_launch(b, 1, false);
+        bench_launch(b, 1, 0);
         bench_turn(b, NULL, 0, &(struct store_claim){.notice = 1, .want = 5, .pass = 1});
         assert_int_not_equal(b->failure.kind, ERROR_NONE);
         if (start == 0)

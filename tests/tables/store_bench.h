@@ -330,9 +330,9 @@ static inline void bench_fate(struct bench *b, int64_t notice, uint32_t seq, int
     bench_fine(b);
 }
 
-static inline void bench_launch(struct bench *b, int64_t notice, bool repeat)
+static inline void bench_launch(struct bench *b, int64_t notice, int repeat_below)
 {
-    store_launch(b->store, notice, "mail", repeat, bench_on_launch, b);
+    store_launch(b->store, notice, "mail", repeat_below, bench_on_launch, b);
     bench_wait(b);
     bench_fine(b);
 }

@@ -55,15 +55,15 @@ static void what_was_in_hand_is_in_doubt(void **state)
     bench_open(b);
     assert_int_equal(store_generation(b->store), 2);
     bench_audit(b);
-    bench_launch(b, 1, false);
+    bench_launch(b, 1, 0);
     assert_int_equal(b->launch.doubts, 2);
     bench_tally_is(&b->launch.tally, (struct tally){.planned = 10, .waiting = 7, .accepted = 1, .in_doubt = 2});
     assert_int_equal(b->launch.again_count, 2);
     assert_int_equal(b->launch.claimed_to, 5);
-    bench_launch(b, 1, false);
+    bench_launch(b, 1, 0);
     assert_int_equal(b->launch.doubts, 0);
     bench_claim(b, 1, 2, 1);
-    bench_launch(b, 1, false); /* claims of this start are no doubt */
+    bench_launch(b, 1, 0); /* claims of this start are no doubt */
     assert_int_equal(b->launch.doubts, 0);
     assert_int_equal(b->launch.tally.claimed, 2);
     bench_audit(b);
@@ -75,10 +75,21 @@ static void what_was_in_hand_may_be_repeated(void **state)
 
     in_a_killed_child(b, half_a_launch);
     bench_open(b);
-    bench_launch(b, 1, true);
+    bench_launch(b, 1, 2);
     assert_int_equal(b->launch.doubts, 2);
     assert_int_equal(b->launch.tally.in_doubt, 0);
     assert_int_equal(b->launch.again_count, 4);
+    bench_audit(b);
+}
+
+static void it_is_not_repeated_for_ever(void **state)
+{
+    struct bench *b = *state;
+
+    in_a_killed_child(b, half_a_launch);
+    bench_open(b);
+    bench_launch(b, 1, 1); /* one attempt is all there may be */
+    assert_int_equal(b->launch.tally.in_doubt, 2);
     bench_audit(b);
 }
 
@@ -91,7 +102,7 @@ static void send_all(struct bench *b)
     struct store_fate fates[8];
     size_t count = 0;
 
-    bench_launch(b, 1, false);
+    bench_launch(b, 1, 0);
     do {
         struct store_claim claim = {.notice = 1, .want = 8, .pass = 1};
         bench_turn(b, fates, count, &claim);
@@ -138,7 +149,7 @@ static void nobody_twice_nobody_lost(void **state)
     bench_open(b);
     send_all(b);
     bench_audit(b);
-    bench_launch(b, 1, false);
+    bench_launch(b, 1, 0);
     assert_int_equal(b->launch.tally.waiting, 0);
     assert_true(b->launch.tally.in_doubt <= 8 * kills);
     snprintf(path, sizeof path, "%s/received", b->folder);
@@ -158,7 +169,7 @@ static void launch_of_three(struct bench *b)
 {
     bench_add_notice(b, 1);
     bench_gather(b, 1, 1, 1, 3);
-    bench_launch(b, 1, false);
+    bench_launch(b, 1, 0);
     bench_claim(b, 1, 2, 1);
     bench_fate(b, 1, 1, 1, FATE_ACCEPTED, 0);
     bench_fate(b, 1, 2, 1, FATE_TRY_LATER, 0);
@@ -187,7 +198,7 @@ static void every_durable_write(void **state)
             struct store_image image;
             assert_int_equal(store_load(b.store, &image, NULL), 0);
             if (image.notices.count) {
-                bench_launch(&b, 1, false);
+                bench_launch(&b, 1, 0);
                 bench_claim(&b, 1, 10, 1);
             }
             store_image_clear(&image);
@@ -251,7 +262,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
-        TEST(what_was_in_hand_is_in_doubt), TEST(what_was_in_hand_may_be_repeated), TEST(nobody_twice_nobody_lost),
+        TEST(what_was_in_hand_is_in_doubt), TEST(what_was_in_hand_may_be_repeated),
+        TEST(it_is_not_repeated_for_ever),  TEST(nobody_twice_nobody_lost),
         TEST(every_durable_write),          TEST(an_erasure_is_all_or_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

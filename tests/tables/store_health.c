@@ -91,7 +91,7 @@ static void a_refused_request_is_no_illness(void **state)
 {
     struct bench *b = *state;
 
-    store_launch(b->store, 77, "mail", false, bench_on_launch, b);
+    store_launch(b->store, 77, "mail", 0, bench_on_launch, b);
     bench_wait(b);
     assert_int_equal(b->failure.kind, ERROR_REFUSED);
     assert_int_equal(health_of(b).failure.kind, ERROR_NONE);

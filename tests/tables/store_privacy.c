@@ -228,7 +228,7 @@ static void whoever_is_erased(void **state)
         person = json_array_get(bench_report(&b, &people), 0);
         if (strcmp(json_string_value(json_object_get(person, "state")), cases[i].then) != 0)
             fail_msg("%s: ends %s", cases[i].name, json_string_value(json_object_get(person, "state")));
-        bench_launch(&b, 1, false);
+        bench_launch(&b, 1, 0);
         const struct tally *t = &b.launch.tally;
         assert_int_equal(t->planned, 6);
         assert_int_equal(t->planned, t->waiting + t->accepted + t->refused + t->in_doubt + t->withheld);
@@ -353,7 +353,7 @@ static void a_list_that_is_taken_over(void **state)
                                               .now_ms = DUE_MS});
         bench_fine(b);
         bench_audit(b);
-        bench_launch(b, rows[1]->id, false);
+        bench_launch(b, rows[1]->id, 0);
         bench_tally_is(&b->launch.tally, (struct tally){.planned = 4, .waiting = 3, .withheld = 1});
     }
     bench_claim(b, 1, 10, 1);
@@ -578,7 +578,7 @@ static void people_go_after_their_time(void **state)
     assert_int_equal(bench_number(b, "SELECT count(*) FROM person") + bench_number(b, "SELECT count(*) FROM word"), 0);
     for (unsigned who = 1; who <= 20; who++)
         nothing_is_left_of(b, who);
-    bench_launch(b, 1, false); /* what came of them is known all the same */
+    bench_launch(b, 1, 0); /* what came of them is known all the same */
     bench_tally_is(&b->launch.tally, (struct tally){.planned = 20, .accepted = 18, .refused = 1, .withheld = 1});
     json_t *people = bench_report(b, &(struct store_report){.kind = REPORT_PEOPLE, .notice = 1});
     assert_int_equal(json_array_size(people), 20);
