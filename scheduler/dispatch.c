@@ -503,8 +503,9 @@ static void on_trouble(void *ctx, struct channel *channel, const char *text, boo
 
     if (!line)
         return;
-    log_line(line->dispatch->world->log, LOG_ERROR, "event=channel_trouble notifier=%s needs_person=%s text=%s",
-             channel_settings(channel)->name, needs_person ? "yes" : "no", LOG_QUOTED(text_of(text)));
+    log_line(line->dispatch->world->log, needs_person ? LOG_ERROR : LOG_WARNING,
+             "event=channel_trouble notifier=%s needs_person=%s text=%s", channel_settings(channel)->name,
+             needs_person ? "yes" : "no", LOG_QUOTED(text_of(text)));
     news_notifier(line->dispatch->world, channel_settings(channel)->name, text, needs_person);
     for (struct sending *sending = line->sendings; sending && needs_person; sending = sending->next)
         sending_fault(sending, REASON_CHANNEL, text);

@@ -130,6 +130,57 @@ static void told(struct replay *replay, const struct words *words)
     number_is(replay, words->at[2], (int64_t)postman_told(&replay->stage.postman, words->at[2]), words->at[3]);
 }
 
+/* expect attempts N [ADDRESS]: what reached the receivers, whatever they answered; an ADDRESS is a glob */
+static void attempts(struct replay *replay, const struct words *words)
+{
+    const struct postman *postman = &replay->stage.postman;
+    int64_t count = 0;
+
+    for (size_t i = 0; i < postman->letter_count; i++)
+        count += words->count < 4 || text_matches(text_of(postman->letters[i].address), words->at[3]);
+    number_is(replay, "attempts", count, words->at[2]);
+}
+
+/* expect pace N SPAN: never more than N attempts in any such span */
+static void pace(struct replay *replay, const struct words *words)
+{
+    const struct postman *postman = &replay->stage.postman;
+    struct error err = {0};
+    int64_t span_ms = 0;
+    size_t first = 0;
+
+    if (parse_span(text_of(words->at[3]), &span_ms, &err) < 0)
+        replay_fail(replay, "%s", err.text);
+    for (size_t i = 0; i < postman->letter_count; i++) {
+        while (postman->letters[i].at_ms - postman->letters[first].at_ms >= span_ms)
+            first++;
+        if ((long long)(i - first + 1) > atoll(words->at[2])) {
+            replay_fail(replay, "expected at most %s in %s, found more", words->at[2], words->at[3]);
+            return;
+        }
+    }
+}
+
+/* expect channel NAME STATE [TEXT ...]: the text is part of what people are told */
+static void channel(struct replay *replay, const struct words *words)
+{
+    const struct world *world = &replay->stage.world;
+    auto_buf struct buf text;
+
+    join(words, 4, &text);
+    for (size_t i = 0; i < world->channel_count; i++) {
+        struct channel_standing standing = channel_standing(world->channels[i]);
+        if (strcmp(channel_settings(world->channels[i])->name, words->at[2]) != 0)
+            continue;
+        if (strcmp(channel_state_name(standing.state), words->at[3]) != 0 ||
+            (text.len > 0 && !strstr(standing.text ? standing.text : "", text.ptr)))
+            replay_fail(replay, "notifier %s is %s: %s", words->at[2], channel_state_name(standing.state),
+                        standing.text ? standing.text : "");
+        return;
+    }
+    replay_fail(replay, "there is no notifier %s", words->at[2]);
+}
+
 /* The nth message of the story went to ... */
 static void letter(struct replay *replay, const struct words *words)
 {
@@ -186,6 +237,14 @@ static void first(struct replay *replay, const struct words *words)
 
     if (notice)
         moment_is(replay, "first hand-over", notice->first_handover_at_ms, words->at[3]);
+}
+
+static void last(struct replay *replay, const struct words *words)
+{
+    const struct notice *notice = replay_notice(replay, words->at[2]);
+
+    if (notice)
+        moment_is(replay, "last hand-over", notice->last_handover_at_ms, words->at[3]);
 }
 
 static void reads(struct replay *replay, const struct words *words)
@@ -325,24 +384,17 @@ void replay_expect(struct replay *replay, const struct words *words)
         size_t least, most; /* words, with "expect" */
         void (*check)(struct replay *replay, const struct words *words);
     } expectations[] = {
-        {"messages", 3, 3, messages},
-        {"begun", 3, 3, begun},
-        {"told", 4, 4, told},
-        {"letter", 4, 4, letter},
-        {"notices", 3, 3, notices},
-        {"openings", 3, 3, openings},
-        {"opening", 4, 5, opening},
-        {"due", 4, 4, due},
-        {"first", 4, 4, first},
-        {"reads", 4, 4, reads},
-        {"edition", 4, 4, edition},
-        {"count", 5, 5, count},
-        {"withheld", 5, WORDS_MAX, withheld},
-        {"known", 4, 4, known},
-        {"people", 4, 4, people},
-        {"frozen", 3, 3, frozen},
-        {"no", 3, 3, no},
-        {"named", 4, 4, named},
+        {"messages", 3, 3, messages}, {"begun", 3, 3, begun},
+        {"told", 4, 4, told},         {"letter", 4, 4, letter},
+        {"notices", 3, 3, notices},   {"openings", 3, 3, openings},
+        {"opening", 4, 5, opening},   {"due", 4, 4, due},
+        {"first", 4, 4, first},       {"last", 4, 4, last},
+        {"reads", 4, 4, reads},       {"edition", 4, 4, edition},
+        {"count", 5, 5, count},       {"withheld", 5, WORDS_MAX, withheld},
+        {"known", 4, 4, known},       {"people", 4, 4, people},
+        {"frozen", 3, 3, frozen},     {"no", 3, 3, no},
+        {"named", 4, 4, named},       {"attempts", 3, 4, attempts},
+        {"pace", 4, 4, pace},         {"channel", 4, WORDS_MAX, channel},
     };
     unsigned failures = replay->failures;
 

@@ -17,16 +17,18 @@ static void complain(struct postman *postman, const char *what, const char *addr
         snprintf(postman->complaint, sizeof postman->complaint, "%s: %s", address, what);
 }
 
-static struct notifier_result answer_for(struct postman *postman, const char *address)
+static const struct postman_habit *habit_for(struct postman *postman, const char *address)
 {
+    static const struct postman_habit kind = {.answer = {.fate = NOTIFIER_ACCEPTED, .code = 250}};
+
     for (size_t i = postman->habit_count; i-- > 0;) {
         struct postman_habit *habit = &postman->habits[i];
-        if (habit->times == 0 || (strcmp(habit->address, "*") != 0 && strcmp(habit->address, address) != 0))
+        if (habit->times == 0 || !text_matches(text_of(address), habit->address))
             continue;
         habit->times -= habit->times > 0;
-        return habit->answer;
+        return habit;
     }
-    return (struct notifier_result){.fate = NOTIFIER_ACCEPTED, .code = 250};
+    return &kind;
 }
 
 /* Who is in doubt has the message: that is what makes a second one wrong. */
@@ -71,11 +73,13 @@ static void on_time(void *ctx)
 static void take(struct desk *desk, const struct notifier_host *host, struct notifier_delivery *delivery)
 {
     struct postman *postman = (struct postman *)desk;
-    struct notifier_result answer = answer_for(postman, delivery->to);
+    const struct postman_habit *habit = habit_for(postman, delivery->to);
+    struct notifier_result answer = habit->answer;
 
     answer.handed_over_at_ms = clock_now_ms(postman->clock);
-    note_down(postman, delivery, answer.fate == NOTIFIER_ACCEPTED || answer.fate == NOTIFIER_IN_DOUBT);
-    if (postman->latency_ms == 0) {
+    note_down(postman, delivery,
+              !habit->never && (answer.fate == NOTIFIER_ACCEPTED || answer.fate == NOTIFIER_IN_DOUBT));
+    if (postman->latency_ms == 0 && !habit->never) {
         host->finish(host, delivery, &answer);
         return;
     }
@@ -83,7 +87,8 @@ static void take(struct desk *desk, const struct notifier_host *host, struct not
     *job = (struct postman_job){
         .postman = postman, .host = host, .delivery = delivery, .answer = answer, .next = postman->jobs};
     postman->jobs = job;
-    alarm_set(postman->alarms, &job->alarm, answer.handed_over_at_ms + postman->latency_ms, on_time, job);
+    if (!habit->never)
+        alarm_set(postman->alarms, &job->alarm, answer.handed_over_at_ms + postman->latency_ms, on_time, job);
 }
 
 /* What has begun is answered in its time; at the very end nothing is: the host says what that means. */
@@ -126,6 +131,12 @@ void postman_habit(struct postman *postman, const char *address, const struct no
     struct postman_habit *habit = &postman->habits[postman->habit_count++];
     *habit = (struct postman_habit){.answer = *answer, .times = times};
     snprintf(habit->address, sizeof habit->address, "%s", address);
+}
+
+void postman_hang(struct postman *postman, const char *address, int64_t times)
+{
+    postman_habit(postman, address, &(struct notifier_result){.fate = NOTIFIER_IN_DOUBT}, times);
+    postman->habits[postman->habit_count - 1].never = true;
 }
 
 void postman_be_kind(struct postman *postman)

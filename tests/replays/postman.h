@@ -12,9 +12,10 @@ struct postman_letter {
     bool taken; /* the person has it; else it was refused or put off */
 };
 
-struct postman_habit { /* how one address, or "*", is answered; the last one that fits counts */
+struct postman_habit { /* how an address (a glob) is answered; the last one that fits counts */
     char address[128];
     struct notifier_result answer;
+    bool never;    /* it hangs: taken, and not answered before the end */
     int64_t times; /* so often, then it is forgotten; below 0: always */
 };
 
@@ -36,6 +37,7 @@ void postman_clear(struct postman *postman);
 /* The world went down: who has not been answered never will be. */
 void postman_forget_jobs(struct postman *postman);
 void postman_habit(struct postman *postman, const char *address, const struct notifier_result *answer, int64_t times);
+void postman_hang(struct postman *postman, const char *address, int64_t times);
 void postman_be_kind(struct postman *postman); /* no habits, no latency */
 /* Messages that an address, or with NULL everybody, has. */
 size_t postman_told(const struct postman *postman, const char *address);

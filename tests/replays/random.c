@@ -156,8 +156,13 @@ static void change_erased(struct history *history)
 static void change_receivers(struct history *history)
 {
     struct postman *postman = &history->replay.stage.postman;
-    struct notifier_result later = {.fate = NOTIFIER_TRY_LATER, .code = 451, .text = "try later"};
-    struct notifier_result refused = {.fate = NOTIFIER_REFUSED, .code = 550, .text = "no such user"};
+    static const struct notifier_result answers[] = {
+        {.fate = NOTIFIER_TRY_LATER, .code = 451, .text = "try later"},
+        {.fate = NOTIFIER_REFUSED, .code = 550, .text = "no such user"},
+        {.fate = NOTIFIER_TRY_LATER, .scope = NOTIFIER_CHANNEL, .text = "connection refused"},
+        {.fate = NOTIFIER_TRY_LATER, .scope = NOTIFIER_CHANNEL, .code = 421, .retry_after_ms = NOTIFIER_SLOW_DOWN},
+        {.fate = NOTIFIER_TRY_LATER, .scope = NOTIFIER_CHANNEL, .code = 421, .retry_after_ms = 20 * SECOND_MS},
+    };
     char address[64];
 
     person_name(LOYAL + below(history, PEOPLE - LOYAL), address);
@@ -166,7 +171,7 @@ static void change_receivers(struct history *history)
     else if (chance(history, 50))
         postman->latency_ms = (1 + below(history, 20)) * SECOND_MS;
     else
-        postman_habit(postman, address, chance(history, 70) ? &later : &refused, 1 + below(history, 4));
+        postman_habit(postman, address, &answers[below(history, ARRAY_LEN(answers))], 1 + below(history, 4));
 }
 
 static void change_answers(struct history *history)

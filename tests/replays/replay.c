@@ -61,14 +61,16 @@ static void tell_person(struct replay *replay, const struct words *words)
     check(replay, shop_write_people(&replay->stage.shop, audience, &err), &err);
 }
 
+/* crowd N [AUDIENCE [DOMAIN]] */
 static void tell_crowd(struct replay *replay, const struct words *words)
 {
-    const char *audience = words->count > 2 ? words->at[2] : "fans";
+    const char *audience = words->count > 2 ? words->at[2] : "fans",
+               *domain = words->count > 3 ? words->at[3] : "example.org";
     struct error err = {0};
 
     for (int64_t n = 1; n <= atoll(words->at[1]); n++) {
         char address[128];
-        snprintf(address, sizeof address, "fan%lld@example.org", (long long)n);
+        snprintf(address, sizeof address, "fan%lld@%s", (long long)n, domain);
         shop_person(&replay->stage.shop, audience, address, "subscribed");
     }
     check(replay, shop_write_people(&replay->stage.shop, audience, &err), &err);
@@ -208,8 +210,8 @@ static void tell_step(struct replay *replay, const struct words *words)
 
 /* --- The receivers --- */
 
-/* post refuse|later|doubt|blame ADDRESS|* [CODE] [TIMES]; post slow SPAN; post window N; post kind */
-static void tell_post(struct replay *replay, const struct words *words)
+/* post WORD ADDRESS [CODE] [TIMES]; a throttle has a SPAN, or "-", instead of a code */
+static void tell_answer(struct replay *replay, const struct words *words)
 {
     static const struct {
         const char *word;
@@ -221,26 +223,49 @@ static void tell_post(struct replay *replay, const struct words *words)
         {"later", {.fate = NOTIFIER_TRY_LATER, .scope = NOTIFIER_ADDRESS, .code = 451, .text = "try later"}},
         {"doubt", {.fate = NOTIFIER_IN_DOUBT, .scope = NOTIFIER_CHANNEL, .text = "lost before the answer"}},
         {"blame", {.fate = NOTIFIER_REFUSED, .scope = NOTIFIER_MESSAGE, .code = 554, .text = "looks like spam"}},
+        {"down", {.fate = NOTIFIER_TRY_LATER, .scope = NOTIFIER_CHANNEL, .text = "connection refused"}},
+        {"throttle",
+         {.fate = NOTIFIER_TRY_LATER,
+          .scope = NOTIFIER_CHANNEL,
+          .code = 421,
+          .text = "4.7.0 slow down",
+          .retry_after_ms = NOTIFIER_SLOW_DOWN}},
     };
+    struct postman *postman = &replay->stage.postman;
+    int64_t times = words->count > 4 ? atoll(words->at[4]) : -1;
+    struct error err = {0};
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(answers) && strcmp(words->at[1], answers[i].word) != 0)
+        i++;
+    if (words->count < 3 || (i == ARRAY_LEN(answers) && strcmp(words->at[1], "hang") != 0)) {
+        replay_fail(replay, "post what?");
+    } else if (i == ARRAY_LEN(answers)) {
+        postman_hang(postman, words->at[2], times);
+    } else {
+        struct notifier_result answer = answers[i].answer;
+        if (words->count > 3 && answer.retry_after_ms == 0)
+            answer.code = atoi(words->at[3]);
+        else if (words->count > 3 && strcmp(words->at[3], "-") != 0)
+            check(replay, parse_span(text_of(words->at[3]), &answer.retry_after_ms, &err), &err);
+        postman_habit(postman, words->at[2], &answer, times);
+    }
+}
+
+/* post slow SPAN; post window N; post kind; or an answer */
+static void tell_post(struct replay *replay, const struct words *words)
+{
     struct postman *postman = &replay->stage.postman;
     struct error err = {0};
 
-    if (strcmp(words->at[1], "kind") == 0) {
+    if (strcmp(words->at[1], "kind") == 0)
         postman_be_kind(postman);
-    } else if (strcmp(words->at[1], "slow") == 0) {
+    else if (strcmp(words->at[1], "slow") == 0)
         check(replay, parse_span(text_of(words->at[2]), &postman->latency_ms, &err), &err);
-    } else if (strcmp(words->at[1], "window") == 0) {
+    else if (strcmp(words->at[1], "window") == 0)
         postman->window = atoll(words->at[2]);
-    } else {
-        for (size_t i = 0; i < ARRAY_LEN(answers); i++)
-            if (strcmp(words->at[1], answers[i].word) == 0) {
-                struct notifier_result answer = answers[i].answer;
-                answer.code = words->count > 3 ? atoi(words->at[3]) : answer.code;
-                postman_habit(postman, words->at[2], &answer, words->count > 4 ? atoll(words->at[4]) : -1);
-                return;
-            }
-        replay_fail(replay, "post what?");
-    }
+    else
+        tell_answer(replay, words);
 }
 
 /* never before T */

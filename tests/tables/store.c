@@ -952,6 +952,67 @@ static void refused(struct bench *b, const char *part)
         fail_msg("%d: %s", err.kind, err.text);
 }
 
+static void a_state_of_the_last_version_is_brought_forward(void **state)
+{
+    struct bench *b = *state;
+    struct store_recalled recalled;
+    struct error err = {0};
+
+    bench_add_notice(b, 1);
+    bench_close(b);
+    bench_sql(b, "DROP TABLE wait; PRAGMA user_version = 2");
+    bench_open(b);
+    assert_int_equal(store_recall(b->store, "mail", 0, &recalled, &err), 0);
+    assert_int_equal(recalled.wait.until_ms, MOMENT_NONE);
+    store_recalled_clear(&recalled);
+}
+
+/* What the next start has to know of a channel: its claims since then, and the wait that was asked for. */
+static void a_channel_is_recalled(void **state)
+{
+    struct bench *b = *state;
+    struct store_recalled recalled;
+    struct error err = {0};
+    int64_t now_ms = bench_clock(b);
+    struct store_wait wait = {"mail", now_ms + 30 * SECOND_MS, 2, "421 4.7.0 slow down", now_ms};
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 50);
+    bench_claim(b, 1, 10, 1);
+    bench_claim(b, 1, 5, 1);
+    store_keep_wait(b->store, &wait, bench_on_done, b);
+    bench_wait(b);
+    wait.until_ms += SECOND_MS;
+    wait.rests = 3;
+    store_keep_wait(b->store, &wait, bench_on_done, b);
+    bench_wait(b);
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(store_recall(b->store, "mail", now_ms, &recalled, &err), 0);
+    assert_int_equal(recalled.claim_count, 2);
+    assert_int_equal(recalled.claims[0].count, 10);
+    assert_int_equal(recalled.claims[1].count, 5);
+    assert_true(recalled.claims[0].at_ms >= now_ms && recalled.claims[1].at_ms >= recalled.claims[0].at_ms);
+    assert_int_equal(recalled.wait.until_ms, wait.until_ms);
+    assert_int_equal(recalled.wait.rests, 3);
+    assert_string_equal(recalled.wait.text, wait.text);
+    store_recalled_clear(&recalled);
+
+    assert_int_equal(store_recall(b->store, "mail", now_ms + DAY_MS, &recalled, &err), 0);
+    assert_int_equal(recalled.claim_count, 0); /* too long ago by then */
+    store_recalled_clear(&recalled);
+    assert_int_equal(store_recall(b->store, "push", now_ms, &recalled, &err), 0);
+    assert_int_equal(recalled.claim_count, 0);
+    assert_int_equal(recalled.wait.until_ms, MOMENT_NONE);
+    store_recalled_clear(&recalled);
+
+    store_keep_wait(b->store, &(struct store_wait){.channel = "mail", .until_ms = MOMENT_NONE}, bench_on_done, b);
+    bench_wait(b);
+    assert_int_equal(store_recall(b->store, "mail", now_ms, &recalled, &err), 0);
+    assert_int_equal(recalled.wait.until_ms, MOMENT_NONE);
+    store_recalled_clear(&recalled);
+}
+
 static void a_second_daemon_is_refused(void **state)
 {
     struct bench *b = *state;
@@ -1044,6 +1105,8 @@ int main(void)
         TEST(a_state_older_than_its_witness_is_a_copy),
         TEST(a_missing_witness_only_warns),
         TEST(anothers_witness_tells_of_a_copy),
+        TEST(a_state_of_the_last_version_is_brought_forward),
+        TEST(a_channel_is_recalled),
         TEST(a_second_daemon_is_refused),
         TEST(only_our_own_files_are_opened),
         TEST(a_damaged_file_is_left_alone),
