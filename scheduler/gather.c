@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { SLICE = 1000 }; /* people in one store job: well under 50 ms of the writer */
+enum { SLICE = 500 }; /* people in one store job, which is one transaction: well under 10 ms of the writer */
 
 struct gather {
     struct gather_spec spec;

@@ -2,13 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-enum { BUSY_MS = 5000 }; /* for another program that reads the file */
+enum {
+    BUSY_MS = 5000,   /* for another program that reads the file */
+    PAGE_BYTES = 4096 /* SQLite's default */
+};
 
 int sqlite_failed(struct sqlite *db, struct error *err)
 {
@@ -242,9 +246,46 @@ void sqlite_rollback(struct sqlite *db)
 void sqlite_wipe_log(struct sqlite *db)
 {
     sqlite3_busy_timeout(db->handle, 0); /* a long report may read: then later */
-    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK)
+    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK) {
         db->wipe = false;
+        db->log_pages = 0;
+    }
     sqlite3_busy_timeout(db->handle, BUSY_MS);
+}
+
+int sqlite_log_pages(const char *path)
+{
+    char name[4096];
+    struct stat st;
+
+    snprintf(name, sizeof name, "%s-wal", path);
+    return stat(name, &st) == 0 ? (int)(st.st_size / PAGE_BYTES) : 0;
+}
+
+void sqlite_fold_log(struct sqlite *db)
+{
+    sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL); /* waits for nobody */
+}
+
+#define SMALL_CACHE "PRAGMA cache_size=-3072" /* KiB */
+#define LARGE_CACHE "PRAGMA cache_size=-32768"
+
+void sqlite_make_room(struct sqlite *db, bool roomy)
+{
+    if (db->roomy == roomy)
+        return;
+    db->roomy = roomy;
+    sqlite3_exec(db->handle, roomy ? LARGE_CACHE : SMALL_CACHE, NULL, NULL, NULL);
+    if (!roomy)
+        malloc_trim(0);
+}
+
+static int on_commit(void *ctx, sqlite3 *handle, const char *name, int pages)
+{
+    (void)handle;
+    (void)name;
+    ((struct sqlite *)ctx)->log_pages = pages;
+    return SQLITE_OK;
 }
 
 /* --- Opening --- */
@@ -271,16 +312,18 @@ static int set_up(struct sqlite *db, enum sqlite_mode mode, struct error *err)
     if (sqlite_exec(db, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY", err) < 0)
         return -1;
     if (mode == SQLITE_READER)
-        return sqlite_exec(db, "PRAGMA query_only=ON; SELECT count(*) FROM sqlite_schema", err);
+        return sqlite_exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-1024; SELECT count(*) FROM sqlite_schema",
+                           err);
     if (expect_wal(db, err) < 0)
         return -1;
-    /* FULL: what we acknowledge survives a power cut. What is deleted is overwritten: its pages are written anyway. 32
-     * MiB of cache hold the key index of a million people. */
-    return sqlite_exec(
-        db,
-        "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;"
-        "PRAGMA cache_size=-32768",
-        err);
+    /* FULL: what we acknowledge survives a power cut. What is deleted is overwritten: its pages are written anyway. */
+    if (sqlite_exec(db,
+                    "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON;"
+                    "PRAGMA journal_size_limit=67108864;" SMALL_CACHE,
+                    err) < 0)
+        return -1;
+    sqlite3_wal_hook(db->handle, on_commit, db); /* in the place of checkpoints within commits: see keeper.h */
+    return 0;
 }
 
 static int connect_file(struct sqlite *db, enum sqlite_mode mode, int flags, struct error *err)
@@ -317,6 +360,11 @@ struct sqlite *sqlite_open(const char *path, enum sqlite_mode mode, struct error
     if (mode == SQLITE_WRITER) {
         db->fresh = access(path, F_OK) < 0;
         if (connect_file(db, mode, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) < 0)
+            goto fail;
+        return db;
+    }
+    if (mode == SQLITE_KEEPER) {
+        if (connect_file(db, mode, SQLITE_OPEN_READWRITE, err) < 0)
             goto fail;
         return db;
     }

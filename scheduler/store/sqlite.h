@@ -11,6 +11,7 @@
 enum sqlite_mode {
     SQLITE_WRITER, /* makes the file when there is none */
     SQLITE_READER,
+    SQLITE_KEEPER, /* folds the write-ahead log into the file; never begins a transaction */
 };
 
 struct sqlite {
@@ -20,6 +21,8 @@ struct sqlite {
     int64_t generation; /* of the daemon; claims carry it */
     bool copy;          /* looks like a copy of another's state: no claim is made */
     bool wipe;          /* the write-ahead log holds what was to be forgotten */
+    int log_pages;      /* the writer's: in the write-ahead log, as of its last commit */
+    bool roomy;         /* the writer's: its page cache is large, see sqlite_make_room() */
 #ifdef ONSALE_FAILPOINTS
     long commits;
 #endif
@@ -45,6 +48,13 @@ void sqlite_rollback(struct sqlite *db);
 /* Folds the write-ahead log into the file and empties it, so that it keeps nothing that was deleted. Outside of a
  * transaction; waits for nobody: `wipe` stays set while a reader is in the way. */
 void sqlite_wipe_log(struct sqlite *db);
+/* As many pages as a file's write-ahead log may hold, by its length. */
+int sqlite_log_pages(const char *path);
+/* Folds what is left of the write-ahead log into the file, so that the next transaction may begin it anew. As above. */
+void sqlite_fold_log(struct sqlite *db);
+/* Gathering looks for each key in an index as large as the list; sending reads and writes in order. So the page cache
+ * is large only while people are gathered. */
+void sqlite_make_room(struct sqlite *db, bool roomy);
 int sqlite_exec(struct sqlite *db, const char *sql, struct error *err);
 
 /* What SQLite last complained about, with the file and a way out; -1. */

@@ -1,5 +1,6 @@
 /* store.c - opening and closing, what the store's threads do, and how its answers come to the loop. The writer shares
  * one commit among all waiting jobs, each in its savepoint; answers are posted to the loop after it. */
+#include "keeper.h"
 #include "worker.h"
 
 #include <limits.h>
@@ -7,9 +8,12 @@
 #include <string.h>
 
 enum {
-    SLICE_MS = 40,        /* a transaction takes no more jobs after so long */
-    GATHER_PEOPLE = 1000, /* and no more people of gathering pages */
-    PASSED_OVER_MAX = 8   /* transactions that let a page of people wait */
+    SLICE_MS = 40,       /* a transaction takes no more jobs after so long, and one page of people */
+    PASSED_OVER_MAX = 8, /* transactions that let a page of people wait */
+    BEHIND_MS = 2,       /* pages of people wait for the keeper in steps of that */
+    WIPE_MS = 50,        /* between two tries to empty the log, when nothing else is to be done */
+    ROOMY_MS = 1000,     /* without pages of people until the cache is let go, */
+    ROOMY_TIMES = 50     /* or so many transactions */
 };
 
 struct store {
@@ -23,6 +27,7 @@ struct store {
     struct sqlite_identity identity;
     struct sqlite *db; /* for the blocking calls, on the caller's thread; reads only */
     struct worker writer, reader, copier;
+    struct keeper keeper;
     atomic_bool stop_copying;
     uv_mutex_t mutex; /* over answered */
     struct queue answered;
@@ -83,7 +88,7 @@ size_t store_pending(const struct store *store)
 
 /* What one transaction has taken so far. */
 struct taken {
-    size_t writes, people;
+    size_t writes, pages;
 };
 
 /* The next one for this transaction, or NULL. Claims and fates do not wait for pages of people: those get transactions
@@ -95,22 +100,23 @@ static struct store_job *next_write(struct worker *worker, struct taken *taken)
     struct store_job *job = NULL;
 
     uv_mutex_lock(&worker->mutex);
-    if (worker->passed_over >= PASSED_OVER_MAX && !taken->people)
+    if (worker->passed_over >= PASSED_OVER_MAX && !taken->pages)
         job = queue_pop(pages);
     if (!job)
         job = queue_pop(writes);
-    if (!job && !taken->writes && taken->people < GATHER_PEOPLE)
+    if (!job && !taken->writes && !taken->pages)
         job = queue_pop(pages);
-    if (!job && !taken->writes && !taken->people)
+    if (!job && !taken->writes && !taken->pages)
         job = queue_pop(rest);
     if (job)
         worker_begin(worker);
     uv_mutex_unlock(&worker->mutex);
     if (!job)
         return NULL;
-    if (job->lane == LANE_GATHER)
-        taken->people += job->in.gather.count + 1;
-    else
+    if (job->lane == LANE_GATHER) {
+        taken->pages++;
+        sqlite_make_room(worker->db, true);
+    } else
         taken->writes++;
     return job;
 }
@@ -120,7 +126,7 @@ static void count_passed_over(struct worker *worker, const struct taken *taken)
     uv_mutex_lock(&worker->mutex);
     bool waiting = worker->lanes[LANE_GATHER].first;
     uv_mutex_unlock(&worker->mutex);
-    worker->passed_over = waiting && !taken->people ? worker->passed_over + 1 : 0;
+    worker->passed_over = waiting && !taken->pages ? worker->passed_over + 1 : 0;
 }
 
 /* A job that fails leaves nothing behind. While nothing was done in the transaction that needs no savepoint, which
@@ -160,6 +166,24 @@ static const struct error *disk_failure(const struct queue *jobs)
     return NULL;
 }
 
+/* Nothing is to be done, and nothing came for a while. */
+static int64_t tend_idle(struct worker *worker)
+{
+    keeper_wipe(&worker->store->keeper, worker->db);
+    keeper_look(&worker->store->keeper, worker->db);
+    sqlite_make_room(worker->db, false);
+    return worker->db->wipe ? WIPE_MS : -1;
+}
+
+static void tend_between(struct worker *worker, bool gathered)
+{
+    worker->since_pages = gathered ? 0 : worker->since_pages + 1;
+    if (worker->since_pages > ROOMY_TIMES)
+        sqlite_make_room(worker->db, false);
+    keeper_look(&worker->store->keeper, worker->db);
+    worker->tend_in_ms = worker->db->wipe ? WIPE_MS : worker->db->roomy ? ROOMY_MS : -1;
+}
+
 /* Runs what waits within one transaction, for SLICE_MS at most. */
 static void write_together(struct worker *worker)
 {
@@ -188,11 +212,21 @@ static void write_together(struct worker *worker)
     else
         sqlite_rollback(db);
     if (whole)
-        worker_wipe(worker);
-    if (!whole)
+        keeper_wipe(&worker->store->keeper, db);
+    else
         fail_all(&done, &err);
     worker_rest(worker, whole ? disk_failure(&done) : &err);
     post(worker->store, &done);
+    tend_between(worker, taken.pages > 0);
+}
+
+/* Only pages of people wait, and the log is long: they wait for the keeper. */
+static bool must_wait(struct worker *worker)
+{
+    uv_mutex_lock(&worker->mutex);
+    bool pages_only = !worker->lanes[LANE_WRITE].first && !worker->stop;
+    uv_mutex_unlock(&worker->mutex);
+    return pages_only && keeper_behind(&worker->store->keeper, worker->db);
 }
 
 static void writer_main(void *ctx)
@@ -200,7 +234,10 @@ static void writer_main(void *ctx)
     struct worker *worker = ctx;
 
     while (worker_wait(worker))
-        write_together(worker);
+        if (must_wait(worker))
+            uv_sleep(BEHIND_MS);
+        else
+            write_together(worker);
 }
 
 /* --- The reader, and the copier, which has no connection of its own --- */
@@ -263,6 +300,7 @@ static int open_daemon(struct store *store, const struct store_spec *spec, struc
     if (store->lock < 0)
         return -1;
     sqlite_backup_sweep(store->path);
+    int log_pages = sqlite_log_pages(store->path);
     store->writer.db = sqlite_open(store->path, SQLITE_WRITER, err);
     if (!store->writer.db || sqlite_migrate(store->writer.db, err) < 0 ||
         sqlite_identity_init(&store->identity, spec, err) < 0 ||
@@ -270,8 +308,11 @@ static int open_daemon(struct store *store, const struct store_spec *spec, struc
         return -1;
     store->generation = store->writer.db->generation;
     store->writer.db->wipe = true; /* the last process may have been killed before it came to it */
+    store->writer.db->log_pages = log_pages;
+    store->writer.tend = tend_idle;
     store->reader.db = sqlite_open(store->path, SQLITE_READER, err);
-    if (!store->reader.db || worker_start(&store->writer, store, writer_main, err) < 0 ||
+    if (!store->reader.db || keeper_start(&store->keeper, store->path, err) < 0 ||
+        worker_start(&store->writer, store, writer_main, err) < 0 ||
         worker_start(&store->reader, store, one_by_one_main, err) < 0 ||
         worker_start(&store->copier, store, one_by_one_main, err) < 0)
         return -1;
@@ -286,6 +327,7 @@ static void release(struct store *store)
     worker_stop(&store->reader);
     worker_stop(&store->writer);
     worker_stop(&store->copier);
+    keeper_stop(&store->keeper);
     sqlite_close(store->reader.db);
     sqlite_close(store->db);
     sqlite_close(store->writer.db); /* the last one: it folds the write-ahead log into the file */

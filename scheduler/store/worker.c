@@ -1,9 +1,6 @@
 #include "worker.h"
 
-enum {
-    BREATH_OPS = 100000, /* steps of SQLite's machine between two signs of life: some milliseconds */
-    WIPE_AGAIN_MS = 200
-};
+enum { BREATH_OPS = 100000 }; /* steps of SQLite's machine between two signs of life: some milliseconds */
 
 /* --- Queues --- */
 
@@ -89,25 +86,16 @@ static bool waits(const struct worker *worker)
     return false;
 }
 
-/* Not after each commit while a reader is in the way: each try costs a write to the disk. */
-void worker_wipe(struct worker *worker)
-{
-    if (!worker->db->wipe || clock_mono_ms(&clock_machine) < worker->wipe_at_ms)
-        return;
-    sqlite_wipe_log(worker->db);
-    worker->wipe_at_ms = worker->db->wipe ? clock_mono_ms(&clock_machine) + WIPE_AGAIN_MS : 0;
-}
-
 bool worker_wait(struct worker *worker)
 {
     uv_mutex_lock(&worker->mutex);
     while (!waits(worker) && !worker->stop)
-        if (!worker->db || !worker->db->wipe) {
+        if (!worker->tend || worker->tend_in_ms < 0) {
             uv_cond_wait(&worker->work, &worker->mutex);
-        } else if (uv_cond_timedwait(&worker->work, &worker->mutex, WIPE_AGAIN_MS * UINT64_C(1000000)) ==
+        } else if (uv_cond_timedwait(&worker->work, &worker->mutex, (uint64_t)worker->tend_in_ms * UINT64_C(1000000)) ==
                    UV_ETIMEDOUT) {
             uv_mutex_unlock(&worker->mutex); /* the loop must not wait for a disk to hand a job over */
-            worker_wipe(worker);
+            worker->tend_in_ms = worker->tend(worker);
             uv_mutex_lock(&worker->mutex);
         }
     bool more = waits(worker);

@@ -16,8 +16,12 @@ struct worker {
     struct sqlite *db; /* the thread's, once it runs */
     uv_thread_t thread;
     bool running;
-    int64_t wipe_at_ms;   /* the thread's: not tried sooner; by the monotonic clock */
-    unsigned passed_over; /* the thread's: transactions without a page of people while one waited */
+    /* The thread's, or NULL: what it does besides while it has nothing to do, and in how many ms when nothing comes;
+     * -1: not at all. */
+    int64_t (*tend)(struct worker *);
+    int64_t tend_in_ms;
+    unsigned passed_over; /* the thread's: transactions without a page of people while one waited; */
+    unsigned since_pages; /* ... since the last one */
     uv_mutex_t mutex;     /* over what follows */
     uv_cond_t work;
     struct queue lanes[LANES];
@@ -39,10 +43,6 @@ void worker_stop(struct worker *worker);
 struct store_job *worker_give(struct worker *worker, struct store_job *job);
 /* Until there is something to do; false when nothing is left and the end was asked for. */
 bool worker_wait(struct worker *worker);
-
-/* Empties the write-ahead log when it holds what was to be forgotten, between two transactions. While a reader is in
- * the way it is tried again from time to time. */
-void worker_wipe(struct worker *worker);
 
 /* Signs of life: something was taken from the lanes (the mutex is held); it is done. `failure`: NULL when it went well.
  */
