@@ -160,6 +160,11 @@ struct notifier_host {
     void (*trouble)(const struct notifier_host *host, const char *text, bool needs_person);
     void (*well)(const struct notifier_host *host);
 
+    /* What was learned about the other side, by a name such as its address: kept as long as the process lives, over
+     * reloads too. recall: NULL when nothing was remembered; gone with the next remember. Both are copied. */
+    void (*remember)(const struct notifier_host *host, const char *name, const char *what);
+    const char *(*recall)(const struct notifier_host *host, const char *name);
+
     struct notifier_timer *(*timer_new)(const struct notifier_host *host, notifier_call *ring, void *ctx);
     void (*timer_start)(struct notifier_timer *timer, int64_t after_ms); /* once; starting again moves it */
     void (*timer_stop)(struct notifier_timer *timer);

@@ -6,228 +6,9 @@
  * written (handed over) before the connection went away? */
 #include "smtp_private.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-/* ---- the pool ---- */
-
-static struct job *smtp_waiting_pop(struct smtp *smtp)
-{
-    struct job *job = smtp->waiting;
-
-    smtp->waiting = job->next;
-    if (!smtp->waiting)
-        smtp->waiting_end = &smtp->waiting;
-    smtp->waiting_count--;
-    job->next = NULL;
-    return job;
-}
-
-void smtp_return_waiting(struct smtp *smtp, const char *text)
-{
-    while (smtp->waiting)
-        job_return(smtp, smtp_waiting_pop(smtp), text);
-}
-
-void smtp_trouble(struct smtp *smtp, const char *text, bool needs_person)
-{
-    smtp->broken = true;
-    smtp->hopeless |= needs_person;
-    smtp_return_waiting(smtp, text);
-    smtp->busy = false;
-    smtp->host->trouble(smtp->host, text, needs_person);
-}
-
-void smtp_back_off(struct smtp *smtp)
-{
-    if (smtp->host->mono_ms(smtp->host) < smtp->reopen_at_ms)
-        return; /* several ended together: one failure */
-    smtp->backoff_ms = smtp->backoff_ms ? smtp->backoff_ms * 2 : BACKOFF_FIRST_MS;
-    if (smtp->backoff_ms > BACKOFF_MAX_MS)
-        smtp->backoff_ms = BACKOFF_MAX_MS;
-    smtp->reopen_at_ms = smtp->host->mono_ms(smtp->host) + smtp->backoff_ms;
-    smtp->host->timer_start(smtp->reopen, smtp->backoff_ms);
-}
-
-/* ---- opening ---- */
-
-/* Calls `each` with every line of the EHLO answer. */
-static void read_capabilities(const char *text, bool *pipelining, int64_t *size_limit)
-{
-    *pipelining = false;
-    *size_limit = 0;
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        size_t len = strcspn(line, "\n");
-        if (len == 10 && strncasecmp(line, "PIPELINING", 10) == 0)
-            *pipelining = true;
-        else if (len > 5 && strncasecmp(line, "SIZE ", 5) == 0 && isdigit((unsigned char)line[5]))
-            *size_limit = strtoll(line + 5, NULL, 10);
-    }
-}
-
-static void on_opened(void *ctx, const char *capabilities)
-{
-    struct conn *conn = ctx;
-    struct smtp *smtp = conn->smtp;
-
-    smtp->connecting--;
-    smtp->open++;
-    conn->open = true;
-    conn->opened_at_ms = smtp->host->mono_ms(smtp->host);
-    read_capabilities(capabilities, &conn->pipelining, &conn->size_limit);
-    conn_set_deadline(conn);
-    if (smtp->broken && !smtp->hopeless) {
-        smtp->broken = false;
-        smtp->host->well(smtp->host);
-    }
-    smtp_drain(smtp);
-}
-
-static void on_failed(void *ctx, enum notifier_wire_failure failure, int code, const char *text)
-{
-    struct conn *conn = ctx;
-    struct smtp *smtp = conn->smtp;
-    bool needs_person = failure == NOTIFIER_WIRE_WRONG_LOGIN;
-
-    conn_free(conn);
-    smtp_back_off(smtp);
-    if (needs_person || (smtp->open == 0 && smtp->connecting == 0))
-        smtp_trouble(smtp, text, needs_person);
-    else
-        smtp->host->log(smtp->host, 4, "event=connection_failed code=%d open=%u", code, smtp->open);
-    smtp_drain(smtp);
-}
-
-static const struct notifier_wire_events conn_events = {
-    .opened = on_opened,
-    .failed = on_failed,
-    .received = conn_on_received,
-    .written = conn_on_written,
-    .closed = conn_on_closed,
-};
-
-static struct notifier_wire_spec wire_spec(const struct smtp *smtp)
-{
-    return (struct notifier_wire_spec){
-        .url = smtp->url,
-        .username = smtp->username,
-        .password = smtp->password,
-        .plain = smtp->tls == 1,
-        .ca_file = smtp->ca_file,
-        .connect_timeout_ms = smtp->connect_timeout_ms,
-    };
-}
-
-static void conn_open(struct smtp *smtp)
-{
-    struct conn *conn = calloc(1, sizeof *conn);
-    struct notifier_wire_spec spec = wire_spec(smtp);
-    char error[300];
-
-    if (!conn)
-        return;
-    conn->smtp = smtp;
-    conn->wire = smtp->host->wire_open(smtp->host, &spec, &conn_events, conn, error, sizeof error);
-    if (!conn->wire) {
-        free(conn);
-        smtp_trouble(smtp, error, true);
-        return;
-    }
-    conn->timer = smtp->host->timer_new(smtp->host, conn_on_timer, conn);
-    conn->next = smtp->conns;
-    smtp->conns = conn;
-    smtp->connecting++;
-}
-
-static void on_reopen(void *ctx)
-{
-    struct smtp *smtp = ctx;
-    int64_t left_ms = smtp->reopen_at_ms - smtp->host->mono_ms(smtp->host);
-
-    if (left_ms > 0) /* timers may ring a little early */
-        smtp->host->timer_start(smtp->reopen, left_ms);
-    else
-        smtp_drain(smtp);
-}
-
-/* ---- what may start now ---- */
-
-static void hand_out(struct smtp *smtp, bool beside)
-{
-    for (struct conn *conn = smtp->conns; conn && smtp->waiting; conn = conn->next)
-        while (smtp->waiting && conn_may_begin(conn, beside))
-            conn_begin(conn, smtp_waiting_pop(smtp));
-}
-
-static void open_more(struct smtp *smtp)
-{
-    unsigned most = smtp->broken ? 1 : CONNECTING_MAX;
-
-    if (smtp->stopping || (smtp->broken && !smtp->try_now))
-        return;
-    if (smtp->host->mono_ms(smtp->host) < smtp->reopen_at_ms)
-        return;
-    smtp->try_now = false;
-    while (!smtp->hopeless && smtp->connecting < most && (int64_t)smtp->open + smtp->connecting < smtp->connections &&
-           (smtp->warm || smtp->broken || smtp->waiting_count > (int64_t)smtp->connecting))
-        conn_open(smtp);
-}
-
-/* Asks for more when there is room again. */
-static bool ask(struct smtp *smtp)
-{
-    if (!smtp->busy || smtp->waiting_count >= smtp->connections || smtp->broken || smtp->stopping)
-        return false;
-    smtp->busy = false;
-    smtp->host->ready(smtp->host); /* may send() */
-    return true;
-}
-
-static void settle(struct smtp *smtp, struct conn *conn)
-{
-    if (conn_idle(conn) && (conn_spent(conn) || smtp->stopping))
-        conn_quit(conn);
-    if (conn->unwritten)
-        conn_flush(conn);
-}
-
-/* Starts whatever may start now. Call it after any change, as often as you like. Afterwards, who still waits does so
- * because no connection has room. */
-void smtp_drain(struct smtp *smtp)
-{
-    if (smtp->draining)
-        return;
-    smtp->draining = true;
-    do {
-        hand_out(smtp, false);
-        hand_out(smtp, true);
-    } while (ask(smtp));
-    for (struct conn *conn = smtp->conns; conn; conn = conn->next)
-        settle(smtp, conn);
-    open_more(smtp);
-    smtp->draining = false;
-}
-
-void smtp_drain_one(struct smtp *smtp, struct conn *conn)
-{
-    if (smtp->busy && !smtp->waiting) { /* what comes now may find others idle */
-        smtp_drain(smtp);
-        return;
-    }
-    if (smtp->draining)
-        return;
-    smtp->draining = true;
-    do {
-        while (smtp->waiting && conn_may_begin(conn, true))
-            conn_begin(conn, smtp_waiting_pop(smtp));
-    } while (ask(smtp));
-    settle(smtp, conn);
-    open_more(smtp);
-    smtp->draining = false;
-}
 
 /* ---- the notifier ---- */
 
@@ -254,6 +35,12 @@ static int smtp_open(void *state, const struct notifier_host *host, char *error,
 
     smtp->host = host;
     smtp->waiting_end = &smtp->waiting;
+    TAILQ_INIT(&smtp->conns);
+    TAILQ_INIT(&smtp->idle);
+    TAILQ_INIT(&smtp->alone);
+    smtp_window_init(&smtp->window, smtp->connections);
+    smtp->stream.asked = (enum smtp_pipelining)smtp->pipelining;
+    smtp->stream.broken = host->recall(host, smtp->url) != NULL;
     if (strncmp(smtp->url, "smtp://", 7) != 0 && strncmp(smtp->url, "smtps://", 8) != 0) {
         snprintf(error, error_size, "url: expected smtp://HOST:PORT or smtps://HOST:PORT");
         return -1;
@@ -270,30 +57,26 @@ static int smtp_open(void *state, const struct notifier_host *host, char *error,
         snprintf(error, error_size, "password: there is no username");
         return -1;
     }
-    smtp->reopen = host->timer_new(host, on_reopen, smtp);
+    smtp->reopen = host->timer_new(host, pool_on_reopen, smtp);
     return 0;
 }
 
+/* Never busy: the host's own limits bound what waits here, and it comes back as returned when it has to. */
 static enum notifier_answer smtp_send(void *state, struct notifier_delivery *const *batch, size_t count)
 {
+    static const struct notifier_result no_memory = {.fate = NOTIFIER_RETURNED, .text = "out of memory"};
     struct smtp *smtp = state;
-    bool full = smtp->waiting;
-    struct job *job;
 
-    if (smtp->waiting_count >= smtp->connections || !(job = calloc(1, sizeof *job))) {
-        smtp->busy = true;
-        return NOTIFIER_BUSY;
+    for (size_t i = 0; i < count; i++) {
+        struct job *job = pool_add(smtp);
+        if (job)
+            job->delivery = batch[i];
+        else
+            smtp->host->finish(smtp->host, batch[i], &no_memory);
     }
-    job->delivery = batch[0];
-    *smtp->waiting_end = job;
-    smtp->waiting_end = &job->next;
-    smtp->waiting_count++;
     if (smtp->broken || smtp->stopping)
-        smtp_return_waiting(smtp, "not connected");
-    if (!full)
-        smtp_drain(smtp);
-    else if (!smtp->draining)
-        open_more(smtp);
+        pool_return_waiting(smtp, "not connected");
+    pool_drain(smtp);
     return NOTIFIER_STARTED;
 }
 
@@ -301,14 +84,17 @@ static void smtp_warm(void *state)
 {
     struct smtp *smtp = state;
 
-    if (smtp->broken) {
+    smtp_window_hurry(&smtp->window);
+    if (!smtp->broken) {
+        smtp->warm = true;
+    } else if (smtp->open > 0) { /* it throttled us: the first message will tell */
+        smtp->broken = false;
+        smtp->host->well(smtp->host);
+    } else {
         smtp->hopeless = false; /* the host asks only when a try is wanted: after a while, or by a person */
         smtp->try_now = true;
-    } else {
-        smtp->warm = true;
     }
-    smtp->reopen_at_ms = 0;
-    smtp_drain(smtp);
+    pool_drain(smtp);
 }
 
 static void smtp_rest(void *state)
@@ -316,10 +102,9 @@ static void smtp_rest(void *state)
     struct smtp *smtp = state;
 
     smtp->warm = false;
-    for (struct conn *conn = smtp->conns; conn; conn = conn->next)
-        if (conn_idle(conn))
-            conn_quit(conn);
-    smtp_drain(smtp);
+    while (!TAILQ_EMPTY(&smtp->idle))
+        conn_quit(TAILQ_FIRST(&smtp->idle));
+    pool_drain(smtp);
 }
 
 static void smtp_stop(void *state, bool at_once)
@@ -328,9 +113,9 @@ static void smtp_stop(void *state, bool at_once)
 
     smtp->stopping = true;
     smtp->warm = false;
-    smtp_return_waiting(smtp, "stopping");
-    while (at_once && smtp->conns) {
-        struct conn *conn = smtp->conns;
+    pool_return_waiting(smtp, "stopping");
+    while (at_once && !TAILQ_EMPTY(&smtp->conns)) {
+        struct conn *conn = TAILQ_FIRST(&smtp->conns);
         struct job *envelope = conn->envelope;
         conn->envelope = NULL;
         if (envelope)
@@ -338,10 +123,11 @@ static void smtp_stop(void *state, bool at_once)
         conn_note_written(conn);
         conn_lose(conn, 0, "stopped before the answer came");
     }
-    smtp_drain(smtp);
+    while (!TAILQ_EMPTY(&smtp->idle))
+        conn_quit(TAILQ_FIRST(&smtp->idle));
 }
 
-static int64_t smtp_window(const void *state)
+static int64_t smtp_most(const void *state)
 {
     const struct smtp *smtp = state;
     return 2 * smtp->connections; /* one with its body out, one with its envelope, on each */
@@ -351,8 +137,12 @@ static void smtp_close(void *state)
 {
     struct smtp *smtp = state;
 
-    while (smtp->conns)
-        conn_free(smtp->conns);
+    while (!TAILQ_EMPTY(&smtp->conns))
+        conn_free(TAILQ_FIRST(&smtp->conns));
+    for (struct job *job = smtp->spare, *next; job; job = next) {
+        next = job->next;
+        free(job);
+    }
     smtp->host->wire_close(smtp->probe);
     smtp->host->timer_free(smtp->reopen);
 }
@@ -366,6 +156,15 @@ static void probe_end(struct smtp *smtp, bool fine, const char *text)
     smtp->probe_done(smtp->probe_ctx, fine, text);
 }
 
+static const char *pipelining_said(const struct smtp_stream *stream)
+{
+    if (stream->asked == SMTP_MESSAGE)
+        return "by message";
+    if (stream->asked == SMTP_STREAM)
+        return "as a stream";
+    return stream->broken ? "by message (this server broke a stream)" : "as a stream unless it breaks";
+}
+
 static void on_probe_opened(void *ctx, const char *capabilities)
 {
     struct smtp *smtp = ctx;
@@ -373,12 +172,12 @@ static void on_probe_opened(void *ctx, const char *capabilities)
     bool pipelining;
     int64_t size_limit;
 
-    read_capabilities(capabilities, &pipelining, &size_limit);
+    smtp_read_capabilities(capabilities, &pipelining, &size_limit);
     if (size_limit > 0)
         snprintf(size, sizeof size, ", messages up to %lld bytes", (long long)size_limit);
     snprintf(text, sizeof text, "%s answers, %s, %s, pipelining %s%s", smtp->url,
              smtp->tls == 1 ? "without TLS" : "TLS verified", smtp->username[0] ? "logged in" : "no log-in",
-             pipelining ? "yes" : "no", size);
+             pipelining ? pipelining_said(&smtp->stream) : "no", size);
     smtp->host->wire_write(smtp->probe, "QUIT\r\n", 6);
     smtp->host->wire_flush(smtp->probe);
     probe_end(smtp, true, text);
@@ -396,7 +195,7 @@ static const struct notifier_wire_events probe_events = {.opened = on_probe_open
 static void smtp_probe(void *state, void (*done)(void *ctx, bool fine, const char *text), void *ctx)
 {
     struct smtp *smtp = state;
-    struct notifier_wire_spec spec = wire_spec(smtp);
+    struct notifier_wire_spec spec = smtp_wire_spec(smtp);
     char error[300] = "already asking";
 
     if (!smtp->probe) {
@@ -410,6 +209,7 @@ static void smtp_probe(void *state, void (*done)(void *ctx, bool fine, const cha
 }
 
 static const char *const tls_words[] = {"required", "off", NULL};
+static const char *const pipelining_words[] = {"auto", "message", "stream", NULL}; /* enum smtp_pipelining */
 
 static const struct notifier_option options[] = {
     {"url", NOTIFIER_TEXT, offsetof(struct smtp, url), .required = true},
@@ -417,6 +217,7 @@ static const struct notifier_option options[] = {
     {"ca_file", NOTIFIER_PATH, offsetof(struct smtp, ca_file)},
     {"username", NOTIFIER_TEXT, offsetof(struct smtp, username), .fallback = ""},
     {"password", NOTIFIER_SECRET, offsetof(struct smtp, password)},
+    {"pipelining", NOTIFIER_WORD, offsetof(struct smtp, pipelining), .fallback = "auto", .words = pipelining_words},
     {"connections", NOTIFIER_INT, offsetof(struct smtp, connections), .fallback = "20", .min = 1, .max = 1000},
     {"messages_per_connection", NOTIFIER_INT, offsetof(struct smtp, messages_per_connection), .fallback = "1000"},
     {"connect_timeout", NOTIFIER_SPAN, offsetof(struct smtp, connect_timeout_ms), .fallback = "30s", .min = 100,
@@ -436,7 +237,7 @@ NOTIFIER_EXPORT const struct notifier notifier = {
     .name = "smtp",
     .options = options,
     .state_size = sizeof(struct smtp),
-    .batch_max = 1,
+    .batch_max = BATCH_MAX,
     .flags = NOTIFIER_TAKES_RAW,
     .open = smtp_open,
     .send = smtp_send,
@@ -444,7 +245,7 @@ NOTIFIER_EXPORT const struct notifier notifier = {
     .stop = smtp_stop,
     .warm = smtp_warm,
     .rest = smtp_rest,
-    .window = smtp_window,
+    .window = smtp_most,
     .local = smtp_local,
     .probe = smtp_probe,
 };

@@ -5,19 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void conn_stand(struct conn *conn);
+
 /* ---- fates ---- */
 
 static void job_finish(struct smtp *smtp, struct job *job, struct notifier_result result)
 {
     result.handed_over_at_ms = job->handed_over_at_ms;
     smtp->host->finish(smtp->host, job->delivery, &result);
-    free(job);
+    pool_drop(smtp, job);
 }
 
 static void job_end(struct smtp *smtp, struct job *job, enum notifier_fate fate, enum notifier_scope scope, int code,
                     const char *text)
 {
     job_finish(smtp, job, (struct notifier_result){.fate = fate, .scope = scope, .code = code, .text = text});
+}
+
+/* More has failed in a row than was in use. */
+static void give_up(struct smtp *smtp, const char *why)
+{
+    if (!smtp->broken && !smtp->stopping)
+        pool_trouble(smtp, why, false);
 }
 
 static void job_answered(struct smtp *smtp, struct job *job, enum smtp_stage stage, struct smtp_reply *reply)
@@ -27,6 +36,10 @@ static void job_answered(struct smtp *smtp, struct job *job, enum smtp_stage sta
 
     smtp_scrub(reply->text, job->delivery->to);
     job_finish(smtp, job, result);
+    if (class.fate == NOTIFIER_ACCEPTED)
+        smtp_window_accepted(&smtp->window, smtp->busy);
+    else if (reply->code < 500 && class.scope == NOTIFIER_CHANNEL && smtp_window_failed(&smtp->window, smtp->busy))
+        give_up(smtp, reply->text);
 }
 
 void job_return(struct smtp *smtp, struct job *job, const char *text)
@@ -35,21 +48,16 @@ void job_return(struct smtp *smtp, struct job *job, const char *text)
 }
 
 /* Its connection ended before the message was handed over. Where the connection had worked so far (a limit on messages,
- * an idle one dropped) another gets it at once; but not for ever, lest a message that ends connections goes round. */
+ * an idle one dropped) another gets it at once; but not for ever, lest a message that ends connections goes round. What
+ * stood behind a body is the last to blame. */
 static void job_try_again(struct smtp *smtp, struct conn *conn, struct job *job, int code, const char *why)
 {
-    if (conn->accepted > 0 && job->again < (code == 421 ? AGAIN_MAX : 1) && !smtp->stopping && !smtp->broken) {
-        job->again++;
-        job->faulty = false;
-        job->end = 0;
-        job->next = smtp->waiting;
-        if (!smtp->waiting)
-            smtp->waiting_end = &job->next;
-        smtp->waiting = job;
-        smtp->waiting_count++;
-        return;
-    }
-    job_end(smtp, job, NOTIFIER_TRY_LATER, NOTIFIER_CHANNEL, code, why);
+    int most = code == 421 || job->behind ? AGAIN_MAX : 1;
+
+    if ((conn->accepted > 0 || job->behind) && job->again < most && !smtp->stopping && !smtp->broken)
+        pool_add_again(smtp, job);
+    else
+        job_end(smtp, job, NOTIFIER_TRY_LATER, NOTIFIER_CHANNEL, code, why);
 }
 
 /* ---- connections ---- */
@@ -58,15 +66,14 @@ void conn_free(struct conn *conn)
 {
     struct smtp *smtp = conn->smtp;
 
-    for (struct conn **at = &smtp->conns; *at; at = &(*at)->next)
-        if (*at == conn) {
-            *at = conn->next;
-            break;
-        }
+    conn->leaving = true;
+    conn_stand(conn);
+    TAILQ_REMOVE(&smtp->conns, conn, of_all);
     if (conn->open)
         smtp->open--;
     else
         smtp->connecting--;
+    smtp_stream_gone(&smtp->stream, conn);
     smtp->host->wire_close(conn->wire);
     smtp->host->timer_free(conn->timer);
     free(conn);
@@ -77,41 +84,76 @@ void conn_lose(struct conn *conn, int code, const char *why)
 {
     struct smtp *smtp = conn->smtp;
     struct job *body = conn->body, *envelope = conn->envelope;
+    int64_t now_ms = smtp->host->mono_ms(smtp->host);
+    bool at_work = body || envelope, useless = conn->accepted == 0 && !conn->leaving && !smtp->stopping;
+    bool dead = useless && at_work && smtp_window_failed(&smtp->window, smtp->busy);
 
+    useless = useless && (at_work || now_ms - conn->opened_at_ms < LIVED_MS);
     conn->body = conn->envelope = NULL;
+    if (envelope && envelope->behind)
+        pool_broke_stream(conn);
     if (body && body->handed_over_at_ms)
         job_end(smtp, body, NOTIFIER_IN_DOUBT, NOTIFIER_CHANNEL, code, why);
     else if (body)
         job_try_again(smtp, conn, body, code, why);
     if (envelope)
         job_try_again(smtp, conn, envelope, code, why);
-    if (smtp->host->mono_ms(smtp->host) - conn->opened_at_ms > LIVED_MS)
-        smtp->backoff_ms = 0;
-    if (conn->accepted == 0 && !conn->leaving)
-        smtp_back_off(smtp);
     conn_free(conn);
+    if (useless)
+        smtp_window_refused(&smtp->window, smtp->open, 0, now_ms);
+    if (dead)
+        give_up(smtp, why);
 }
 
-void conn_set_deadline(struct conn *conn)
+/* Where it stands, now that something on it has changed; the counts of the pool follow. */
+static void conn_stand(struct conn *conn)
 {
     struct smtp *smtp = conn->smtp;
-    int64_t after_ms = smtp->keep_alive_ms, now_ms = smtp->host->mono_ms(smtp->host);
-    int64_t before_ms = conn->deadline_ms;
+    struct conns *const lists[] = {[CONN_IDLE] = &smtp->idle, [CONN_ALONE] = &smtp->alone};
+    int64_t most = smtp->messages_per_connection;
+    bool busy = conn->body || conn->envelope, addressed = conn->envelope != NULL;
+    enum conn_place place = CONN_ELSEWHERE;
+
+    if (conn->open && !conn->leaving && !conn->envelope && (most == 0 || conn->begun < most)) {
+        if (conn->body)
+            place = conn->pipelining ? CONN_ALONE : CONN_ELSEWHERE;
+        else
+            place = conn->expected == 0 ? CONN_IDLE : CONN_ELSEWHERE;
+    }
+    smtp->busy += (unsigned)busy - (unsigned)conn->busy;
+    smtp->addressed += (unsigned)addressed - (unsigned)conn->addressed;
+    conn->busy = busy;
+    conn->addressed = addressed;
+    if (place == conn->place)
+        return;
+    if (conn->place != CONN_ELSEWHERE)
+        TAILQ_REMOVE(lists[conn->place], conn, of_place);
+    conn->place = place;
+    if (place != CONN_ELSEWHERE)
+        TAILQ_INSERT_TAIL(lists[place], conn, of_place);
+}
+
+/* The timer is set when the end comes nearer than it would ring; a later one is seen when it rings. */
+static void conn_set_deadline(struct conn *conn)
+{
+    struct smtp *smtp = conn->smtp;
+    int64_t after_ms = smtp->keep_alive_ms;
 
     if (conn->leaving)
         after_ms = QUIT_WAIT_MS;
     else if (conn->expected > 0)
         after_ms = conn->expect[0] == EXPECT_DOT ? smtp->answer_timeout_ms : smtp->command_timeout_ms;
-    conn->deadline_ms = now_ms + after_ms;
-    if (before_ms == 0 || conn->deadline_ms < before_ms) /* a later one is seen when the timer rings */
+    conn->deadline_ms = smtp->host->mono_ms(smtp->host) + after_ms;
+    if (conn->rings_at_ms == 0 || conn->deadline_ms < conn->rings_at_ms) {
+        conn->rings_at_ms = conn->deadline_ms;
         smtp->host->timer_start(conn->timer, after_ms);
+    }
 }
 
 static void conn_expect(struct conn *conn, enum expect what)
 {
     conn->expect[conn->expected++] = what;
-    if (conn->expected == 1)
-        conn_set_deadline(conn);
+    conn->moved |= conn->expected == 1;
 }
 
 static void conn_say(struct conn *conn, const char *line, enum expect what)
@@ -140,7 +182,7 @@ void conn_note_written(struct conn *conn)
         body->handed_over_at_ms = host->now_ms(host);
 }
 
-void conn_flush(struct conn *conn)
+static void conn_flush(struct conn *conn)
 {
     conn->unwritten = false;
     conn->smtp->host->wire_flush(conn->wire);
@@ -151,26 +193,17 @@ void conn_quit(struct conn *conn)
 {
     conn->leaving = true;
     conn_say(conn, "QUIT\r\n", EXPECT_QUIT);
-    conn_set_deadline(conn);
+    conn_settle(conn);
 }
 
-bool conn_idle(const struct conn *conn)
+void conn_settle(struct conn *conn)
 {
-    return conn->open && !conn->leaving && conn->expected == 0;
-}
-
-bool conn_spent(const struct conn *conn)
-{
-    int64_t limit = conn->smtp->messages_per_connection;
-    return limit > 0 && conn->begun >= limit;
-}
-
-/* `beside`: while the last message's answer is still on its way. */
-bool conn_may_begin(const struct conn *conn, bool beside)
-{
-    if (!conn->open || conn->leaving || conn->envelope || conn_spent(conn))
-        return false;
-    return conn->body ? beside && conn->pipelining : conn->expected == 0;
+    conn_stand(conn);
+    if (conn->unwritten)
+        conn_flush(conn);
+    if (conn->moved)
+        conn_set_deadline(conn);
+    conn->moved = false;
 }
 
 static bool address_is_safe(const char *address)
@@ -197,6 +230,10 @@ void conn_begin(struct conn *conn, struct job *job)
     }
     conn->envelope = job;
     conn->begun++;
+    if (conn->body) {
+        job->behind = true;
+        smtp_stream_begun(&smtp->stream, conn);
+    }
     if (conn->must_reset)
         conn_say(conn, "RSET\r\n", EXPECT_RSET);
     conn->must_reset = false;
@@ -205,6 +242,7 @@ void conn_begin(struct conn *conn, struct job *job)
         conn_say_address(conn, "RCPT TO:<", job->delivery->to, EXPECT_RCPT);
         conn_say(conn, "DATA\r\n", EXPECT_DATA);
     }
+    conn_stand(conn);
 }
 
 /* A line that begins with a dot gets one more (RFC 5321 section 4.5.2). Bytes are copied once, into the wire. */
@@ -268,6 +306,12 @@ static bool on_data_reply(struct conn *conn, struct smtp_reply *reply)
     return true;
 }
 
+/* A server that does not like an envelope behind a body says so where the body or one of its commands is answered. */
+static bool told_off(const struct conn *conn, const struct smtp_reply *reply)
+{
+    return conn->envelope && conn->envelope->behind && !conn->envelope->faulty && smtp_blames_order(reply);
+}
+
 static bool on_dot_reply(struct conn *conn, struct smtp_reply *reply)
 {
     struct job *job = conn->body;
@@ -278,42 +322,56 @@ static bool on_dot_reply(struct conn *conn, struct smtp_reply *reply)
     if (!in_step && reply->code < 400)
         return false; /* an answer to something we have not sent */
     conn->body = NULL;
-    if (reply->code == 250) {
-        conn->accepted++;
-        conn->smtp->backoff_ms = 0;
+    if (in_step && told_off(conn, reply) && job->again < AGAIN_MAX) {
+        pool_add_again(conn->smtp, job); /* for what stood behind it, not for what it is */
+        return false;
     }
+    conn->accepted += reply->code == 250;
     job_answered(conn->smtp, job, SMTP_AT_DOT, reply);
     return in_step;
 }
 
+static bool on_envelope_reply(struct conn *conn, enum expect what, struct smtp_reply *reply)
+{
+    struct smtp *smtp = conn->smtp;
+    bool good = reply->code / 100 == 2;
+
+    assert(conn->envelope);
+    if (told_off(conn, reply))
+        return false;
+    if (what == EXPECT_DATA) {
+        if (conn->envelope->behind)
+            smtp_stream_worked(&smtp->stream, conn);
+        conn->envelope->behind = false;
+        return on_data_reply(conn, reply);
+    }
+    if (reply->code / 100 == 3)
+        return false;
+    if (!good)
+        note_fault(conn->envelope, what == EXPECT_MAIL ? SMTP_AT_MAIL : SMTP_AT_RCPT, reply);
+    if (conn->pipelining)
+        return true;
+    if (!good)
+        envelope_failed(conn);
+    else if (what == EXPECT_MAIL)
+        conn_say_address(conn, "RCPT TO:<", conn->envelope->delivery->to, EXPECT_RCPT);
+    else
+        conn_say(conn, "DATA\r\n", EXPECT_DATA);
+    return true;
+}
+
+/* False: the connection is out of step and must go. */
 static bool on_reply(struct conn *conn, struct smtp_reply *reply)
 {
     enum expect what = conn->expect[0];
-    bool good = reply->code / 100 == 2;
 
     memmove(conn->expect, conn->expect + 1, --conn->expected * sizeof *conn->expect);
-    conn_set_deadline(conn);
+    conn->moved = true;
     switch (what) {
     case EXPECT_MAIL:
-    case EXPECT_RCPT: {
-        assert(conn->envelope);
-        enum smtp_stage stage = what == EXPECT_MAIL ? SMTP_AT_MAIL : SMTP_AT_RCPT;
-        if (reply->code / 100 == 3)
-            return false;
-        if (!good)
-            note_fault(conn->envelope, stage, reply);
-        if (conn->pipelining)
-            return true;
-        if (!good)
-            envelope_failed(conn);
-        else if (what == EXPECT_MAIL)
-            conn_say_address(conn, "RCPT TO:<", conn->envelope->delivery->to, EXPECT_RCPT);
-        else
-            conn_say(conn, "DATA\r\n", EXPECT_DATA);
-        return true;
-    }
+    case EXPECT_RCPT:
     case EXPECT_DATA:
-        return on_data_reply(conn, reply);
+        return on_envelope_reply(conn, what, reply);
     case EXPECT_DOT:
         return on_dot_reply(conn, reply);
     case EXPECT_NO_DOT:
@@ -321,7 +379,7 @@ static bool on_reply(struct conn *conn, struct smtp_reply *reply)
         return true;
     case EXPECT_RSET:
     case EXPECT_NOOP:
-        return good;
+        return reply->code / 100 == 2;
     case EXPECT_QUIT:
         return false;
     }
@@ -353,7 +411,7 @@ static void on_goodbye(struct conn *conn, struct smtp_reply *reply)
     if (job && job == conn->body) { /* a refusal of the message itself: it was not taken */
         conn->body = NULL;
         job_answered(smtp, job, SMTP_AT_DOT, reply);
-    } else if (job && conn->accepted == 0) {
+    } else if (job && !job->behind && (conn->accepted == 0 || smtp_classify(SMTP_AT_MAIL, reply).retry_after_ms > 0)) {
         conn->envelope = NULL;
         job_answered(smtp, job, SMTP_AT_MAIL, reply);
     }
@@ -367,7 +425,22 @@ static void lock_out(struct smtp *smtp, const struct smtp_reply *reply)
 
     smtp_scrub(copy.text, "");
     snprintf(text, sizeof text, "the server wants a log-in: %d %s", reply->code, copy.text);
-    smtp_trouble(smtp, text, true);
+    pool_trouble(smtp, text, true);
+}
+
+/* Answers have come. A body that was just queued takes the next envelope along: one write for both. */
+static void conn_go_on(struct conn *conn)
+{
+    struct smtp *smtp = conn->smtp;
+    int64_t most = smtp->messages_per_connection;
+
+    conn_stand(conn);
+    pool_feed(smtp, conn);
+    if (conn->expected == 0 && ((most > 0 && conn->begun >= most) || smtp->stopping))
+        conn_quit(conn);
+    conn_settle(conn);
+    if (smtp->waiting)
+        pool_drain(smtp);
 }
 
 void conn_on_received(void *ctx, const char *bytes, size_t len)
@@ -402,9 +475,9 @@ void conn_on_received(void *ctx, const char *bytes, size_t len)
             lock_out(smtp, &reply);
     }
     if (lost)
-        smtp_drain(smtp);
+        pool_drain(smtp);
     else
-        smtp_drain_one(smtp, conn);
+        conn_go_on(conn);
 }
 
 void conn_on_written(void *ctx)
@@ -419,7 +492,7 @@ void conn_on_closed(void *ctx, const char *why)
 
     conn_note_written(conn);
     conn_lose(conn, 0, why);
-    smtp_drain(smtp);
+    pool_drain(smtp);
 }
 
 void conn_on_timer(void *ctx)
@@ -429,17 +502,20 @@ void conn_on_timer(void *ctx)
     int64_t left_ms = conn->deadline_ms - smtp->host->mono_ms(smtp->host);
 
     if (left_ms > 0) {
+        conn->rings_at_ms = conn->deadline_ms;
         smtp->host->timer_start(conn->timer, left_ms);
         return;
     }
-    conn->deadline_ms = 0;
-    if (conn->leaving)
+    conn->rings_at_ms = 0;
+    if (conn->leaving) {
         conn_free(conn);
-    else if (conn->expected > 0)
+    } else if (conn->expected > 0) {
         conn_lose(conn, 0, "the server did not answer in time");
-    else if (smtp->warm)
+    } else if (smtp->warm) {
         conn_say(conn, "NOOP\r\n", EXPECT_NOOP);
-    else
+        conn_settle(conn);
+    } else {
         conn_quit(conn);
-    smtp_drain(smtp);
+    }
+    pool_drain(smtp);
 }

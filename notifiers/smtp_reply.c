@@ -242,6 +242,33 @@ struct smtp_class smtp_classify(enum smtp_stage stage, const struct smtp_reply *
                                .scope = NOTIFIER_CHANNEL};
 }
 
+/* RFC 3463: x.5.0 and x.5.1 are of the protocol: invalid command, undefined. Texts: Postfix, Exim, sendmail,
+ * appliances. */
+bool smtp_blames_order(const struct smtp_reply *reply)
+{
+    static const char *const texts[] = {"pipelin", "synchroni", "sequence", "command rejected", "order of commands"};
+    bool says_protocol = reply->status_class == 5 && reply->subject == 5 && reply->detail <= 1;
+
+    if (reply->code < 500 && reply->code != 421)
+        return false;
+    if (reply->code == 503 || (reply->code >= 500 && says_protocol))
+        return true;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcasestr(reply->text, texts[i]))
+            return true;
+    return false;
+}
+
+int64_t smtp_asked_ms(int code, const char *text)
+{
+    struct smtp_reply reply = {.code = code};
+    struct smtp_class class;
+
+    snprintf(reply.text, sizeof reply.text, "%s", text);
+    class = smtp_classify(SMTP_AT_MAIL, &reply);
+    return class.scope == NOTIFIER_CHANNEL ? class.retry_after_ms : 0;
+}
+
 /* ---- saying it again ---- */
 
 static const char REMOVED[] = "***";

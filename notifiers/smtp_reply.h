@@ -32,6 +32,11 @@ struct smtp_class {
 };
 struct smtp_class smtp_classify(enum smtp_stage stage, const struct smtp_reply *reply);
 
+/* It complains of the order in which things were sent, or that they were not waited for. */
+bool smtp_blames_order(const struct smtp_reply *reply);
+/* How long a host that refused a connection with these words asks us to stay away; 0: it did not say. */
+int64_t smtp_asked_ms(int code, const char *text);
+
 /* Takes addresses out of a text in place: `address`, its local part, and whatever else has an @. */
 void smtp_scrub(char *text, const char *address);
 

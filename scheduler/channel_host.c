@@ -66,6 +66,16 @@ static void host_well(const struct notifier_host *host)
     channel_take_well(channel_of(host));
 }
 
+static void host_remember(const struct notifier_host *host, const char *name, const char *what)
+{
+    wires_remember(channel_of(host)->parts.wires, name, what);
+}
+
+static const char *host_recall(const struct notifier_host *host, const char *name)
+{
+    return wires_recall(channel_of(host)->parts.wires, name);
+}
+
 /* ---- timers ---- */
 
 struct notifier_timer {
@@ -331,6 +341,8 @@ const struct notifier_host channel_host = {
     .ready = host_ready,
     .trouble = host_trouble,
     .well = host_well,
+    .remember = host_remember,
+    .recall = host_recall,
     .timer_new = host_timer_new,
     .timer_start = host_timer_start,
     .timer_stop = host_timer_stop,

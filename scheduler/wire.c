@@ -3,10 +3,13 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     CHUNK_SIZE = 32 * 1024,
+    SPARE_MAX = 16, /* chunks that wait for the next bytes: few are in use at a time, and those are warm in the cache */
     RECORD_SIZE = 16 * 1024, /* of TLS (RFC 8446 section 5.1): one write is one record, so it counts wholly or not */
     CAPABILITIES_MAX = 16 * 1024,
     LINE_MAX_KEPT = 300,
@@ -18,6 +21,11 @@ struct chunk { /* never moved: after CURLE_AGAIN the same bytes must be offered 
     char bytes[CHUNK_SIZE];
 };
 
+struct learned {
+    char *name, *what;
+    struct learned *next;
+};
+
 struct wires {
     uv_loop_t *loop;
     CURLM *multi;
@@ -26,6 +34,9 @@ struct wires {
     unsigned nested;  /* calls to owners in progress: wires closed meanwhile are freed after */
     bool closing;
     struct wire *dead;
+    struct chunk *spare;
+    unsigned spares;
+    struct learned *learned;
     char received[64 * 1024];
 };
 
@@ -48,10 +59,11 @@ struct wire {
     int last_code;
     char failure[CURL_ERROR_SIZE];
     uv_poll_t poll; /* ours, once libcurl is done with the descriptor */
+    curl_socket_t fd;
     bool open, polled, broken, closing;
     bool owes_written;
     int armed;
-    struct chunk *head, *tail, *spare;
+    struct chunk *head, *tail;
     size_t offered; /* bytes of head that got CURLE_AGAIN: offered again alike */
     int64_t queued, sent;
     struct wire *next_dead;
@@ -61,13 +73,36 @@ static void on_setup_timer(uv_timer_t *timer);
 static void on_setup_ready(uv_poll_t *poll, int status, int events);
 static void on_ready(uv_poll_t *poll, int status, int events);
 
+static struct chunk *chunk_take(struct wires *wires)
+{
+    struct chunk *chunk = wires->spare;
+
+    if (!chunk)
+        return must_calloc(1, sizeof *chunk);
+    wires->spare = chunk->next;
+    wires->spares--;
+    chunk->next = NULL;
+    chunk->len = chunk->sent = 0;
+    return chunk;
+}
+
+static void chunk_give(struct wires *wires, struct chunk *chunk)
+{
+    if (wires->spares == SPARE_MAX) {
+        free(chunk);
+        return;
+    }
+    chunk->next = wires->spare;
+    wires->spare = chunk;
+    wires->spares++;
+}
+
 static void wire_destroy(struct wire *wire)
 {
     for (struct chunk *chunk = wire->head, *next; chunk; chunk = next) {
         next = chunk->next;
-        free(chunk);
+        chunk_give(wire->wires, chunk);
     }
-    free(wire->spare);
     buf_clear(&wire->capabilities);
     free(wire);
 }
@@ -76,8 +111,19 @@ static void wire_destroy(struct wire *wire)
 
 static void on_wires_handle_closed(struct wires *wires)
 {
-    if (--wires->handles == 0 && wires->closing)
-        free(wires);
+    if (--wires->handles > 0 || !wires->closing)
+        return;
+    for (struct chunk *chunk = wires->spare, *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
+    for (struct learned *one = wires->learned, *next; one; one = next) {
+        next = one->next;
+        free(one->name);
+        free(one->what);
+        free(one);
+    }
+    free(wires);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -231,6 +277,25 @@ static void lost(struct wire *wire, const char *why)
     wire->events->closed(wire->ctx, why);
 }
 
+/* Without TLS the descriptor is all there is. libcurl would look for its connection among all others at each call. */
+static CURLcode read_some(struct wire *wire, char *bytes, size_t size, size_t *n)
+{
+    if (!wire->plain)
+        return curl_easy_recv(wire->easy, bytes, size, n);
+    ssize_t got = recv(wire->fd, bytes, size, 0);
+    *n = got > 0 ? (size_t)got : 0;
+    return got >= 0 ? CURLE_OK : errno == EAGAIN || errno == EINTR ? CURLE_AGAIN : CURLE_RECV_ERROR;
+}
+
+static CURLcode write_some(struct wire *wire, const char *bytes, size_t len, size_t *n)
+{
+    if (!wire->plain)
+        return curl_easy_send(wire->easy, bytes, len, n);
+    ssize_t sent = send(wire->fd, bytes, len, MSG_NOSIGNAL);
+    *n = sent > 0 ? (size_t)sent : 0;
+    return sent >= 0 ? CURLE_OK : errno == EAGAIN || errno == EINTR ? CURLE_AGAIN : CURLE_SEND_ERROR;
+}
+
 /* TLS may hold bytes that poll() cannot see: read until libcurl has nothing more. */
 static void receive(struct wire *wire)
 {
@@ -238,7 +303,7 @@ static void receive(struct wire *wire)
 
     while (!wire->closing && wire->open) {
         size_t n = 0;
-        CURLcode code = curl_easy_recv(wire->easy, wires->received, sizeof wires->received, &n);
+        CURLcode code = read_some(wire, wires->received, sizeof wires->received, &n);
         if (code == CURLE_AGAIN)
             break;
         if (code != CURLE_OK)
@@ -269,6 +334,7 @@ static void set_up_done(struct wire *wire, CURLcode code)
         return;
     }
     wire->wires->handles++;
+    wire->fd = fd;
     wire->polled = true;
     wire->open = true;
     /* The first read pins the connection to this easy handle: an untouched one is pruned by later set-ups. */
@@ -334,8 +400,9 @@ static bool push(struct wire *wire)
 
     while (!wire->broken && (chunk = wire->head)) {
         size_t pending = chunk->len - chunk->sent, n = 0;
-        size_t offer = wire->offered ? wire->offered : pending < RECORD_SIZE ? pending : RECORD_SIZE;
-        CURLcode code = curl_easy_send(wire->easy, chunk->bytes + chunk->sent, offer, &n);
+        size_t most = wire->plain ? CHUNK_SIZE : RECORD_SIZE;
+        size_t offer = wire->offered ? wire->offered : pending < most ? pending : most;
+        CURLcode code = write_some(wire, chunk->bytes + chunk->sent, offer, &n);
 
         if (code == CURLE_AGAIN) {
             wire->offered = offer;
@@ -353,10 +420,7 @@ static bool push(struct wire *wire)
         wire->head = chunk->next;
         if (!wire->head)
             wire->tail = NULL;
-        if (wire->spare)
-            free(chunk);
-        else
-            wire->spare = chunk;
+        chunk_give(wire->wires, chunk);
     }
     return !wire->head && !wire->broken;
 }
@@ -390,10 +454,7 @@ void wire_write(struct wire *wire, struct text bytes)
     while (bytes.len > 0) {
         struct chunk *chunk = wire->tail;
         if (!chunk || chunk->len == CHUNK_SIZE) {
-            chunk = wire->spare ? wire->spare : must_calloc(1, sizeof *chunk);
-            wire->spare = NULL;
-            chunk->next = NULL;
-            chunk->len = chunk->sent = 0;
+            chunk = chunk_take(wire->wires);
             *(wire->tail ? &wire->tail->next : &wire->head) = chunk;
             wire->tail = chunk;
         }
@@ -454,6 +515,36 @@ void wires_close(struct wires *wires)
     wires->closing = true;
     curl_multi_cleanup(wires->multi);
     uv_close((uv_handle_t *)&wires->timer, on_timer_closed);
+}
+
+static struct learned *find_learned(const struct wires *wires, const char *name)
+{
+    struct learned *one = wires->learned;
+
+    while (one && strcmp(one->name, name) != 0)
+        one = one->next;
+    return one;
+}
+
+void wires_remember(struct wires *wires, const char *name, const char *what)
+{
+    struct learned *one = find_learned(wires, name);
+
+    if (!one) {
+        one = must_calloc(1, sizeof *one);
+        one->name = must_strdup(name);
+        one->next = wires->learned;
+        wires->learned = one;
+    }
+    free(one->what);
+    one->what = must_strdup(what);
+}
+
+const char *wires_recall(const struct wires *wires, const char *name)
+{
+    const struct learned *one = find_learned(wires, name);
+
+    return one ? one->what : NULL;
 }
 
 static bool host_is_loopback(const char *host)

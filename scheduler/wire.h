@@ -41,6 +41,10 @@ struct wires *wires_new(uv_loop_t *loop, struct error *err);
 /* Every wire must be closed by then. Frees itself: run the loop until it is empty. NULL is fine. */
 void wires_close(struct wires *wires);
 
+/* What was learned about other sides, by a name such as an address; as long as the wires live. Copied. */
+void wires_remember(struct wires *wires, const char *name, const char *what);
+const char *wires_recall(const struct wires *wires, const char *name); /* NULL: nothing; gone with the next remember */
+
 /* NULL: ERROR_CONFIG with what is wrong in the spec. `events` is borrowed and outlives the wire. */
 struct wire *wire_open(struct wires *wires, const struct wire_spec *spec, const struct wire_events *events, void *ctx,
                        struct error *err);

@@ -1,0 +1,46 @@
+#include "smtp_stream.h"
+
+#include <stddef.h>
+
+bool smtp_stream_may(const struct smtp_stream *stream, const void *conn)
+{
+    if (stream->asked != SMTP_AUTO)
+        return stream->asked == SMTP_STREAM;
+    return !stream->broken && (stream->proven || !stream->trial || stream->trial == conn);
+}
+
+void smtp_stream_begun(struct smtp_stream *stream, const void *conn)
+{
+    if (!stream->proven)
+        stream->trial = conn;
+}
+
+void smtp_stream_worked(struct smtp_stream *stream, const void *conn)
+{
+    if (stream->trial == conn)
+        stream->trial = NULL;
+    stream->proven = true;
+    if (++stream->good < SMTP_FORGIVE_AFTER)
+        return;
+    stream->good = 0;
+    stream->breaks -= stream->breaks > 0;
+}
+
+bool smtp_stream_broke(struct smtp_stream *stream, const void *conn)
+{
+    if (stream->asked != SMTP_AUTO || stream->broken)
+        return false;
+    if (!stream->proven && stream->trial != conn)
+        return false; /* several at one moment: one break */
+    stream->proven = false;
+    stream->trial = NULL;
+    stream->good = 0;
+    stream->broken = ++stream->breaks >= SMTP_BREAKS_MAX;
+    return stream->broken;
+}
+
+void smtp_stream_gone(struct smtp_stream *stream, const void *conn)
+{
+    if (stream->trial == conn)
+        stream->trial = NULL;
+}
