@@ -17,7 +17,11 @@ For tests:
     GET  /_requests         every request so far: [{method, path, query, status}]
     POST /_control          {"latency_ms": 20}
                             {"faults": [{"on": 2, "kind": "500", "times": 1, "retry_after": 1}]}   on: the how-many-th
-                                page request from now; kinds: a status, truncated, reset, slow, html, shape, capped
+                                page request from now; kinds: a status, truncated, reset, slow, html, shape, capped,
+                                short (less comes than Content-Length says), empty and halved (the page lacks all or half
+                                of its people, and its total does not), again (the page before once more), doubled (each
+                                person twice), drifting (the total is another one on each page); retry_after "+2": a date
+                            {"mended": true}    no faults any more
                             {"changes": [{"after": 1, "do": [["unsubscribe", 5, 7], ["leave", 6, 7], ["join", 8, 7],
                                 ["delete", 9], ["blocklist", 10], ["rename", 11, "x@example.org"],
                                 ["add", "new@example.org", 7]]}]}   after: that many page requests from now; 0: at once
@@ -39,6 +43,7 @@ import sys
 import threading
 import time
 import uuid
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -87,6 +92,7 @@ class World:
         self.pages = self.writes = 0
         self.write_faults = []
         self.total_lie = 0
+        self.rows = []  # of the page before
         self.blind = False
         for _ in range(self.count):
             self.next_id += dice.choice([0, 0, 0, 1, 3])  # deleted ones leave holes
@@ -165,6 +171,8 @@ class World:
     def control(self, wish):
         if wish.get("reset"):
             self.reset()
+        if wish.get("mended"):
+            self.faults.clear()
         self.latency_ms = wish.get("latency_ms", self.latency_ms)
         self.total_lie = wish.get("total_lie", self.total_lie)
         self.blind = wish.get("blind", self.blind)
@@ -245,6 +253,11 @@ def condition(query):
     since, joined = (datetime.datetime.fromisoformat(match[i].replace("Z", "+00:00")) for i in (3, 4))
     return lambda p: p["id"] > least and (
         p["updated_at"] > since or any(s["updated_at"] > joined for s in p["subscriptions"].values()))
+
+
+def retry_after(wish):
+    """Seconds, or "+2": the date in so many seconds."""
+    return str(wish) if isinstance(wish, int) else formatdate(time.time() + int(wish), usegmt=True)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -332,7 +345,7 @@ class Handler(BaseHTTPRequestHandler):
         with world.lock:
             fault = world.page_begins()
             if fault and fault["kind"].isdigit():
-                wait = [("Retry-After", str(fault["retry_after"]))] if "retry_after" in fault else []
+                wait = [("Retry-After", retry_after(fault["retry_after"]))] if "retry_after" in fault else []
                 return self.send(int(fault["kind"]), {"message": "something went wrong"}, headers=wait)
             if fault and fault["kind"] == "html":
                 return self.send(200, b"<html><body>Maintenance</body></html>", "text/html")
@@ -366,6 +379,11 @@ class Handler(BaseHTTPRequestHandler):
         if fault and fault["kind"] == "capped":
             size = min(size, 50)
         rows = people if size == 0 else people[(number - 1) * size:number * size]
+        if fault and fault["kind"] in ("empty", "halved", "again", "doubled"):
+            rows = {"empty": [], "halved": rows[::2], "again": self.world.rows, "doubled": rows + rows}[fault["kind"]]
+        self.world.rows = rows
+        if fault and fault["kind"] == "drifting":
+            total += self.world.pages % 7
         return {"results": [person_object(p, "lists" in permissions) for p in rows], "search": search,
                 "query": asked.get("query", [""])[0], "total": total + self.world.total_lie, "per_page": size,
                 "page": number}
@@ -382,6 +400,13 @@ class Handler(BaseHTTPRequestHandler):
             self.reset()
         elif kind == "truncated":
             self.send(200, data[:len(data) // 2])
+        elif kind == "short":
+            self.note(200)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data) + 1000))
+            self.end_headers()
+            self.wfile.write(data)
+            self.close_connection = True
         elif kind == "slow":
             self.note(200)
             self.send_response(200)
