@@ -316,17 +316,23 @@ static void set_wake(struct line *line, int64_t now_ms)
         alarm_set(line->dispatch->world->alarms, &line->wake, at_ms, on_wake, line);
 }
 
+static void may_turn(struct line *line, int64_t now_ms)
+{
+    if (!line->turn && now_ms >= line->store_failed_until_ms)
+        request_turn(line, now_ms);
+}
+
 /* From the loop alone: here the owners are called. */
 static void line_drain(struct line *line)
 {
     int64_t now_ms = line_now_ms(line);
 
+    may_turn(line, now_ms); /* the store works while we hand over */
     hand_out(line);
     for (struct sending *sending = line->sendings; sending; sending = sending->next)
         if (sending->stale && sending->out == 0 && !sending->opening)
             request_launch(sending);
-    if (!line->turn && now_ms >= line->store_failed_until_ms)
-        request_turn(line, now_ms);
+    may_turn(line, now_ms);
     set_wake(line, now_ms);
     while (tell_one(line, now_ms))
         continue;
