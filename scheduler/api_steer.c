@@ -116,7 +116,7 @@ void api_resume(struct api *api, struct server_request *request, const struct ap
     world->copy = NULL;
     news_adopted(world, asked->who);
     log_line(world->log, LOG_NOTICE, "event=adopted who=%s", LOG_QUOTED(text_of(asked->who)));
-    launches_unhold_copy(world->launches);
+    launches_unhold(world->launches, REASON_COPY);
     writeback_look(world->writeback);
     api_answer_done(request, 0, NULL);
 }

@@ -2,6 +2,7 @@
 
 #include "cast.h"
 #include "check.h"
+#include "disk.h"
 #include "doors.h"
 #include "events.h"
 #include "health.h"
@@ -234,6 +235,14 @@ static void on_step(void *ctx, int64_t step_ms)
     sync_clock_stepped(&((struct daemon *)ctx)->world, step_ms);
 }
 
+static void on_store_looked(void *ctx)
+{
+    struct daemon *daemon = ctx;
+
+    if (daemon->cast)
+        disk_look(&daemon->world);
+}
+
 static void on_doctor(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
@@ -297,6 +306,7 @@ static int open_store(struct daemon *daemon, const struct settings *settings, st
         .url = settings->store,
         .instance = settings->instance,
         .witness_path = witness,
+        .reserve_bytes = settings->disk_reserve,
         .clock = daemon->world.clock,
         .loop = &daemon->loop,
         .log = &daemon->log,
@@ -305,6 +315,7 @@ static int open_store(struct daemon *daemon, const struct settings *settings, st
     daemon->world.store = store_open(&spec, err);
     if (!daemon->world.store)
         return -1;
+    store_on_look(daemon->world.store, on_store_looked, daemon);
     daemon->world.copy = store_copy_reason(daemon->world.store);
     if (daemon->world.copy)
         log_line(&daemon->log, LOG_ERROR, "event=copy what=%s remedy=\"onsale resume --this-is-the-one\"",

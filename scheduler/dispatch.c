@@ -92,6 +92,13 @@ static void request_turn(struct line *line, int64_t now_ms)
                             on_turned, line);
 }
 
+/* What hinders a write hinders the next one: until disk.c finds the disk well, fates alone are tried. */
+static void note_disk(struct world *world, const struct error *failure)
+{
+    if (failure->kind != ERROR_REFUSED && world->disk.why.kind == ERROR_NONE)
+        world->disk.why = *failure;
+}
+
 /* Nothing of the turn happened: the fates wait for the next one, who was to be tried again is put back. */
 static void turn_failed(struct line *line, const struct error *failure)
 {
@@ -110,6 +117,10 @@ static void turn_failed(struct line *line, const struct error *failure)
     line->store_failed_until_ms = line_now_ms(line) + STORE_PAUSE_MS;
     log_line(world->log, LOG_ERROR, "event=ledger_failed notifier=%s error=%s", channel_settings(line->channel)->name,
              LOG_QUOTED(text_of(failure->text)));
+    note_disk(world, failure);
+    for (struct sending *sending = line->sendings; sending && world->disk.why.kind != ERROR_NONE;
+         sending = sending->next)
+        sending_fault(sending, REASON_DISK, failure->text);
 }
 
 static void settle_fates(struct line *line)
@@ -382,6 +393,7 @@ static void on_launch(void *ctx, const struct store_launch *launch)
 
     sending->opening = NULL;
     if (launch->failure) {
+        note_disk(sending->line->dispatch->world, launch->failure);
         sending_fault(sending, REASON_DISK, launch->failure->text);
         line_drain(sending->line);
         return;

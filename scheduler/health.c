@@ -12,7 +12,6 @@ enum {
     STALE_GRACE_MS = 60 * SECOND_MS, /* ... and this long */
     UNTOLD_MS = HOUR_MS,             /* an unsubscribe that a marketing tool has not heard of */
 };
-#define ROOM_MIN_BYTES (INT64_C(64) << 20) /* below it the next gathering may not fit */
 
 /* How bad it is when a check finds something wrong, by question. `grave` decides: what only a person can repair, as
  * against what passes by itself. */
@@ -23,7 +22,7 @@ static const struct {
     [HEALTH_DAEMON] = {"daemon", {HEALTH_WARN, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
     [HEALTH_COPY] = {"copy", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
     [HEALTH_STORE] = {"store", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
-    [HEALTH_DISK] = {"disk", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
+    [HEALTH_DISK] = {"disk", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
     [HEALTH_NOTIFIERS] = {"notifiers", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
     [HEALTH_SITES] = {"sites", {HEALTH_WARN, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
     [HEALTH_CLOCK] = {"clock", {HEALTH_WARN, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
@@ -71,9 +70,11 @@ static void judge_store(const struct store_health *store, struct health *out)
         find(out, HEALTH_STORE, true, "the last write failed: %s", store->failure.text);
     if (store->stuck_ms > STUCK_MS)
         find(out, HEALTH_STORE, true, "the store has not moved for %lld s", (long long)(store->stuck_ms / SECOND_MS));
-    if (store->room_bytes >= 0 && store->room_bytes < ROOM_MIN_BYTES)
-        find(out, HEALTH_DISK, true, "%lld MB are left on the disk of the state, %lld are wanted",
-             (long long)(store->room_bytes >> 20), (long long)(ROOM_MIN_BYTES >> 20));
+    if (store->room_bytes >= 0 && store->room_bytes < 2 * store->reserve_bytes)
+        find(out, HEALTH_DISK, store->room_bytes < store->reserve_bytes,
+             "%lld MB are left on the disk of the state, %lld are wanted to send and %lld to read people",
+             (long long)(store->room_bytes >> 20), (long long)(store->reserve_bytes >> 20),
+             (long long)(store->reserve_bytes >> 19));
 }
 
 static void judge_writebacks(const struct store_health *store, int64_t now_ms, struct health *out)

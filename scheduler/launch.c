@@ -355,6 +355,10 @@ static void look_ready(struct launch *launch, int64_t now_ms)
         launch_move(launch, NOTICE_HELD, REASON_COPY, launch->world->copy);
         return;
     }
+    if (launch->world->disk.why.kind != ERROR_NONE) {
+        launch_move(launch, NOTICE_HELD, REASON_DISK, launch->world->disk.why.text);
+        return;
+    }
     if (launch->gather && launch->feeding && now_ms < notice->due_at_ms + FEED_WAIT_MS) {
         look_at(launch, notice->due_at_ms + FEED_WAIT_MS);
         return;
@@ -447,6 +451,11 @@ static void look_sending(struct launch *launch, int64_t now_ms)
                     launch->orphaned ? "the notifier that has its claims left the configuration" : launch->world->copy);
         return;
     }
+    if (launch->world->disk.why.kind != ERROR_NONE) {
+        launch_move(launch, NOTICE_HELD, REASON_DISK, launch->world->disk.why.text);
+        look_held(launch, now_ms);
+        return;
+    }
     watch_progress(launch, now_ms);
     if (notice->paused || world_paused(launch->world, ""))
         return;
@@ -517,8 +526,30 @@ static bool begin_pass(struct launch *launch)
     return false;
 }
 
+/* What is left of the disk is for claims and fates. */
+static void put_reading_off(struct launch *launch, int64_t now_ms)
+{
+    launch->gather_failure = (struct error){0};
+    error_set(&launch->gather_failure, ERROR_TRY_LATER, "no room on the disk of the state to read people in");
+    launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
+    look_at(launch, launch->gather_after_ms);
+}
+
+void launches_stop_reading(struct launches *launches)
+{
+    for (size_t i = 0; i < launches->count; i++)
+        if (launches->at[i]->gather) {
+            gather_cancel(&launches->at[i]->gather);
+            put_reading_off(launches->at[i], launch_now_ms(launches->at[i]));
+        }
+}
+
 static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
 {
+    if (launch->world->disk.tight) {
+        put_reading_off(launch, now_ms);
+        return;
+    }
     struct notice *notice = launch->notice;
     bool goes_on = !changes && begin_pass(launch);
     struct world *world = launch->world;

@@ -48,7 +48,9 @@ struct store_job *launch_pause(struct launches *launches, const char *target, co
                                void *ctx, struct error *err);
 struct store_job *launch_resume(struct launches *launches, const char *target, const char *who, store_done_fn *done,
                                 void *ctx, struct error *err);
-/* This state is the one after all: what was held as a copy goes on through its gate. */
-void launches_unhold_copy(struct launches *launches);
+/* What it was held for is over, and nobody has to say so: REASON_COPY, REASON_DISK. It goes on through its gate. */
+void launches_unhold(struct launches *launches, enum notice_reason reason);
+/* There is no room for more people: whatever is being read is given up, and tried again later. */
+void launches_stop_reading(struct launches *launches);
 
 #endif

@@ -45,13 +45,19 @@ static int flag_notice(struct launches *launches, int64_t id, bool paused, struc
     return (paused ? launch_pause : launch_resume)(launches, target, "operator", NULL, NULL, err) ? 0 : -1;
 }
 
+/* A hold that ends without anybody's word: an operator's has to outlast it. */
+static bool lifts_by_itself(enum notice_reason reason)
+{
+    return reason == REASON_DISK || reason == REASON_CONSENT || reason == REASON_COPY;
+}
+
 int launch_hold(struct launches *launches, int64_t id, struct error *err)
 {
     struct launch *launch = alive(launches, id, err);
 
     if (!launch)
         return -1;
-    if (launch->notice->state == NOTICE_HELD)
+    if (launch->notice->state == NOTICE_HELD && !lifts_by_itself(launch->notice->reason))
         return 0;
     if (launch->notice->state == NOTICE_PLANNED) /* nothing is under way that could be held: the flag keeps it back */
         return flag_notice(launches, id, true, err);
@@ -79,6 +85,8 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
     if (notice->reason == REASON_COPY)
         return error_set(err, ERROR_REFUSED, "this state is a copy: %s",
                          launch->world->copy ? launch->world->copy : "");
+    if (launch->world->disk.why.kind != ERROR_NONE)
+        return error_set(err, ERROR_REFUSED, "nothing can be sent yet: %s", launch->world->disk.why.text);
     if (launch->orphaned)
         return error_set(err, ERROR_REFUSED, "notifier \"%s\" has claims of notice %lld: put it back first",
                          notice->channel, (long long)id);
@@ -101,12 +109,14 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
     return 0;
 }
 
-void launches_unhold_copy(struct launches *launches)
+void launches_unhold(struct launches *launches, enum notice_reason reason)
 {
     for (size_t i = 0; i < launches->count; i++) {
         struct launch *launch = launches->at[i];
-        if (launch->notice->state == NOTICE_HELD && launch->notice->reason == REASON_COPY)
+        if (launch->notice->state == NOTICE_HELD && launch->notice->reason == reason) {
+            launch_forget_gate(launch);
             launch_move(launch, launch->notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);
+        }
         launch_look(launch);
     }
 }

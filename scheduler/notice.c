@@ -13,7 +13,7 @@ static const struct {
     [NOTICE_PLANNED] = {"planned", TO(GATHERING) | TO(MISSED) | TO(WITHDRAWN) | TO(CANCELLED)},
     [NOTICE_GATHERING] = {"gathering", TO(READY) | TO(PLANNED) | TO(HELD) | TO(WITHDRAWN) | TO(CANCELLED)},
     [NOTICE_READY] = {"ready", TO(SENDING) | TO(HELD) | TO(PLANNED) | TO(MISSED) | TO(WITHDRAWN) | TO(CANCELLED)},
-    [NOTICE_HELD] = {"held", TO(READY) | TO(SENDING) | TO(MISSED) | TO(WITHDRAWN) | TO(CANCELLED)},
+    [NOTICE_HELD] = {"held", TO(READY) | TO(SENDING) | TO(HELD) | TO(MISSED) | TO(WITHDRAWN) | TO(CANCELLED)},
     [NOTICE_SENDING] = {"sending", TO(HELD) | TO(DONE) | TO(WITHDRAWN) | TO(CANCELLED)},
     [NOTICE_DONE] = {"done", TO(SENDING)},           /* chosen people again: an operator's retry */
     [NOTICE_MISSED] = {"missed", 0},                 /* nobody was awake: never sent late by surprise */

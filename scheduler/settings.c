@@ -56,6 +56,8 @@ const struct config_option settings_options[] = {
     {"", CONFIG_PLACE, offsetof(struct file, settings.place)},
     {"store", CONFIG_TEXT, offsetof(struct file, settings.store), .fallback = "sqlite:/var/lib/onsale/onsale.db"},
     {"instance", CONFIG_TEXT, offsetof(struct file, settings.instance), .fallback = ""},
+    {"disk_reserve", CONFIG_SIZE, offsetof(struct file, settings.disk_reserve), .fallback = "64MB", .min = 1 << 20,
+     .max = INT64_C(1) << 40},
     {"stop_grace", CONFIG_SPAN, offsetof(struct file, settings.stop_grace_ms), .fallback = "30s", .min = 0,
      .max = HOUR_MS},
     {"retention", CONFIG_SECTION, 0, .inside = retention_options},

@@ -38,6 +38,7 @@ struct settings {
     struct config_place place; /* of its top mapping */
     const char *store, *instance;
     int64_t stop_grace_ms;
+    int64_t disk_reserve; /* bytes */
     int64_t keep_people_ms, keep_reports_ms;
     struct message_sender sender; /* texts are "" when absent */
     struct config_list operators;

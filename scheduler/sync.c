@@ -158,7 +158,10 @@ static void request_walk(struct sync *sync, int64_t now_ms)
     sync->want_full &= !sync->walking_full;
     sync->walk_number += sync->walking_full;
     sync->seen = 0;
-    sync->walk = source->ops->walk(source, since_ms, on_walk, sync, &err);
+    if (sync->world->disk.tight)
+        error_set(&err, ERROR_TRY_LATER, "no room on the disk of the state for what changes");
+    else
+        sync->walk = source->ops->walk(source, since_ms, on_walk, sync, &err);
     if (!sync->walk) {
         struct source_walk none = {.failure = &err, .watermark_ms = MOMENT_NONE, .server_date_ms = MOMENT_NONE};
         on_walk(sync, &none);

@@ -72,7 +72,13 @@ struct world {
     size_t pause_count;
 
     const char *copy; /* why no claim may be made (promise 9), or NULL */
-    bool frozen;      /* the clock was stepped: nothing irreversible until the site's Date agrees */
+    struct world_disk {
+        struct error why; /* no claim may be made: no room, or the disk does not work; ERROR_NONE: all is well */
+        bool tight;       /* no people are read and no sites walked: there is room for claims and fates alone */
+        bool told;        /* ... and operators know */
+        bool looked;      /* at all, since the start */
+    } disk;
+    bool frozen; /* the clock was stepped: nothing irreversible until the site's Date agrees */
     bool stopping;
 
     struct outside *outside;

@@ -61,7 +61,7 @@ struct store_job {
         const char *keys_mark;
         struct {
             const char *path;
-            int64_t now_ms;
+            int64_t now_ms, leave_bytes;
             atomic_bool *stop;
         } backup;
         struct {
@@ -112,6 +112,7 @@ static inline const struct error *job_failure(const struct store_job *job)
 struct store_job *store_submit(struct store *store, struct store_job *job);
 int64_t store_now_ms(const struct store *store);
 const char *store_path(const struct store *store);
+int64_t store_reserve_bytes(const struct store *store);
 atomic_bool *store_stop_copying(struct store *store); /* turns true when the store closes */
 
 #endif

@@ -14,28 +14,51 @@ enum {
     PAGE_BYTES = 4096 /* SQLite's default */
 };
 
+static int full(struct sqlite *db, struct error *err)
+{
+    db->full = true;
+    return error_set(err, ERROR_TRY_LATER, "%s: the disk is full: make room there, nothing was lost", db->path);
+}
+
+/* It stays as it is: what was there may be saved by others. */
+static int damaged(struct sqlite *db, const char *said, struct error *err)
+{
+    struct error first = {0};
+
+    error_set(
+        &first, ERROR_CONFIG,
+        "%s: damaged, or not a database (%s). Nothing is written over it: stop onsale, move it away, cp BACKUP %s, "
+        "start, onsale resume --this-is-the-one (README, \"Backup and restore\")",
+        db->path, said, db->path);
+    if (db->damage.kind == ERROR_NONE)
+        db->damage = first;
+    return error_set(err, first.kind, "%s", first.text);
+}
+
 int sqlite_failed(struct sqlite *db, struct error *err)
 {
-    int code = sqlite3_errcode(db->handle) & 0xFF;
+    int code = sqlite3_errcode(db->handle) & 0xFF, number = sqlite3_system_errno(db->handle);
     const char *said = sqlite3_errmsg(db->handle);
 
     switch (code) {
     case SQLITE_FULL:
-        return error_set(err, ERROR_TRY_LATER, "%s: the disk is full: make room there, nothing was lost", db->path);
+        return full(db, err);
     case SQLITE_IOERR:
-        return error_set(err, ERROR_TRY_LATER, "%s: the disk does not work (%s, %s): see the system's log", db->path,
-                         said, strerror(sqlite3_system_errno(db->handle)));
+        if (number == ENOSPC || number == EDQUOT)
+            return full(db, err);
+        return error_set(err, ERROR_TRY_LATER, "%s: the disk does not work (%s%s%s): see the system's log", db->path,
+                         said, number ? ", " : "", number ? strerror(number) : "");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return error_set(err, ERROR_TRY_LATER, "%s: locked by another program", db->path);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return error_set(err, ERROR_CONFIG, "%s: damaged, or not a database (%s): restore the backup or move it away",
-                         db->path, said);
+        return damaged(db, said, err);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-        return error_set(err, ERROR_CONFIG, "%s: cannot be opened for writing (%s)", db->path, said);
+        return error_set(err, ERROR_CONFIG, "%s: cannot be opened for writing (%s%s%s)", db->path, said,
+                         number ? ", " : "", number ? strerror(number) : "");
     default:
         return error_set(err, ERROR_REFUSED, "%s: %s", db->path, said);
     }
@@ -314,7 +337,7 @@ static int set_up(struct sqlite *db, enum sqlite_mode mode, struct error *err)
     if (mode == SQLITE_READER)
         return sqlite_exec(db, "PRAGMA query_only=ON; PRAGMA cache_size=-1024; SELECT count(*) FROM sqlite_schema",
                            err);
-    if (expect_wal(db, err) < 0)
+    if (sqlite_check_ours(db, err) < 0 || expect_wal(db, err) < 0)
         return -1;
     /* FULL: what we acknowledge survives a power cut. What is deleted is overwritten: its pages are written anyway. */
     if (sqlite_exec(db,

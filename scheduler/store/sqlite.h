@@ -17,12 +17,14 @@ enum sqlite_mode {
 struct sqlite {
     sqlite3 *handle;
     char *path;
-    bool fresh;         /* this start made the file */
-    int64_t generation; /* of the daemon; claims carry it */
-    bool copy;          /* looks like a copy of another's state: no claim is made */
-    bool wipe;          /* the write-ahead log holds what was to be forgotten */
-    int log_pages;      /* the writer's: in the write-ahead log, as of its last commit */
-    bool roomy;         /* the writer's: its page cache is large, see sqlite_make_room() */
+    bool fresh;          /* this start made the file */
+    int64_t generation;  /* of the daemon; claims carry it */
+    bool copy;           /* looks like a copy of another's state: no claim is made */
+    bool wipe;           /* the write-ahead log holds what was to be forgotten */
+    int log_pages;       /* the writer's: in the write-ahead log, as of its last commit */
+    bool roomy;          /* the writer's: its page cache is large, see sqlite_make_room() */
+    bool full;           /* a write found no room */
+    struct error damage; /* the first that was found in the file; it does not pass */
 #ifdef ONSALE_FAILPOINTS
     long commits;
 #endif
@@ -77,7 +79,16 @@ int64_t sqlite_moment(sqlite3_stmt *stmt, int column); /* MOMENT_NONE for null *
 struct text sqlite_text(sqlite3_stmt *stmt, int column);
 const char *sqlite_string(sqlite3_stmt *stmt, int column); /* "" for null */
 
+/* --- sqlite_ballast.c: room that is kept, in a file of its own that is given back when the disk is full --- */
+/* How much of `wanted` bytes can be kept on that disk. */
+int sqlite_reserve(const char *path, int64_t wanted, int64_t *out, struct error *err);
+/* Makes the file when it is not there and there is room for it. `room`: what is free beyond it. */
+int sqlite_ballast_keep(const char *path, int64_t reserve, int64_t *room, struct error *err);
+void sqlite_ballast_drop(const char *path);
+
 /* --- sqlite_schema.c --- */
+/* Before anything is changed: a database of ours, or an empty one. */
+int sqlite_check_ours(struct sqlite *db, struct error *err);
 int sqlite_migrate(struct sqlite *db, struct error *err);
 int sqlite_check_schema(struct sqlite *db, struct error *err); /* for readers: ours, and of a known version */
 
@@ -212,6 +223,7 @@ struct sqlite_backup {
     const char *from, *to; /* a database; a new file beside it or elsewhere */
     bool nameless;         /* `to` is unlinked as soon as it is open, and need not survive a power cut */
     int64_t now_ms;        /* the copy says that it is one, and of when: it is held until somebody adopts it */
+    int64_t leave_bytes;   /* so much stays free for the ledger */
     atomic_bool *stop;     /* any thread: give up; NULL: nobody stops it */
 };
 /* Any thread; blocking. The open file, or -1. */

@@ -17,8 +17,8 @@ enum {
     STOP_LOOK_OPS = 20000,    /* steps of SQLite's machine between looks at `stop`, while the copy is checked */
     CHECK_REST_MS = 1,
 };
-#define ROOM_LEFT_BYTES (INT64_C(128) << 20) /* so much stays free for the ledger */
-#define LOG_MAX_BYTES (INT64_C(512) << 20)   /* a longer write-ahead log is reason to hurry */
+#define RESERVE_BYTES (INT64_C(64) << 20)  /* where nobody says how much is kept: its default */
+#define LOG_MAX_BYTES (INT64_C(512) << 20) /* a longer write-ahead log is reason to hurry */
 
 static const char suffix[] = ".backup-";
 
@@ -72,13 +72,13 @@ static int check_room(const struct copying *copying, int64_t still_bytes, struct
     if (fstatvfs(copying->fd, &disk) < 0)
         return error_set(err, ERROR_TRY_LATER, "%s: %s", copying->what->to, strerror(errno));
     int64_t room = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
-    if (room >= still_bytes + ROOM_LEFT_BYTES)
+    if (room >= still_bytes + copying->what->leave_bytes)
         return 0;
     return error_set(
         err, ERROR_TRY_LATER,
         "no room for a backup: %lld MB are still to be written, %lld MB must stay free for the ledger, and "
         "%lld MB are left on that disk",
-        (long long)(still_bytes >> 20) + 1, (long long)(ROOM_LEFT_BYTES >> 20), (long long)(room >> 20));
+        (long long)(still_bytes >> 20) + 1, (long long)(copying->what->leave_bytes >> 20), (long long)(room >> 20));
 }
 
 /* Without a journal: a copy that breaks off is thrown away. */
@@ -292,6 +292,7 @@ static int run_backup(struct sqlite *db, struct store_job *job, struct error *er
                                                                .to = to.ptr,
                                                                .nameless = true,
                                                                .now_ms = job->in.backup.now_ms,
+                                                               .leave_bytes = job->in.backup.leave_bytes,
                                                                .stop = job->in.backup.stop},
                                        &job->out.backup.copy, err);
     return job->out.backup.fd < 0 ? -1 : 0;
@@ -315,6 +316,7 @@ struct store_job *store_backup(struct store *store, store_backup_fn *done, void 
 
     job->in.backup.path = store_path(store);
     job->in.backup.now_ms = store_now_ms(store);
+    job->in.backup.leave_bytes = 2 * store_reserve_bytes(store);
     job->in.backup.stop = store_stop_copying(store);
     job->out.backup.fd = -1;
     job->clear = clear_backup;
@@ -326,9 +328,15 @@ int store_backup_to(const char *url, const char *path, struct store_copy *out, s
 {
     struct text from = text_of(url);
 
+    int64_t reserve;
+
     text_cut(&from, ':'); /* the scheme */
+    if (sqlite_reserve(from.ptr, RESERVE_BYTES, &reserve, err) < 0)
+        return -1;
     auto_fd int fd = sqlite_backup(
-        &(struct sqlite_backup){.from = from.ptr, .to = path, .now_ms = clock_now_ms(&clock_machine)}, out, err);
+        &(struct sqlite_backup){
+            .from = from.ptr, .to = path, .now_ms = clock_now_ms(&clock_machine), .leave_bytes = 2 * reserve},
+        out, err);
     return fd < 0 ? -1 : 0;
 }
 

@@ -177,6 +177,9 @@ static char *copy_reason(const struct sqlite *db, const struct sqlite_identity *
         buf_addf(&out, "%s belongs to %s, and we are %s", db->path, self->identity, identity->self);
     else if (self->state && witness->state[0] && strcmp(self->state, witness->state) != 0)
         buf_addf(&out, "%s is another database than the one that %s knows", db->path, identity->witness_path);
+    else if (!self->state && witness->state[0])
+        buf_addf(&out, "%s is new, and %s knows one that was started %lld times: it was moved away, or lost", db->path,
+                 identity->witness_path, (long long)witness->generation);
     else if (self->backup)
         buf_addf(&out, "%s is a backup of %s: what was sent since then it cannot know", db->path, self->backup);
     else if (self->state && self->number < witness->generation)

@@ -113,16 +113,23 @@ static const char *const version_3[] = {
 
 static const char *const *const versions[] = {version_1, version_2, version_3};
 
-static int check(struct sqlite *db, int64_t *version, struct error *err)
+int sqlite_check_ours(struct sqlite *db, struct error *err)
 {
-    int64_t id, tables;
+    int64_t id, version, tables;
 
     if (sqlite_number(db, 0, &id, err, "PRAGMA application_id", "") < 0 ||
-        sqlite_number(db, 0, version, err, "PRAGMA user_version", "") < 0 ||
+        sqlite_number(db, 0, &version, err, "PRAGMA user_version", "") < 0 ||
         sqlite_number(db, 0, &tables, err, "SELECT count(*) FROM sqlite_schema", "") < 0)
         return -1;
-    if (id != APPLICATION_ID && (id != 0 || *version != 0 || tables != 0))
+    if (id != APPLICATION_ID && (id != 0 || version != 0 || tables != 0))
         return error_set(err, ERROR_CONFIG, "%s: a database, but not one of Onsale: name another file", db->path);
+    return 0;
+}
+
+static int check(struct sqlite *db, int64_t *version, struct error *err)
+{
+    if (sqlite_check_ours(db, err) < 0 || sqlite_number(db, 0, version, err, "PRAGMA user_version", "") < 0)
+        return -1;
     if (*version > (int64_t)ARRAY_LEN(versions))
         return error_set(err, ERROR_CONFIG,
                          "%s: made by a newer onsale (schema %lld, this program knows %zu): install that version, or "

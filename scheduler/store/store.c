@@ -21,6 +21,9 @@ struct store {
     char *keys_mark;                    /* NULL: none is decided */
     struct store_job *looking, *trying; /* store_look(): on their way, or NULL */
     struct looked looked;
+    void (*on_look)(void *ctx);
+    void *on_look_ctx;
+    int64_t reserve_bytes;
     int lock;
     int64_t generation;
     const struct clock *clock;
@@ -215,6 +218,10 @@ static void write_together(struct worker *worker)
         keeper_wipe(&worker->store->keeper, db);
     else
         fail_all(&done, &err);
+    if (db->full) { /* what is in flight can be written down now; no claim is made before the room is there again */
+        sqlite_ballast_drop(db->path);
+        db->full = false;
+    }
     worker_rest(worker, whole ? disk_failure(&done) : &err);
     post(worker->store, &done);
     tend_between(worker, taken.pages > 0);
@@ -294,6 +301,20 @@ static int set_path(struct store *store, const char *url, struct error *err)
     return 0;
 }
 
+/* On a small disk less is kept, and that is said. */
+static int keep_reserve(struct store *store, const struct store_spec *spec, struct error *err)
+{
+    int64_t room;
+
+    if (sqlite_reserve(store->path, spec->reserve_bytes, &store->reserve_bytes, err) < 0 ||
+        sqlite_ballast_keep(store->path, store->reserve_bytes, &room, err) < 0)
+        return -1;
+    if (store->reserve_bytes < spec->reserve_bytes)
+        log_line(spec->log, LOG_WARNING, "event=small_disk kept_mb=%lld wanted_mb=%lld",
+                 (long long)(store->reserve_bytes >> 20), (long long)(spec->reserve_bytes >> 20));
+    return 0;
+}
+
 static int open_daemon(struct store *store, const struct store_spec *spec, struct error *err)
 {
     store->lock = sqlite_lock(store->path, err);
@@ -302,7 +323,7 @@ static int open_daemon(struct store *store, const struct store_spec *spec, struc
     sqlite_backup_sweep(store->path);
     int log_pages = sqlite_log_pages(store->path);
     store->writer.db = sqlite_open(store->path, SQLITE_WRITER, err);
-    if (!store->writer.db || sqlite_migrate(store->writer.db, err) < 0 ||
+    if (!store->writer.db || keep_reserve(store, spec, err) < 0 || sqlite_migrate(store->writer.db, err) < 0 ||
         sqlite_identity_init(&store->identity, spec, err) < 0 ||
         sqlite_identify(store->writer.db, &store->identity, &store->copy_reason, err) < 0)
         return -1;
@@ -427,6 +448,11 @@ const char *store_path(const struct store *store)
     return store->path;
 }
 
+int64_t store_reserve_bytes(const struct store *store)
+{
+    return store->reserve_bytes;
+}
+
 atomic_bool *store_stop_copying(struct store *store)
 {
     return &store->stop_copying;
@@ -445,19 +471,26 @@ void store_health(struct store *store, struct store_health *out)
             reader_ms = worker_stuck_ms(&store->reader, now_ms);
 
     out->room_bytes = store->looked.room_bytes;
+    out->reserve_bytes = store->reserve_bytes;
     out->writebacks = store->looked.writebacks;
     out->oldest_writeback_at_ms = store->looked.oldest_writeback_at_ms;
     out->stuck_ms = writer_ms > reader_ms ? writer_ms : reader_ms;
     uv_mutex_lock(&store->writer.mutex);
     out->failure = store->writer.failure;
     uv_mutex_unlock(&store->writer.mutex);
+    if (out->failure.kind != ERROR_NONE)
+        return;
+    uv_mutex_lock(&store->reader.mutex);
+    out->failure = store->reader.failure;
+    uv_mutex_unlock(&store->reader.mutex);
 }
 
 static int run_look(struct sqlite *db, struct store_job *job, struct error *err)
 {
+    const struct store *store = job->ctx;
     struct looked *looked = &job->out.looked;
 
-    if (sqlite_room(db->path, &looked->room_bytes, err) < 0)
+    if (sqlite_ballast_keep(db->path, store->reserve_bytes, &looked->room_bytes, err) < 0)
         return -1;
     return sqlite_writebacks_waiting(db, &looked->writebacks, &looked->oldest_writeback_at_ms, err);
 }
@@ -469,6 +502,14 @@ static void answer_look(struct store_job *job)
     store->looking = NULL;
     if (!job_failure(job))
         store->looked = job->out.looked;
+    if (store->on_look)
+        store->on_look(store->on_look_ctx);
+}
+
+void store_on_look(struct store *store, void (*looked)(void *ctx), void *ctx)
+{
+    store->on_look = looked;
+    store->on_look_ctx = ctx;
 }
 
 static int run_try(struct sqlite *db, struct store_job *job, struct error *err)

@@ -26,6 +26,7 @@ struct store_spec {
     const char *url;          /* "sqlite:/var/lib/onsale/onsale.db" */
     const char *instance;     /* configured identity, or "" for the machine's */
     const char *witness_path; /* generation, kept in another directory; NULL: none */
+    int64_t reserve_bytes;    /* room that is kept for the ledger; less on a small disk. 0: none */
     bool read_only;           /* for commands without a daemon: no lock, no generation, no writer */
     const struct clock *clock;
     uv_loop_t *loop; /* NULL with read_only: only the blocking calls */
@@ -54,8 +55,9 @@ int store_set_keys(struct store *store, const char *mark, struct error *err);
 /* How it stands, from memory: nobody waits for a disk here. */
 struct store_health {
     struct error failure; /* why the last write failed, while none succeeded since; else ERROR_NONE */
-    int64_t room_bytes;   /* left on the disk of the state, as of the last store_look(); -1 before the first */
-    int64_t stuck_ms;     /* for how long a thread has something to do and shows no sign of life; 0: none does */
+    int64_t room_bytes;   /* left on the disk of the state beyond its ballast, as of the last store_look(); -1 before */
+    int64_t reserve_bytes; /* so much of it is wanted before a claim is made, twice as much before people are read */
+    int64_t stuck_ms;      /* for how long a thread has something to do and shows no sign of life; 0: none does */
     int64_t writebacks, oldest_writeback_at_ms; /* unsubscribes that tools have not heard of, as of the last look; of
                                                    the first one, or MOMENT_NONE */
 };
@@ -63,6 +65,8 @@ void store_health(struct store *store, struct store_health *out);
 /* Measures the room, counts what waits to be written back, and while writes fail tries one, so that a repair is heard
  * of when nobody writes. Every few seconds, from the loop. */
 void store_look(struct store *store);
+/* `looked` hears of each look when it is over. */
+void store_on_look(struct store *store, void (*looked)(void *ctx), void *ctx);
 
 /* --- Start: read whole, blocking. ------------------------------------------------------------------------------- */
 

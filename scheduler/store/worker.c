@@ -56,6 +56,8 @@ void worker_rest(struct worker *worker, const struct error *failure)
 {
     uv_mutex_lock(&worker->mutex);
     worker->at_work = false;
+    if (worker->db && worker->db->damage.kind != ERROR_NONE)
+        failure = &worker->db->damage;
     worker->failure = failure ? *failure : (struct error){0};
     breathe(worker);
     uv_mutex_unlock(&worker->mutex);

@@ -26,8 +26,8 @@ struct worker {
     uv_cond_t work;
     struct queue lanes[LANES];
     bool stop;
-    bool at_work;                  /* with something taken from the lanes */
-    struct error failure;          /* the writer's: of the last write; ERROR_NONE when it went well */
+    bool at_work;         /* with something taken from the lanes */
+    struct error failure; /* the writer's: of the last write, ERROR_NONE when it went well; anybody's: damage */
     _Atomic int64_t alive_mono_ms; /* the last sign of life; without the mutex */
 };
 

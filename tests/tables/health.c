@@ -10,7 +10,8 @@ static const struct health_site well_site = {.name = "arena", .stale_ms = 1000, 
 
 static struct health_facts well(void)
 {
-    return (struct health_facts){.store = {.room_bytes = GIGABYTE}, .sites = &well_site, .site_count = 1};
+    return (struct health_facts){
+        .store = {.room_bytes = GIGABYTE, .reserve_bytes = 64 << 20}, .sites = &well_site, .site_count = 1};
 }
 
 /* The change that a case makes to facts that are well. */
@@ -70,7 +71,8 @@ static const struct {
     {"stuck", {.stuck_ms = 10001}, HEALTH_STORE, HEALTH_FAIL, HEALTH_FAIL, "not moved for 10 s"},
     {"slow", {.stuck_ms = 10000}, HEALTH_STORE, HEALTH_PASS, HEALTH_PASS, NULL},
     {"no room", {.room_bytes = (64 << 20) - 1}, HEALTH_DISK, HEALTH_FAIL, HEALTH_FAIL, "63 MB are left"},
-    {"just enough", {.room_bytes = 64 << 20}, HEALTH_DISK, HEALTH_PASS, HEALTH_PASS, NULL},
+    {"enough to send", {.room_bytes = 64 << 20}, HEALTH_DISK, HEALTH_WARN, HEALTH_WARN, "128 to read people"},
+    {"just enough", {.room_bytes = 128 << 20}, HEALTH_DISK, HEALTH_PASS, HEALTH_PASS, NULL},
     {"not measured yet", {.room_bytes = -1}, HEALTH_DISK, HEALTH_PASS, HEALTH_PASS, NULL},
     {"wrong password",
      {.trouble = "535 no", .needs_person = true},

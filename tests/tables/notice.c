@@ -9,7 +9,7 @@ static void life(void **state)
     static const char *const table[NOTICE_STATES] = {
         /*                     p g r h s d m w c */
         [NOTICE_PLANNED] = "- x - - - - x x x",   [NOTICE_GATHERING] = "x - x x - - - x x",
-        [NOTICE_READY] = "x - - x x - x x x",     [NOTICE_HELD] = "- - x - x - x x x",
+        [NOTICE_READY] = "x - - x x - x x x",     [NOTICE_HELD] = "- - x x x - x x x",
         [NOTICE_SENDING] = "- - - x - x - x x",   [NOTICE_DONE] = "- - - - x - - - -",
         [NOTICE_MISSED] = "- - - - - - - - -",    [NOTICE_WITHDRAWN] = "x - - - - - - - -",
         [NOTICE_CANCELLED] = "- - - - - - - - -",

@@ -398,6 +398,7 @@ static void good_settings(void **state)
     assert_int_equal(settings->keep_people_ms, 90LL * DAY_MS);
     assert_int_equal(settings->keep_reports_ms, 3LL * 365 * DAY_MS);
     assert_int_equal(settings->stop_grace_ms, 30 * SECOND_MS);
+    assert_int_equal(settings->disk_reserve, 64 << 20);
     assert_string_equal(settings->instance, "");
     assert_string_equal(settings->sender.contact, "");
     assert_string_equal(settings->sites[0].api_key, "hunter2hunter2hunter2");

@@ -1050,7 +1050,7 @@ static void a_damaged_file_is_left_alone(void **state)
     FILE *file = fopen(b->db, "w");
     fputs("this was a database once, and now it is a letter to somebody else entirely", file);
     fclose(file);
-    refused(b, "restore the backup");
+    refused(b, "cp BACKUP");
     file = fopen(b->db, "r");
     assert_non_null(fgets(content, 16, file));
     fclose(file);
