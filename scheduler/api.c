@@ -35,6 +35,7 @@ struct server_request *api_call_end(struct call *call)
             *at = call->next;
             break;
         }
+    alarm_off(&call->alarm);
     json_decref(call->body);
     json_decref(call->answer);
     free(call->erase);

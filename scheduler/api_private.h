@@ -18,13 +18,15 @@ struct call {
     enum api_listing listing;
     struct api_page page;
     const char *state;        /* of people; a literal, or NULL */
-    struct api_request asked; /* of a preview, its texts are in the body; of an erasure, the address */
+    struct api_request asked; /* of a preview or pause, its texts are in the body; of an erasure, the address */
     json_t *body;
     json_t *answer;                  /* of what was done, for when it is on disk */
     bool backup;                     /* one at a time */
     struct store_suppression *erase; /* of a list: who is to be forgotten, one after another */
     size_t erase_count, erase_next;
-    int64_t changed; /* by a list, so far */
+    int64_t changed;    /* by a list, so far */
+    struct alarm alarm; /* of a pause: until what was claimed has come home, */
+    int64_t until_ms;   /* ... or then, by the monotonic clock */
     struct call *next;
 };
 

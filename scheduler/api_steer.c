@@ -7,6 +7,11 @@
 
 #include <string.h>
 
+enum {
+    PAUSE_WAIT_MS = SECOND_MS, /* for what is in flight, before a pause is answered */
+    PAUSE_LOOK_MS = 5,
+};
+
 void api_sync(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     (void)asked;
@@ -86,14 +91,57 @@ static void keep_notice(struct api *api, struct server_request *request, const s
                     on_kept, call);
 }
 
+/* Where it stands still: everybody who is not refused, in doubt or withheld is one of these three. */
+static void add_stopped(void *ctx, const struct notice *notice)
+{
+    const struct tally *tally = &notice->tally;
+
+    json_array_append_new(ctx,
+                          json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:I}", "id", (json_int_t)notice->id, "rule",
+                                    notice->rule, "event_id", notice->subject, "planned", (json_int_t)tally->planned,
+                                    "accepted", (json_int_t)tally->accepted, "in_flight", (json_int_t)tally->claimed,
+                                    "waiting", (json_int_t)(tally->waiting - tally->claimed)));
+}
+
+/* What was claimed comes home; an answer that takes its time is waited for no longer than a second. */
+static void look_at_pause(void *ctx)
+{
+    struct call *call = ctx;
+    const struct world *world = call->api->world;
+    const char *target = call->asked.target;
+
+    if (!launch_stopped(world->launches, target, NULL, NULL) && clock_mono_ms(world->clock) < call->until_ms) {
+        alarm_set(world->alarms, &call->alarm, clock_now_ms(world->clock) + PAUSE_LOOK_MS, look_at_pause, call);
+        return;
+    }
+    json_t *notices = json_array();
+    bool settled = launch_stopped(world->launches, target, add_stopped, notices);
+    server_answer(api_call_end(call), 200,
+                  json_pack("{s:b, s:b, s:o}", "done", 1, "settled", settled, "notices", notices));
+}
+
+static void on_paused(void *ctx, const struct error *failure)
+{
+    struct call *call = ctx;
+
+    call->job = NULL;
+    if (failure)
+        on_kept(ctx, failure);
+    else
+        look_at_pause(call);
+}
+
 void api_pause(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     struct error err = {0};
 
     if (!target_known(api, request, asked))
         return;
-    struct call *call = keeping(api, request, json_pack("{s:b}", "done", 1));
-    wait_until_kept(call, launch_pause(api->world->launches, asked->target, asked->who, on_kept, call, &err), &err);
+    struct call *call = api_call_new(api, request);
+    call->asked = *asked;
+    call->body = json_incref(asked->body);
+    call->until_ms = clock_mono_ms(api->world->clock) + PAUSE_WAIT_MS;
+    wait_until_kept(call, launch_pause(api->world->launches, asked->target, asked->who, on_paused, call, &err), &err);
 }
 
 void api_resume(struct api *api, struct server_request *request, const struct api_request *asked)

@@ -132,6 +132,21 @@ void channel_return_queued(struct channel *channel, const char *text)
         job_answer(channel, job, FATE_RETURNED, SCOPE_CHANNEL, text);
 }
 
+void channel_call_back(struct channel *channel, int64_t notice, const char *text)
+{
+    struct job_list queued = channel->queued;
+    struct channel_job *job;
+
+    if (!queued.first)
+        return;
+    list_init(&channel->queued);
+    while ((job = list_take(&queued)))
+        if (job->result.notice == notice)
+            job_answer(channel, job, FATE_RETURNED, SCOPE_CHANNEL, text);
+        else
+            list_put(&channel->queued, job);
+}
+
 /* Told once, however often it tries in vain; again when a person has to come, or it is something else. */
 static void tell_state(struct channel *channel)
 {

@@ -111,6 +111,8 @@ void channel_unclaimed(struct channel *channel, int64_t count);
 /* A claimed one will not be sent: it gets its fate without us. */
 void channel_spared(struct channel *channel);
 void channel_send(struct channel *channel, struct channel_delivery *delivery);
+/* What the plugin has not taken of a notice comes back as returned, with that text. */
+void channel_call_back(struct channel *channel, int64_t notice, const char *text);
 void channel_warm(struct channel *channel); /* a release is near: open connections */
 /* What a person has to repair before anything can leave; NULL: nothing. */
 const char *channel_needs_person(const struct channel *channel);

@@ -67,7 +67,10 @@ const struct cli_command cli_commands[] = {
      "show` lists.",
      cli_retry},
     {"pause", "[NOTICE or NOTIFIER]", "", "stops sending within a second: everything, one notice or one notifier",
-     "The pause is stored: it outlives a restart.", cli_pause},
+     "The pause is stored: it outlives a restart. Says of each notice that it stopped how many are accepted, in flight "
+     "(handed "
+     "to the notifier, which has not answered) and waiting; it waits up to a second for what is in flight.",
+     cli_pause},
     {"resume", "[NOTICE or NOTIFIER]", "this-is-the-one", "goes on after a pause",
      "Without a name every pause is lifted. --this-is-the-one says that this state is not a copy: it may send.",
      cli_resume},

@@ -141,10 +141,10 @@ static json_t *target_body(const struct cli *cli, bool this_is_the_one)
     return body;
 }
 
-static int steer_target(const struct cli *cli, const char *path, const char *done)
+static int steer_target(const struct cli *cli, const char *path, const char *done, json_t **answer)
 {
     json_t *body = target_body(cli, cli->this_is_the_one);
-    int rc = body ? cli_ask(cli, path, body, NULL) : EXIT_USAGE;
+    int rc = body ? cli_ask(cli, path, body, answer) : EXIT_USAGE;
 
     if (rc == EXIT_FINE && cli->this_is_the_one)
         puts("this state is the one: what was held as a copy goes on");
@@ -155,7 +155,18 @@ static int steer_target(const struct cli *cli, const char *path, const char *don
 
 int cli_pause(const struct cli *cli)
 {
-    return steer_target(cli, "pause", "is paused");
+    json_t *answer = NULL, *notice;
+    size_t i;
+    int rc = steer_target(cli, "pause", "is paused", &answer);
+    json_t *shown = json_visible(answer);
+
+    json_array_foreach(json_object_get(shown, "notices"), i, notice)
+        printf("notice %lld, %s: %lld accepted, %lld in flight, %lld waiting\n", cli_number(notice, "id"),
+               cli_text(notice, "rule"), cli_number(notice, "accepted"), cli_number(notice, "in_flight"),
+               cli_number(notice, "waiting"));
+    json_decref(shown);
+    json_decref(answer);
+    return rc;
 }
 
 /* A state that is held as a copy stays so, whatever pause was lifted. */
@@ -176,7 +187,7 @@ static void warn_of_copy(const struct cli *cli)
 
 int cli_resume(const struct cli *cli)
 {
-    int rc = steer_target(cli, "resume", "goes on");
+    int rc = steer_target(cli, "resume", "goes on", NULL);
 
     if (rc == EXIT_FINE && !cli->this_is_the_one)
         warn_of_copy(cli);

@@ -362,6 +362,16 @@ void dispatch_drain(struct dispatch *dispatch)
         drain_soon(line);
 }
 
+void dispatch_call_back(struct dispatch *dispatch)
+{
+    for (struct line *line = dispatch->lines; line; line = line->next) {
+        for (struct sending *sending = line->sendings; sending; sending = sending->next)
+            if (sending_paused(sending))
+                channel_call_back(line->channel, sending->spec.notice->id, "paused");
+        drain_soon(line); /* what is in hand goes the same way */
+    }
+}
+
 bool dispatch_quiet(const struct dispatch *dispatch)
 {
     for (struct line *line = dispatch->lines; line; line = line->next) {
@@ -470,6 +480,11 @@ void sending_stop(struct sending *sending)
 {
     sending->stopped = true;
     drain_soon(sending->line);
+}
+
+size_t sending_out(const struct sending *sending)
+{
+    return sending->out;
 }
 
 void sending_close(struct sending **sending)

@@ -33,6 +33,8 @@ struct channel_events dispatch_channel_events(struct dispatch *dispatch);
 void dispatch_add_channel(struct dispatch *dispatch, struct channel *channel);
 /* Starts whatever may start now. Call it after any change (a pause lifted), as often as you like. */
 void dispatch_drain(struct dispatch *dispatch);
+/* Something was paused: who of it was claimed, and has not been begun with, waits again. */
+void dispatch_call_back(struct dispatch *dispatch);
 /* Is anything claimed or any fate not on disk? For an orderly stop. */
 bool dispatch_quiet(const struct dispatch *dispatch);
 
@@ -44,6 +46,8 @@ bool sending_has_batch(const struct sending *sending);
 /* The gate's evidence is good until then: claims may be made before it. MOMENT_NONE: none may. */
 void sending_allow(struct sending *sending, int64_t until_ms);
 void sending_stop(struct sending *sending); /* no more claims */
+/* People who are claimed, or about to be, and have no fate on disk. */
+size_t sending_out(const struct sending *sending);
 /* Puts people on the list again (operator's retry): the ledger has them waiting. */
 void sending_reload(struct sending *sending);
 void sending_close(struct sending **sending); /* only when nothing of it is in flight; NULL inside is fine */

@@ -6,6 +6,22 @@
 
 /* --- Asking ------------------------------------------------------------------------------------------------------- */
 
+static bool channel_paused(const struct line *line)
+{
+    const struct world *world = line->dispatch->world;
+    char target[96];
+
+    if (world->pause_count == 0)
+        return false;
+    snprintf(target, sizeof target, "notifier:%s", channel_settings(line->channel)->name);
+    return world_paused(world, target);
+}
+
+bool sending_paused(const struct sending *sending)
+{
+    return sending->spec.notice->paused || channel_paused(sending->line);
+}
+
 static bool may_claim(struct sending *sending, int64_t now_ms)
 {
     struct world *world = sending->line->dispatch->world;
@@ -28,14 +44,6 @@ static int64_t firsts_left(const struct sending *sending)
 bool sending_wants(struct sending *sending, int64_t now_ms)
 {
     return may_claim(sending, now_ms) && (firsts_left(sending) > 0 || again_due(&sending->again, now_ms, 1) > 0);
-}
-
-static bool channel_paused(const struct line *line)
-{
-    char target[96];
-
-    snprintf(target, sizeof target, "notifier:%s", channel_settings(line->channel)->name);
-    return world_paused(line->dispatch->world, target);
 }
 
 /* Everybody's people, first attempts and further ones apart. */

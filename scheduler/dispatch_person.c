@@ -26,7 +26,7 @@ void dispatch_hand_over(struct sending *sending, const struct store_delivery *de
     struct store_fate fate = {
         .notice = delivery->notice, .seq = delivery->seq, .attempt = delivery->attempt, .at_ms = now_ms};
 
-    if (sending->stopped || message_make(sending->batch, &person, message, &err) < 0) {
+    if (sending->stopped || sending_paused(sending) || message_make(sending->batch, &person, message, &err) < 0) {
         if (err.kind == ERROR_REFUSED) {
             fate.fate = FATE_WITHHELD;
             fate.withheld = WITHHELD_ADDRESS;

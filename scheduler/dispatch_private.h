@@ -82,6 +82,7 @@ void line_add_fate(struct line *line, const struct store_fate *fate);           
 void sending_fault(struct sending *sending, enum notice_reason reason, const char *text); /* claims stop here */
 
 /* dispatch_claims.c */
+bool sending_paused(const struct sending *sending);          /* it, its notifier, or everything */
 bool sending_wants(struct sending *sending, int64_t now_ms); /* somebody of it could be claimed now */
 /* Fills line->claims and `out` (CLAIMS_MAX of them) as far as there is room; how many. */
 size_t line_choose_claims(struct line *line, struct store_claim *out, int64_t now_ms);

@@ -48,6 +48,10 @@ struct store_job *launch_pause(struct launches *launches, const char *target, co
                                void *ctx, struct error *err);
 struct store_job *launch_resume(struct launches *launches, const char *target, const char *who, store_done_fn *done,
                                 void *ctx, struct error *err);
+/* Tells of each notice that a pause of `target` stopped in the middle; true: whatever of them was claimed has its fate
+ * on disk, and their tallies are exact. `tell` may be NULL. */
+typedef void launch_stopped_fn(void *ctx, const struct notice *notice);
+bool launch_stopped(const struct launches *launches, const char *target, launch_stopped_fn *tell, void *ctx);
 /* What it was held for is over, and nobody has to say so: REASON_COPY, REASON_DISK. It goes on through its gate. */
 void launches_unhold(struct launches *launches, enum notice_reason reason);
 /* There is no room for more people: whatever is being read is given up, and tried again later. */

@@ -281,6 +281,7 @@ struct store_job *launch_pause(struct launches *launches, const char *target, co
     if (check_target(world, target, err) < 0 || mark_notice(launches, target, true, err) < 0)
         return NULL;
     world_pause(world, target, who, now_ms);
+    dispatch_call_back(world->dispatch);
     struct store_job *job = store_pause_change(
         world,
         &(struct store_pause){.target = (char *)(uintptr_t)target, .who = (char *)(uintptr_t)who, .at_ms = now_ms},
@@ -289,6 +290,33 @@ struct store_job *launch_pause(struct launches *launches, const char *target, co
     log_line(world->log, LOG_NOTICE, "event=paused target=%s who=%s", LOG_QUOTED(text_of(target)),
              LOG_QUOTED(text_of(who)));
     return job;
+}
+
+static bool concerns(const char *target, const struct launch *launch)
+{
+    char own[96];
+
+    snprintf(own, sizeof own, "notice:%lld", (long long)launch->notice->id);
+    if (!*target || strcmp(target, own) == 0)
+        return true;
+    snprintf(own, sizeof own, "notifier:%s", channel_settings(launch->channel)->name);
+    return strcmp(target, own) == 0;
+}
+
+bool launch_stopped(const struct launches *launches, const char *target, launch_stopped_fn *tell, void *ctx)
+{
+    bool settled = true;
+
+    for (size_t i = 0; i < launches->count; i++) {
+        const struct launch *launch = launches->at[i];
+        bool out = launch->sending && sending_out(launch->sending) > 0;
+        if (!concerns(target, launch) || (launch->notice->state != NOTICE_SENDING && !out))
+            continue;
+        settled &= !out;
+        if (tell)
+            tell(ctx, launch->notice);
+    }
+    return settled;
 }
 
 static void thaw(struct world *world)

@@ -354,6 +354,20 @@ class Launch:
     def ask(self, *words):
         return json.loads(self.onsale(*words, "--json"))
 
+    def api(self, path, body):
+        """POSTs to the daemon's own socket."""
+        connection = http.client.HTTPConnection("onsale", timeout=20)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self.path("onsale.sock"))
+        try:
+            connection.request("POST", "/api/v1/" + path, json.dumps(body), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            data = answer.read()
+        finally:
+            connection.close()
+        check(answer.status == 200, "%s: %d %s", path, answer.status, data[:300])
+        return json.loads(data)
+
     # --- Waiting
 
     def until(self, answer, what, timeout=40):

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""People steer a launch in the middle of it: pause and resume with exact counts, and one bad notice among good ones."""
+import signal
+import sqlite3
+import time
+
+from launch import Launch, check, tell
+
+SLOW = {"delay": {"dot": 0.1}}
+
+
+def stopped(answer, launch):
+    """The one notice of a pause's answer, whose counts add up."""
+    check(len(answer["notices"]) == 1, "it stopped %s", answer["notices"])
+    found, counts = answer["notices"][0], launch.show()["counts"]
+    told = counts["planned"] - counts["refused"] - counts["in_doubt"] - counts["withheld"]
+    check(found["accepted"] + found["in_flight"] + found["waiting"] == told, "%s do not add up to %d", found, told)
+    return found
+
+
+def paused(launch, *target):
+    """By the daemon's answer and by what `onsale pause` prints; the mails of the sink agree with both, and stay so."""
+    words = {"target": target[0]} if target else {}
+    began = time.monotonic()
+    answer = launch.api("pause", words)
+    took = time.monotonic() - began
+    check(took < 2, "the answer took %.1f s", took)
+    check(answer["settled"], "not settled: %s", answer)
+    found = stopped(answer, launch)
+    check(found["in_flight"] == 0, "in flight though settled: %s", found)
+    mails = len(launch.mails())
+    check(found["accepted"] == mails, "%d accepted, the sink has %d", found["accepted"], mails)
+    time.sleep(0.7)
+    check(len(launch.mails()) == mails, "%d more after the pause", len(launch.mails()) - mails)
+    return found
+
+
+def in_mid_send(launch, more_than=0):
+    launch.until(lambda: len(launch.mails()) > more_than + 8, "some mails")
+
+
+def exact_counts():
+    """Paused by notice, by notifier and as a whole, each time in the middle; once over a kill -9."""
+    with Launch(behaviour=SLOW) as launch:
+        launch.run()
+        launch.wait("sending")
+        in_mid_send(launch)
+        first = paused(launch, "notice:%d" % launch.notice()["id"])
+        check(launch.notice()["paused"], "the notice does not say that it is paused")
+        launch.onsale("resume", launch.notice()["id"])
+        in_mid_send(launch, first["accepted"])
+        second = paused(launch, "notifier:mail")
+        check(second["accepted"] > first["accepted"], "nothing went on after the resume")
+        launch.onsale("resume", "mail")
+        in_mid_send(launch, second["accepted"])
+        third = paused(launch)
+        printed = launch.onsale("pause")
+        check("%d accepted, 0 in flight, %d waiting" % (third["accepted"], third["waiting"]) in printed, "%s", printed)
+        launch.stop(signal.SIGKILL)
+        launch.start()
+        time.sleep(1.5)
+        check(len(launch.mails()) == third["accepted"], "the pause did not outlive the kill")
+        launch.onsale("resume")
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+def slow_answers():
+    """Receivers that take longer than a second: the answer does not wait for them, and says what is in flight."""
+    with Launch(behaviour={"delay": {"dot": 3}}) as launch:
+        launch.mail["doubt_max"] = 60
+        launch.run()
+        launch.wait("sending")
+        launch.sleep_until(1)
+        began = time.monotonic()
+        answer = launch.api("pause", {})
+        took = time.monotonic() - began
+        check(0.8 < took < 2, "the answer took %.1f s", took)
+        check(not answer["settled"], "settled: %s", answer)
+        found = stopped(answer, launch)
+        check(4 <= found["in_flight"] <= 16, "%d are in flight", found["in_flight"])
+        launch.sink.behave()
+        time.sleep(6)
+        answer = launch.api("pause", {})
+        check(answer["settled"] and stopped(answer, launch)["accepted"] == len(launch.mails()), "%s", answer)
+        launch.onsale("resume")
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
+def ledger(launch, statement, *values):
+    with sqlite3.connect(launch.path("onsale.db"), timeout=10) as db:
+        db.execute(statement, values)
+    db.close()
+
+
+def one_bad_notice():
+    """The ledger refuses every claim of one notice: it is held with what was wrong, its neighbour on the notifier goes on."""
+    with Launch() as launch:
+        launch.config["rules"].append(dict(launch.rule, name="second"))
+        launch.run()
+        launch.wait("ready")
+        bad = launch.notice()["id"]
+        ledger(launch, "INSERT INTO flight VALUES(?, 5, 'mail', 1, 1, 1)", bad)
+        shown = launch.wait("held", "disk")
+        check("UNIQUE" in shown["reason_text"], "it says %s", shown["reason_text"])
+        launch.wait("done", rule="second")
+        told = launch.show(rule="second")["counts"]
+        check(told["accepted"] == len(launch.eligible()) == len(launch.mails()), "%s", told)
+        check("event=ledger_failed" not in launch.log_since(), "the whole turn failed")
+        ledger(launch, "DELETE FROM flight WHERE notice = ?", bad)
+        launch.onsale("release", bad)
+        launch.wait("done")
+        check(launch.show()["counts"]["accepted"] == told["accepted"], "%s", launch.show()["counts"])
+        ids = [mail["message_id"] for mail in launch.mails()]
+        check(len(ids) == len(set(ids)) == 2 * told["accepted"], "%d mails", len(ids))
+        launch.audit()
+
+
+if __name__ == "__main__":
+    tell([exact_counts, slow_answers, one_bad_notice])
