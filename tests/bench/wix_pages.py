@@ -1,5 +1,5 @@
 """A large Wix site that answers at once: pages are made beforehand. Query whole, since an instant and by ids, and Get; no
-limits, no faults (tests/fakes/wix.py has those). POST /_control {"change": [ids]} gives these another price and revision.
+limits, no faults (tests/fakes/wix.py has those); who is asked about by id has a sale status by the clock. POST /_control {"change": [ids]} gives these another price and revision.
 
     wix_pages.py DEFINITIONS.json        prints "listening PORT"
 """
@@ -28,10 +28,15 @@ class World:
             self.made[at] = json.dumps({"ticketDefinitions": [self.items[i] for i in ids], "metadata": metadata}).encode()
         return self.made[at]
 
+    def now(self, ident):
+        item, now = dict(self.items[ident]), time.strftime("%Y-%m-%dT%H:%M:%S.999Z", time.gmtime(time.time()))
+        item["saleStatus"] = "SALE_STARTED" if item["salePeriod"]["startDate"] <= now else "SALE_SCHEDULED"
+        return item
+
     def query(self, query):
         condition = query.get("filter") or {}
         if "id" in condition:
-            found = [self.items[i] for i in condition["id"]["$in"] if i in self.items]
+            found = [self.now(i) for i in condition["id"]["$in"] if i in self.items]
         elif "updatedDate" in condition:
             found = [i for i in self.items.values() if i["updatedDate"] > condition["updatedDate"]["$gt"]][:PAGE]
         else:
@@ -60,8 +65,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, email.utils.formatdate(usegmt=True).encode(), len(body)) + body)
 
     def do_GET(self):
-        item = self.server.world.items.get(self.path.split("?")[0].rsplit("/", 1)[1])
-        self.answer(json.dumps({"ticketDefinition": item}).encode() if item else b'{"message":"not found"}', 200 if item else 404)
+        world, ident = self.server.world, self.path.split("?")[0].rsplit("/", 1)[1]
+        if ident in world.items:
+            self.answer(json.dumps({"ticketDefinition": world.now(ident)}).encode())
+        else:
+            self.answer(b'{"message":"not found"}', 404)
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
