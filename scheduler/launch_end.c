@@ -136,6 +136,7 @@ static size_t named_definitions(const struct launch *launch, const struct defini
     return count;
 }
 
+/* Made ahead of the release for what was to be said then; when that is still so it is taken. */
 static struct message_batch *make_batch(struct launch *launch, const struct definition *const *open, size_t count,
                                         int64_t date_ms, struct error *err)
 {
@@ -154,6 +155,12 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
         .site_language = launch->site->settings->language,
         .date_ms = date_ms,
     };
+    struct message_batch *ahead = launch->ahead;
+
+    launch->ahead = NULL;
+    if (ahead && message_batch_serves(ahead, &spec))
+        return ahead;
+    message_batch_free(ahead);
     return message_batch_new(&spec, err);
 }
 
@@ -174,7 +181,9 @@ static struct message_batch *batch_of_named(struct launch *launch, struct error 
     return make_batch(launch, open, count, launch->notice->released_at_ms, err);
 }
 
-/* One message to nobody, shortly before T: what can fail fails now, and ICU's tables are warm when it counts. */
+/* One message to nobody, shortly before T: what can fail fails now, and what is the same for all is ready when it
+ * counts.
+ */
 int launch_rehearse(struct launch *launch, struct error *err)
 {
     auto_free const struct definition **open = NULL;
@@ -191,7 +200,7 @@ int launch_rehearse(struct launch *launch, struct error *err)
     message_init(&message);
     int rc = message_make(batch, &person, &message, err);
     message_clear(&message);
-    message_batch_free(batch);
+    launch->ahead = batch;
     return rc;
 }
 
@@ -254,5 +263,6 @@ void launch_free(struct launch *launch)
     gate_cancel(&launch->question);
     store_cancel(&launch->saving);
     sending_close(&launch->sending);
+    message_batch_free(launch->ahead);
     free(launch);
 }

@@ -33,6 +33,7 @@ struct launch {
     unsigned gate_tries;
     int64_t asked_at_ms, ask_at_ms, evidence_at_ms;
 
+    struct message_batch *ahead; /* what will be sent if nothing changes until the release, or NULL */
     struct sending *sending;
     int64_t finished, progress_at_ms;
     bool stall_told;

@@ -75,7 +75,6 @@ struct message_batch *message_batch_any(const struct message_batch_spec *spec, s
 
     assert(spec->open_count > 0);
     batch->spec = *spec;
-    batch->views = must_calloc(VIEW_SLOTS, sizeof *batch->views);
     batch->open = must_calloc(spec->open_count, sizeof *batch->open);
     for (size_t i = 0; i < spec->open_count; i++)
         batch->open[i] = definition_new(spec->open[i]);
@@ -106,12 +105,32 @@ struct message_batch *message_batch_new(const struct message_batch_spec *spec, s
     return message_batch_any(spec, err);
 }
 
+/* Whether the sale has begun, or has sold out, is the gate's business: no message says so. */
+static bool reads_same(const struct definition *a, const struct definition *b)
+{
+    struct definition like = *b;
+
+    like.sale_status = a->sale_status;
+    like.sold_out = a->sold_out;
+    return definition_same(a, &like);
+}
+
+bool message_batch_serves(const struct message_batch *batch, const struct message_batch_spec *spec)
+{
+    bool same = batch->spec.open_count == spec->open_count && batch->spec.templates == spec->templates &&
+                batch->spec.notice == spec->notice && batch->spec.test == spec->test &&
+                batch->spec.date_ms / SECOND_MS == spec->date_ms / SECOND_MS;
+
+    for (size_t i = 0; same && i < spec->open_count; i++)
+        same = reads_same(batch->open[i], spec->open[i]);
+    return same;
+}
+
 void message_batch_free(struct message_batch *batch)
 {
     if (!batch)
         return;
     message_views_clear(batch);
-    free(batch->views);
     for (size_t i = 0; i < batch->spec.open_count; i++)
         definition_free(batch->open[i]);
     free(batch->open);

@@ -58,6 +58,8 @@ struct message_batch_spec { /* borrowed; outlives the batch */
 };
 struct message_batch *message_batch_new(const struct message_batch_spec *spec, struct error *err);
 void message_batch_free(struct message_batch *batch);
+/* Would one made of this say the same, dated by the same second? Then one that was made ahead serves. */
+bool message_batch_serves(const struct message_batch *batch, const struct message_batch_spec *spec);
 
 struct message_person {
     int64_t seq; /* in the notice; with it makes the Message-ID */

@@ -4,14 +4,14 @@
 #ifndef ONSALE_MESSAGE_PRIVATE_H
 #define ONSALE_MESSAGE_PRIVATE_H
 
+#include "index.h"
 #include "message.h"
 #include "templates.h"
 
 enum {
     PART_MAX = 512 * 1024, /* bytes of a rendered part */
     SUBJECT_MAX = 2000,
-    VIEWS_MAX = 4096, /* pairs of locale and zone whose values are kept */
-    VIEW_SLOTS = 2 * VIEWS_MAX,
+    VIEWS_MAX = 4096,             /* pairs of locale and zone whose values are kept */
     SHEETS_MAX = 4 * 1024 * 1024, /* bytes of all sheets of a batch: about three hundred; the views beyond go without */
 };
 
@@ -42,8 +42,7 @@ struct message_batch {
     bool link_wants_attributes;
     const struct templates_language *fallback_language;
     const struct zone *event_zone, *fallback_zone;
-    struct view **views; /* a table of VIEW_SLOTS, open addressing */
-    size_t view_count;
+    struct index views; /* by language, locale and zone */
     size_t sheet_bytes; /* of all sheets */
     struct buf subject, html, text, url, name;
 };

@@ -1,20 +1,37 @@
 /* message_view.c - what all readers of one language, locale and zone have in common. */
+#include "index.h"
 #include "message_private.h"
 #include "values.h"
 
 #include <string.h>
 
+static uint64_t hash_of_view(const void *item)
+{
+    const struct view *view = item;
+    uint64_t hash = INDEX_HASH ^ (uintptr_t)view->zone / 16 * 31 ^ (uintptr_t)view->language / 16;
+
+    return index_hash(hash, view->locale);
+}
+
+static bool same_view(const void *a, const void *b)
+{
+    const struct view *x = a, *y = b;
+    return x->language == y->language && x->zone == y->zone && strcmp(x->locale, y->locale) == 0;
+}
+
+static const struct index_kind view_kind = {hash_of_view, same_view};
+
 void message_views_clear(struct message_batch *batch)
 {
-    for (size_t i = 0; i < VIEW_SLOTS; i++) {
-        if (!batch->views[i])
+    for (size_t i = 0; i < batch->views.size; i++) {
+        struct view *view = batch->views.at[i];
+        if (!view)
             continue;
-        sheet_free(batch->views[i]->sheet);
-        json_decref(batch->views[i]->values);
-        free(batch->views[i]);
-        batch->views[i] = NULL;
+        sheet_free(view->sheet);
+        json_decref(view->values);
+        free(view);
     }
-    batch->view_count = 0;
+    index_clear(&batch->views);
     batch->sheet_bytes = 0;
 }
 
@@ -32,7 +49,7 @@ static void choose_locale(const struct templates_language *language, struct text
             *c = '-';
 }
 
-static const struct view *add_view(struct message_batch *batch, size_t slot, const struct view *wanted)
+static const struct view *add_view(struct message_batch *batch, const struct view *wanted)
 {
     struct view *view = must_calloc(1, sizeof *view);
     const struct message_batch_spec *spec = &batch->spec;
@@ -61,18 +78,8 @@ static const struct view *add_view(struct message_batch *batch, size_t slot, con
         view->sheet = sheet_new(view, &like);
         batch->sheet_bytes += view->sheet ? sheet_bytes(view->sheet) : 0;
     }
-    batch->views[slot] = view;
-    batch->view_count++;
+    index_put(&batch->views, &view_kind, view);
     return view;
-}
-
-static size_t view_slot(const struct view *view)
-{
-    size_t hash = (uintptr_t)view->zone / 16 * 31 + (uintptr_t)view->language / 16;
-
-    for (const char *c = view->locale; *c; c++)
-        hash = hash * 31 + (unsigned char)*c;
-    return hash * 0x9E3779B97F4A7C15u >> 40 & (VIEW_SLOTS - 1);
 }
 
 static const struct zone *choose_zone(struct message_batch *batch, struct text name)
@@ -92,17 +99,12 @@ const struct view *message_view(struct message_batch *batch, const struct messag
 {
     const struct templates_language *own = templates_pick(batch->spec.templates->read, person->locale);
     struct view wanted = {.language = own ? own : batch->fallback_language, .zone = choose_zone(batch, person->zone)};
-    size_t slot;
 
     choose_locale(wanted.language, person->locale, own != NULL, wanted.locale);
-    for (slot = view_slot(&wanted); batch->views[slot]; slot = (slot + 1) % VIEW_SLOTS) {
-        const struct view *view = batch->views[slot];
-        if (view->language == wanted.language && view->zone == wanted.zone && strcmp(view->locale, wanted.locale) == 0)
-            return view;
-    }
-    if (batch->view_count == VIEWS_MAX) { /* nobody has so many real ones: begin again rather than grow */
+    const struct view *known = index_find(&batch->views, &view_kind, &wanted);
+    if (known)
+        return known;
+    if (batch->views.count == VIEWS_MAX) /* nobody has so many real ones: begin again rather than grow */
         message_views_clear(batch);
-        slot = view_slot(&wanted);
-    }
-    return add_view(batch, slot, &wanted);
+    return add_view(batch, &wanted);
 }
