@@ -8,6 +8,7 @@ enum {
     RETRY_FIRST_MS = 1000,
     RETRY_MAX_MS = 60 * SECOND_MS,
     WELL_FOR_GOOD_MS = 60 * SECOND_MS, /* trouble after this long is a new one: patience begins anew */
+    NAMES_MAX = 4096,                  /* bytes of three addresses at most: each is checked, and far shorter */
 };
 
 const struct config_option channel_options[] = {
@@ -66,33 +67,56 @@ static struct channel_job *list_take(struct job_list *list)
     return job;
 }
 
+/* Its memory goes too. */
 static void job_clear(struct channel_job *job)
 {
-    free(job->to);
-    free(job->from);
-    free(job->token);
     free(job->text);
-    job->to = job->from = job->token = job->text = NULL;
+    job->text = NULL;
+    buf_clear(&job->names);
     buf_clear(&job->raw);
+}
+
+/* For the next one. */
+static void job_reset(struct channel_job *job)
+{
+    free(job->text);
+    job->text = NULL;
+    buf_reset(&job->names);
+    buf_reset(&job->raw);
+}
+
+static size_t add_name(struct buf *names, const char *name)
+{
+    size_t at = names->len;
+
+    if (name)
+        buf_adds(names, name);
+    buf_addc(names, '\0');
+    return at;
 }
 
 static struct channel_job *job_new(struct channel *channel, struct channel_delivery *delivery)
 {
     struct channel_job *job = list_take(&channel->unused);
+    struct buf spare;
 
     if (!job) {
         job = must_calloc(1, sizeof *job);
         job->next_all = channel->jobs;
         channel->jobs = job;
+        buf_init(&job->names, NAMES_MAX);
     }
-    job->to = must_strdup(delivery->to ? delivery->to : "");
-    job->from = must_strdup(delivery->from ? delivery->from : "");
-    job->token = must_strdup(delivery->token ? delivery->token : "");
+    size_t to = add_name(&job->names, delivery->to), from = add_name(&job->names, delivery->from),
+           token = add_name(&job->names, delivery->token);
+    assert(!buf_failed(&job->names));
+    spare = job->raw;
     job->raw = delivery->raw;
+    spare.limit = delivery->raw.limit;
+    delivery->raw = spare;
     job->out = (struct notifier_delivery){
-        .to = job->to,
-        .from = job->from,
-        .token = job->token,
+        .to = job->names.ptr + to,
+        .from = job->names.ptr + from,
+        .token = job->names.ptr + token,
         .raw = job->raw.ptr ? job->raw.ptr : "",
         .raw_len = job->raw.len,
         .attempt = delivery->attempt,
@@ -118,7 +142,8 @@ static void job_answer(struct channel *channel, struct channel_job *job, enum fa
     job->result.fate = fate;
     job->result.scope = scope;
     job->result.retry_after_ms = -1;
-    job->text = scrub(text, job->to); /* whatever the plugin did about it: it is kept, and shown to operators */
+    if (fate != FATE_ACCEPTED || job->result.notice == 0) /* nobody keeps what was said to an accepted one */
+        job->text = scrub(text, job->out.to); /* whatever the plugin did about it: it is kept, and shown to operators */
     job->state = JOB_ANSWERED;
     list_put(&channel->answered, job);
     channel_tell_soon(channel);
@@ -186,7 +211,7 @@ static void on_tell(uv_idle_t *idle)
         channel->events.finish(channel->events.ctx, channel, &job->result);
         if (abandoned)
             continue;
-        job_clear(job);
+        job_reset(job);
         job->state = JOB_FREE;
         list_put(&channel->unused, job);
     }
@@ -368,7 +393,6 @@ void channel_send(struct channel *channel, struct channel_delivery *delivery)
     job->probe = channel->probe_claimed;
     channel->probe_claimed = false;
     list_put(&channel->queued, job);
-    delivery->raw = (struct buf){.limit = delivery->raw.limit};
     drain(channel);
 }
 
@@ -420,6 +444,8 @@ void channel_try_again(struct channel *channel)
 
 void channel_rest(struct channel *channel)
 {
+    for (struct channel_job *job = channel->unused.first; job; job = job->next)
+        job_clear(job);
     channel->warm = false;
     if (channel->notifier->rest && !channel->stopping)
         channel->notifier->rest(channel->state);

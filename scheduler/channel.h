@@ -28,7 +28,7 @@ struct channel_delivery {
     uint32_t seq;
     int attempt;
     const char *to, *from, *token; /* copied */
-    struct buf raw;                /* taken over; freed when the delivery is finished */
+    struct buf raw; /* taken over; in its place comes an empty one, perhaps with memory, that is the sender's */
 };
 
 enum channel_scope { SCOPE_ADDRESS, SCOPE_MESSAGE, SCOPE_CHANNEL };

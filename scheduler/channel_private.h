@@ -29,10 +29,11 @@ struct channel_job {
     struct channel_job *next;     /* in the one list that its state names */
     struct channel_job *next_all; /* of the channel */
     enum job_state state;
-    bool probe;     /* tells whether the other side works again */
-    bool slow_down; /* the other side wants us to */
-    char *to, *from, *token, *text;
+    bool probe;       /* tells whether the other side works again */
+    bool slow_down;   /* the other side wants us to */
+    struct buf names; /* to, from and token, each terminated; its memory stays with the job, and that of `raw` */
     struct buf raw;
+    char *text;
     struct channel_result result;
 };
 

@@ -50,8 +50,8 @@ void dispatch_hand_over(struct sending *sending, const struct store_delivery *de
         .token = message->token,
         .raw = message->raw,
     };
-    buf_init(&message->raw, message->raw.limit);
     channel_send(line->channel, &out);
+    message->raw = out.raw;
 }
 
 static void wait_again(struct sending *sending, struct store_fate *fate, int attempt, int64_t delay_ms)

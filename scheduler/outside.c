@@ -46,6 +46,7 @@ struct letter *outside_send(struct outside *outside, struct channel *channel, st
     delivery->seq = letter->seq;
     delivery->attempt = 1;
     channel_send(channel, delivery);
+    buf_clear(&delivery->raw);
     return letter;
 }
 
