@@ -22,7 +22,6 @@ struct sqlite {
     bool copy;           /* looks like a copy of another's state: no claim is made */
     bool wipe;           /* the write-ahead log holds what was to be forgotten */
     int log_pages;       /* the writer's: in the write-ahead log, as of its last commit */
-    bool roomy;          /* the writer's: its page cache is large, see sqlite_make_room() */
     bool full;           /* a write found no room */
     struct error damage; /* the first that was found in the file; it does not pass */
 #ifdef ONSALE_FAILPOINTS
@@ -54,9 +53,6 @@ void sqlite_wipe_log(struct sqlite *db);
 int sqlite_log_pages(const char *path);
 /* Folds what is left of the write-ahead log into the file, so that the next transaction may begin it anew. As above. */
 void sqlite_fold_log(struct sqlite *db);
-/* Gathering looks for each key in an index as large as the list; sending reads and writes in order. So the page cache
- * is large only while people are gathered. */
-void sqlite_make_room(struct sqlite *db, bool roomy);
 int sqlite_exec(struct sqlite *db, const char *sql, struct error *err);
 
 /* What SQLite last complained about, with the file and a way out; -1. */

@@ -12,8 +12,6 @@ enum {
     PASSED_OVER_MAX = 8, /* transactions that let a page of people wait */
     BEHIND_MS = 2,       /* pages of people wait for the keeper in steps of that */
     WIPE_MS = 50,        /* between two tries to empty the log, when nothing else is to be done */
-    ROOMY_MS = 1000,     /* without pages of people until the cache is let go, */
-    ROOMY_TIMES = 50     /* or so many transactions */
 };
 
 struct store {
@@ -116,10 +114,9 @@ static struct store_job *next_write(struct worker *worker, struct taken *taken)
     uv_mutex_unlock(&worker->mutex);
     if (!job)
         return NULL;
-    if (job->lane == LANE_GATHER) {
+    if (job->lane == LANE_GATHER)
         taken->pages++;
-        sqlite_make_room(worker->db, true);
-    } else
+    else
         taken->writes++;
     return job;
 }
@@ -174,17 +171,7 @@ static int64_t tend_idle(struct worker *worker)
 {
     keeper_wipe(&worker->store->keeper, worker->db);
     keeper_look(&worker->store->keeper, worker->db);
-    sqlite_make_room(worker->db, false);
     return worker->db->wipe ? WIPE_MS : -1;
-}
-
-static void tend_between(struct worker *worker, bool gathered)
-{
-    worker->since_pages = gathered ? 0 : worker->since_pages + 1;
-    if (worker->since_pages > ROOMY_TIMES)
-        sqlite_make_room(worker->db, false);
-    keeper_look(&worker->store->keeper, worker->db);
-    worker->tend_in_ms = worker->db->wipe ? WIPE_MS : worker->db->roomy ? ROOMY_MS : -1;
 }
 
 /* Runs what waits within one transaction, for SLICE_MS at most. */
@@ -224,7 +211,8 @@ static void write_together(struct worker *worker)
     }
     worker_rest(worker, whole ? disk_failure(&done) : &err);
     post(worker->store, &done);
-    tend_between(worker, taken.pages > 0);
+    keeper_look(&worker->store->keeper, db);
+    worker->tend_in_ms = db->wipe ? WIPE_MS : -1;
 }
 
 /* Only pages of people wait, and the log is long: they wait for the keeper. */
