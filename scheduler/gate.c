@@ -19,7 +19,10 @@ static const char *const action_names[] = {
     [GATE_DROP] = "drop",       [GATE_FOLLOW] = "follow",
 };
 
-enum { CLOCK_AHEAD_MAX_MS = 1000 };
+enum {
+    CLOCK_AHEAD_MAX_MS = 1000,
+    CLOCK_AGAIN_MS = 10 * SECOND_MS, /* one answer's wrong Date must not cost an hour */
+};
 
 const char *gate_word_name(enum gate_word word)
 {
@@ -115,7 +118,8 @@ struct gate_decision gate_decide(const struct rule *rule, const enum gate_word *
     for (size_t i = 0; i < count; i++)
         said[words[i]]++;
     if (early_ms > 0)
-        return (struct gate_decision){.action = GATE_ASK_AGAIN, .ask_at_ms = now_ms + early_ms};
+        return (struct gate_decision){.action = GATE_ASK_AGAIN,
+                                      .ask_at_ms = now_ms + (early_ms < CLOCK_AGAIN_MS ? early_ms : CLOCK_AGAIN_MS)};
     if (said[GATE_OPEN])
         return (struct gate_decision){.action = GATE_RELEASE};
     if (said[GATE_NOT_STARTED])

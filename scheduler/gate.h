@@ -44,7 +44,8 @@ struct gate_decision {
 int64_t gate_early_ms(int64_t due_at_ms, int64_t clock_ahead_ms, int64_t now_ms);
 
 /* `words` of every definition asked about. `since_ms` is when this gate was first asked (for waits 1, 2, 4, 5, 5 ... s
- * and the rule's patience), `tries` how often so far (from 1). `early_ms` > 0: nothing is decided before that is over.
+ * and the rule's patience), `tries` how often so far (from 1). `early_ms` > 0: nothing is decided before that is over,
+ * but it is asked again every 10 s.
  * One open decides; else not started, unknown (if_unverified), sold out and ended are looked at in this order, and what
  * is left was lost by a change. Only GATE_FOLLOW waits for planning: the answers must be in the mirror before. */
 struct gate_decision gate_decide(const struct rule *rule, const enum gate_word *words, size_t count, int64_t since_ms,

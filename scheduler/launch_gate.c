@@ -141,13 +141,19 @@ static void on_gate(void *ctx, const struct gate_answer *answer)
     launch->gate_tries++;
     if (launch->gate_since_ms == MOMENT_NONE)
         launch->gate_since_ms = now_ms;
+    int64_t early_ms = gate_early_ms(notice->due_at_ms, answer->clock_ahead_ms, now_ms);
     struct gate_decision decision =
-        gate_decide(rule, judged, answer->count, launch->gate_since_ms, launch->gate_tries,
-                    gate_early_ms(notice->due_at_ms, answer->clock_ahead_ms, now_ms), now_ms);
-    log_line(launch->world->log, LOG_INFO, "event=gate notice=%lld try=%u action=%s asked_ms=%lld ms=%lld%s%s",
+        gate_decide(rule, judged, answer->count, launch->gate_since_ms, launch->gate_tries, early_ms, now_ms);
+    log_line(launch->world->log, LOG_INFO,
+             "event=gate notice=%lld try=%u action=%s asked_ms=%lld ms=%lld clock_ahead_ms=%lld%s%s",
              (long long)notice->id, launch->gate_tries, gate_action_name(decision.action),
              (long long)(launch->asked_at_ms - notice->due_at_ms), (long long)(now_ms - notice->due_at_ms),
-             answer->failure ? " error=" : "", answer->failure ? LOG_QUOTED(text_of(answer->failure->text)) : "");
+             (long long)answer->clock_ahead_ms, answer->failure ? " error=" : "",
+             answer->failure ? LOG_QUOTED(text_of(answer->failure->text)) : "");
+    if (early_ms > 0) { /* waiting for a clock is not the patience that the rule means */
+        launch->gate_since_ms = MOMENT_NONE;
+        launch->gate_tries = 0;
+    }
     act_on(launch, &decision, answer, judged, now_ms);
     launch_look(launch);
 }

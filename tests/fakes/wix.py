@@ -10,6 +10,7 @@ Prints "listening PORT" when ready. It is steered by POST /_control with one JSO
     {"do": "move", "id": I, "startDate": T}  {"do": "hide"|"show"|"delete", "id": I}
     {"do": "event", "eventId": E, "set": {"status": "CANCELED"}}     changes eventDetails; definitions stay as old
     {"do": "clock", "offset_ms": N}                        of the Date header and of saleStatus
+    {"do": "date", "text": T}                              the Date header itself; null: as the clock says
     {"do": "derive", "on": true, "late_ms": N}             saleStatus follows the sale period, N ms late
     {"do": "lag", "ms": N}                                 Query shows changes N ms after Get does
     {"do": "limit", "per_minute": N}                       0: no limit
@@ -17,7 +18,8 @@ Prints "listening PORT" when ready. It is steered by POST /_control with one JSO
     {"do": "token", "life_s": N, "revoke": true}           lifetime of new tokens; forget the ones given out
     {"do": "expire_cursors"}
     {"do": "fault", "kind": K, "count": N, "on": "any"|"query"|"get"|"token", "after": M, ...}
-        the next N requests (-1: all from now on; M pass first). Kinds: "status" (status, retry_after, html), "truncate"
+        the next N requests (-1: all from now on; M pass first). Kinds: "status" (status, retry_after in seconds or "+2":
+        the date in so many, html, body), "truncate"
         (valid length, half the JSON), "cut" (connection ends in the body), "html", "array", "empty", "absent"
         (no ticketDefinitions), "reset", "slow" (ms), "drip" (ms), "silent" (ms, then closed), "redirect", "huge",
         "chunked", "same_cursor", "meta-site"
@@ -72,6 +74,7 @@ class World:
         args = self.args
         self.fresh, self.indexed, self.pending = {}, {}, []
         self.offset_ms = self.late_ms = self.lag_ms = 0
+        self.date_text = None
         self.derive, self.per_minute, self.auth = True, args.per_minute, "ok"
         self.token_life_s, self.tokens = args.token_life, {}
         self.cursors, self.faults, self.times = {}, [], []
@@ -146,6 +149,8 @@ class World:
                 self.change(ident, fields, True)
         elif what == "clock":
             self.offset_ms = order["offset_ms"]
+        elif what == "date":
+            self.date_text = order["text"]
         elif what == "derive":
             self.derive, self.late_ms = order.get("on", True), order.get("late_ms", 0)
         elif what == "lag":
@@ -303,7 +308,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def date_time_string(self, timestamp=None):
-        return email.utils.formatdate(self.world.clock_ms() / 1000, usegmt=True)
+        return self.world.date_text or email.utils.formatdate(self.world.clock_ms() / 1000, usegmt=True)
 
     def do_GET(self):
         self.handle_call("GET")
@@ -378,7 +383,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer_status(self, entry, fault):
         status = fault.get("status", 500)
-        extra = [("Retry-After", str(fault["retry_after"]))] if "retry_after" in fault else []
+        wait = fault.get("retry_after", 0)
+        wait = str(wait) if isinstance(wait, int) else email.utils.formatdate(time.time() + int(wait), usegmt=True)
+        extra = [("Retry-After", wait)] if "retry_after" in fault else []
         if fault.get("html"):
             page = b"<html><body><h1>%d</h1></body></html>" % status
             return self.send(entry, status, page, extra=extra, kind="text/html")

@@ -135,6 +135,10 @@ static void deciding(void **state)
         decision = gate_decide(cases[i].rule, words, count, AT_MS, 1, 1001, AT_MS + cases[i].waited_ms);
         assert_int_equal(decision.action, GATE_ASK_AGAIN);
         assert_int_equal(decision.ask_at_ms, AT_MS + cases[i].waited_ms + 1001);
+        /* One answer's Date may be wrong: it is asked again before an hour is over. */
+        decision = gate_decide(cases[i].rule, words, count, AT_MS, 1, 3600 * SECOND_MS, AT_MS + cases[i].waited_ms);
+        assert_int_equal(decision.action, GATE_ASK_AGAIN);
+        assert_int_equal(decision.ask_at_ms, AT_MS + cases[i].waited_ms + 10 * SECOND_MS);
     }
 }
 
