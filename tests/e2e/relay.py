@@ -262,6 +262,50 @@ def a_certificate_of_nobody():
         launch.agree(launch.eligible())
 
 
+def a_stream_that_breaks(what, doubt):
+    """The server cannot take an envelope right behind a message: that is found out, at the cost of two people at most."""
+    with Launch(behaviour={"behind": what}) as launch:
+        quick_retries(launch)
+        launch.mail["command_timeout"] = "300ms"
+        launch.run()
+        shown = launch.wait("done")
+        doubtful = {address for address, person in launch.people().items() if person["state"] == "in doubt"}
+        check(len(doubtful) == doubt, "%d in doubt", len(doubtful))
+        check(shown["counts"]["accepted"] + doubt == shown["counts"]["planned"], "%s", shown["counts"])
+        launch.agree(launch.eligible() - doubtful, doubtful)
+        check(launch.log_since().count("event=stream_broken") == 1, "the log should say it once")
+
+
+def a_stream_that_is_refused():
+    a_stream_that_breaks("refuse_body", 0)
+
+
+def a_stream_that_is_told_off():
+    a_stream_that_breaks("refuse_mail", 0)
+
+
+def a_stream_that_is_lost():
+    a_stream_that_breaks("lose", 0)
+
+
+def a_stream_that_ends_the_connection():
+    a_stream_that_breaks("drop_stored", 2)
+
+
+def five_connections_at_most():
+    """Twenty are configured. Everybody is told over five, and the server is not stormed."""
+    with Launch(behaviour={"connections": 5, "delay": {"dot": 0.05}}) as launch:
+        launch.mail["connections"] = 20
+        launch.run()
+        shown = launch.wait("done")
+        check(shown["counts"]["accepted"] == shown["counts"]["planned"], "%s", shown["counts"])
+        launch.agree(launch.eligible())
+        why = launch.ask("why", min(launch.eligible()))["notices"][0]["steps"]
+        check(not any("too many" in step["what"] for step in why), "somebody was charged: %s", why)
+        attempts = launch.sink.behave(op="counts")["connections"]
+        check(5 <= attempts <= 15, "%d attempts to connect", attempts)
+
+
 def slow_and_byte_by_byte():
     with Launch(behaviour={"split": True, "lower_case": True, "delay": {"greeting": 0.3, "dot": 0.05}}) as launch:
         launch.run()
@@ -280,7 +324,9 @@ STORIES = [
     wrong_password, refused_at_rcpt, refused_at_the_end, unknown_to_everybody, relay_gone, relay_gone_in_mid_run,
     going_down, few_messages_per_connection, greylisting, some_refused, doubt_after_it_was_stored,
     doubt_before_it_was_stored, dropped_at_connect, dropped_at_mail, dropped_at_rcpt, dropped_at_data,
-    dropped_after_the_answer, no_answer_in_time, no_tls_to_be_had, a_certificate_of_nobody, slow_and_byte_by_byte, without_pipelining]
+    dropped_after_the_answer, no_answer_in_time, no_tls_to_be_had, a_certificate_of_nobody, a_stream_that_is_refused,
+    a_stream_that_is_told_off, a_stream_that_is_lost, a_stream_that_ends_the_connection, five_connections_at_most,
+    slow_and_byte_by_byte, without_pipelining]
 
 if __name__ == "__main__":
     tell(STORIES)

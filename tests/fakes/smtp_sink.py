@@ -22,6 +22,10 @@ the next command on ({"op": "counts"} answers with counts instead, {"op": "close
   reset          true: who is dropped gets a reset instead of an orderly end
   unsolicited    N: "421" without being asked, instead of the answer to the Nth command of a connection
   messages_per_connection  N, then 421
+  connections    N open at a time; who comes then hears 421 instead of the greeting
+  behind         what becomes of an envelope that came right behind a final dot: "drop" (the connection, with the message),
+                 "drop_stored" (it was taken), "refuse_body" (554 for the message), "refuse_mail" (503 for the envelope),
+                 "lose" (it is never answered)
   auth           ["PLAIN", "LOGIN"] offered; users {"name": "password"}; require_auth: 530 without
   no_starttls, no_pipelining, lower_case, split (bytes one by one), coalesce (pipelined answers in one write),
   size_limit     offered as SIZE
@@ -60,7 +64,8 @@ class Sink:
             self.tls.load_cert_chain(cert, key)
         self.reached = {}
         self.greylisted = set()
-        self.counts = {"connections": 0, "taken": 0, "refused": 0, "dropped": 0, "commands": 0, "to": {}}
+        self.counts = {"connections": 0, "taken": 0, "refused": 0, "dropped": 0, "commands": 0, "behind": 0, "to": {}}
+        self.open = 0
         self.writers = set()
 
     def get(self, key, default=None):
@@ -91,6 +96,7 @@ class Session:
         self.sender, self.recipients, self.message_id = None, [], None
         self.logged_in, self.commands, self.messages = False, 0, 0
         self.pending, self.raw = b"", b""
+        self.told_off = False
 
     async def hang(self, place):
         await self.flush()
@@ -162,6 +168,8 @@ class Session:
     async def run(self):
         if self.sink.drops("connect"):
             raise Drop()
+        if self.sink.open > self.sink.get("connections", 1 << 60):
+            await self.say("", "421 4.7.0 too many connections from you")
         if (await self.say("greeting", "220 sink ESMTP"))[0] != "2":
             return
         while True:
@@ -234,6 +242,10 @@ class Session:
         sink = self.sink
         if sink.drops("mail"):
             raise Drop()
+        if self.told_off:
+            self.told_off = False
+            await self.say("", "503 5.5.1 Error: bad sequence of commands")
+            return
         if sink.get("require_auth") and not self.logged_in:
             await self.say("mail", "530 5.7.0 log in first")
             return
@@ -307,8 +319,26 @@ class Session:
                 self.message_id = text[11:].strip().decode("ascii", "replace").strip("<>")
             in_headers = in_headers and text != b"\r\n"
         self.raw = b"".join(lines)
-        await self.dot(size)
+        await asyncio.sleep(0.005 if sink.get("behind") else 0)
+        if not self.reader._buffer or not await self.behind(size):
+            await self.dot(size)
         self.sender, self.recipients = None, []
+
+    async def behind(self, size):
+        """An envelope is there although the message is not answered. True: that was the answer."""
+        sink, what = self.sink, self.sink.get("behind")
+        sink.counts["behind"] += 1
+        if what in ("drop", "drop_stored"):
+            sink.remember(self, "taken" if what == "drop_stored" else "dropped", 0, size)
+            raise Drop()
+        if what == "refuse_body":
+            sink.remember(self, "refused", 554, size)
+            await self.say("", "554 5.5.0 Error: improper command pipelining")
+            return True
+        if what == "lose":
+            self.reader._buffer.clear()
+        self.told_off = what == "refuse_mail"
+        return False
 
     async def dot(self, size):
         sink = self.sink
@@ -358,12 +388,14 @@ class Session:
 async def serve(sink, port=0):
     async def session(reader, writer):
         sink.counts["connections"] += 1
+        sink.open += 1
         sink.writers.add(writer)
         try:
             await Session(sink, reader, writer, sink.smtps).run()
         except (Drop, ConnectionError, ssl.SSLError, ValueError, asyncio.IncompleteReadError):
             pass
         finally:
+            sink.open -= 1
             sink.writers.discard(writer)
             if sink.get("reset"):
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -30,6 +30,7 @@ struct world {
     struct fetcher *fetcher;
     struct wires *wires;
     struct config_doc *doc;
+    struct config_items notifiers;
     struct channel *channel;
     struct channel_result results[RESULTS_MAX];
     char texts[RESULTS_MAX][200];
@@ -41,7 +42,7 @@ struct world {
 };
 
 static char folder[] = "/tmp/onsale-channel-XXXXXX";
-static struct sink plain, tls;
+static struct sink plain, tls, tls_at_once;
 
 static void on_finish(void *ctx, struct channel *channel, const struct channel_result *result)
 {
@@ -106,11 +107,29 @@ static const char *const *plugin_folders(void)
     return folders;
 }
 
+static struct channel *channel_made(struct world *world, struct error *err)
+{
+    struct channel_events events = {on_finish, on_trouble, on_well, on_room, on_asked, world};
+    const struct channel_settings *settings = world->notifiers.at;
+    const struct channel_plugin *plugin = channel_plugin_find(plugin_folders(), settings->plugin, err);
+
+    if (!plugin)
+        return NULL;
+    void *state = must_calloc(1, channel_plugin_state_size(plugin));
+    config_read_at(world->doc, world->notifiers.places[0], channel_plugin_options(plugin), channel_options, state);
+    if (config_check(world->doc, err) < 0) {
+        free(state);
+        return NULL;
+    }
+    struct channel_parts parts = {&world->loop, &clock_machine, world->alarms,   world->fetcher,
+                                  world->wires, &world->log,    plugin_folders()};
+    return channel_new(settings, plugin, state, &parts, &events, err);
+}
+
 /* `options`: the lines of the notifier, each beginning with a comma in flow style. */
 static struct world *world_new(const char *plugin_name, const char *options, struct error *err)
 {
     struct world *world = must_calloc(1, sizeof *world);
-    struct channel_events events = {on_finish, on_trouble, on_well, on_room, on_asked, world};
     auto_buf struct buf yaml;
     struct top top = {0};
 
@@ -127,19 +146,8 @@ static struct world *world_new(const char *plugin_name, const char *options, str
     config_read(world->doc, top_options, &top);
     if (config_check(world->doc, err) < 0)
         return world;
-    const struct channel_settings *settings = top.notifiers.at;
-    const struct channel_plugin *plugin = channel_plugin_find(plugin_folders(), settings->plugin, err);
-    if (!plugin)
-        return world;
-    void *state = must_calloc(1, channel_plugin_state_size(plugin));
-    config_read_at(world->doc, top.notifiers.places[0], channel_plugin_options(plugin), channel_options, state);
-    if (config_check(world->doc, err) < 0) {
-        free(state);
-        return world;
-    }
-    struct channel_parts parts = {&world->loop, &clock_machine, world->alarms,   world->fetcher,
-                                  world->wires, &world->log,    plugin_folders()};
-    world->channel = channel_new(settings, plugin, state, &parts, &events, err);
+    world->notifiers = top.notifiers;
+    world->channel = channel_made(world, err);
     return world;
 }
 
@@ -193,14 +201,15 @@ static void run_for(struct world *world, int64_t ms)
 
 /* ---- the sink ---- */
 
-static void sink_start(struct sink *sink, bool with_tls)
+static void sink_start(struct sink *sink, const char *name)
 {
+    bool with_tls = sink != &plain;
     char script[400], log[200], cert[200], key[200], line[64];
     int out[2];
     const char *arguments[16] = {"python3", script, "--log", log};
 
     snprintf(script, sizeof script, "%s/tests/fakes/smtp_sink.py", getenv("ONSALE_SOURCE"));
-    snprintf(log, sizeof log, "%s/%s.log", folder, with_tls ? "tls" : "plain");
+    snprintf(log, sizeof log, "%s/%s.log", folder, name);
     snprintf(cert, sizeof cert, "%s/server.pem", folder);
     snprintf(key, sizeof key, "%s/server.key", folder);
     if (with_tls) {
@@ -208,6 +217,7 @@ static void sink_start(struct sink *sink, bool with_tls)
         arguments[5] = cert;
         arguments[6] = "--key";
         arguments[7] = key;
+        arguments[8] = sink == &tls_at_once ? "--smtps" : NULL;
     }
     fclose(fopen(log, "w"));
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
@@ -234,17 +244,37 @@ static void sink_stop(struct sink *sink)
     fclose(sink->log);
 }
 
-static void sink_tell(struct sink *sink, const char *order)
+static void sink_ask(struct sink *sink, const char *order, char *answer, size_t size)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)sink->control)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char answer[512];
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     dprintf(fd, "%s\n", order);
-    assert_true(read(fd, answer, sizeof answer) > 0);
-    close(fd);
+    FILE *in = fdopen(fd, "r");
+    assert_non_null(fgets(answer, (int)size, in));
+    assert_non_null(strchr(answer, '\n'));
+    fclose(in);
+}
+
+static void sink_tell(struct sink *sink, const char *order)
+{
+    char answer[64];
+
+    sink_ask(sink, order, answer, sizeof answer);
+}
+
+/* "connections" (attempts), "behind" (envelopes right behind a final dot) ...; since the sink began. */
+static int sink_count(struct sink *sink, const char *what)
+{
+    char answer[16 * 1024], key[40];
+
+    sink_ask(sink, "{\"op\": \"counts\"}", answer, sizeof answer);
+    snprintf(key, sizeof key, "\"%s\": ", what);
+    const char *at = strstr(answer, key);
+    assert_non_null(at);
+    return atoi(at + strlen(key));
 }
 
 /* Messages taken since the last call. They must have arrived byte for byte, as far as their length tells. */
@@ -304,88 +334,104 @@ static const struct row {
     const char *expected;
     int taken;    /* by the sink */
     char trouble; /* 0 none, 't' trouble, 'p' needs a person */
-    bool with_tls;
+    enum { PLAIN, STARTTLS, SMTPS } way;
 } rows[] = {
-    {"all well", "{}", "", 50, "accepted*50", 50, 0, false},
-    {"without pipelining", "{\"no_pipelining\": true}", "", 50, "accepted*50", 50, 0, false},
-    {"lower-case keywords", "{\"lower_case\": true}", "", 20, "accepted*20", 20, 0, false},
-    {"replies byte by byte", "{\"split\": true}", ", connections: 2", 10, "accepted*10", 10, 0, false},
-    {"coalesced replies", "{\"coalesce\": true}", "", 30, "accepted*30", 30, 0, false},
+    {"all well", "{}", "", 50, "accepted*50", 50, 0, PLAIN},
+    {"without pipelining", "{\"no_pipelining\": true}", "", 50, "accepted*50", 50, 0, PLAIN},
+    {"lower-case keywords", "{\"lower_case\": true}", "", 20, "accepted*20", 20, 0, PLAIN},
+    {"replies byte by byte", "{\"split\": true}", ", connections: 2", 10, "accepted*10", 10, 0, PLAIN},
+    {"coalesced replies", "{\"coalesce\": true}", "", 30, "accepted*30", 30, 0, PLAIN},
     {"multi-line replies", "{\"mail\": \"250 2.1.0 yes\\nindeed\", \"dot\": \"250 2.0.0 taken\\nas 12\"}", "", 10,
-     "accepted*10", 10, 0, false},
+     "accepted*10", 10, 0, PLAIN},
     {"one recipient refused", "{\"refuse\": [{\"to\": \"p3@*\", \"reply\": \"550 5.1.1 <p3@x.example> unknown\"}]}",
-     ", connections: 1", 10, "accepted*9 refused/address/550*1", 9, 0, false},
+     ", connections: 1", 10, "accepted*9 refused/address/550*1", 9, 0, PLAIN},
     {"one recipient refused, 354 all the same",
      "{\"data_always\": true, \"refuse\": [{\"to\": \"p3@*\", \"reply\": \"550 5.1.1 unknown\"}]}", ", connections: 1",
-     10, "accepted*9 refused/address/550*1", 9, 0, false},
+     10, "accepted*9 refused/address/550*1", 9, 0, PLAIN},
     {"refused without pipelining",
      "{\"no_pipelining\": true, \"refuse\": [{\"to\": \"p3@*\", \"reply\": \"550 5.1.1 unknown\"}]}",
-     ", connections: 1", 10, "accepted*9 refused/address/550*1", 9, 0, false},
+     ", connections: 1", 10, "accepted*9 refused/address/550*1", 9, 0, PLAIN},
     {"every third mailbox busy", "{\"refuse_every\": 3, \"refuse_reply\": \"450 4.2.1 busy\"}", ", connections: 1", 9,
-     "accepted*6 try later/address/450*3", 6, 0, false},
+     "accepted*6 try later/address/450*3", 6, 0, PLAIN},
     {"refused at DATA", "{\"refuse\": [{\"to\": \"p1@*\", \"at\": \"data\", \"reply\": \"451 4.3.0 disk\"}]}",
-     ", connections: 1", 5, "accepted*4 try later/channel/451*1", 4, 0, false},
+     ", connections: 1", 5, "accepted*4 try later/channel/451*1", 4, 0, PLAIN},
     {"refused at the dot", "{\"refuse\": [{\"to\": \"p1@*\", \"at\": \"dot\", \"reply\": \"554 5.7.1 spam\"}]}",
-     ", connections: 1", 5, "accepted*4 refused/message/554*1", 4, 0, false},
+     ", connections: 1", 5, "accepted*4 refused/message/554*1", 4, 0, PLAIN},
     {"policy for all", "{\"mail\": \"550 5.7.1 not you\"}", ", connections: 1", 4, "refused/message/550*4", 0, 0,
-     false},
+     PLAIN},
+    {"a stream that is refused at the dot", "{\"behind\": \"refuse_body\"}", ", connections: 4", 60, "accepted*60", 60,
+     0, PLAIN},
+    {"a stream that is refused at MAIL", "{\"behind\": \"refuse_mail\"}", ", connections: 4", 60, "accepted*60", 60, 0,
+     PLAIN},
+    {"a stream that is lost", "{\"behind\": \"lose\"}", ", connections: 4, command_timeout: 300ms", 60, "accepted*60",
+     60, 0, PLAIN},
+    {"a stream that ends connections", "{\"behind\": \"drop\"}", ", connections: 4", 60,
+     "accepted*58 in doubt/channel/0*2", 58, 0, PLAIN},
+    {"a stream that ends them later", "{\"behind\": \"drop_stored\"}", ", connections: 4", 60,
+     "accepted*58 in doubt/channel/0*2", 60, 0, PLAIN},
+    {"no stream, nothing broken", "{\"behind\": \"drop\"}", ", connections: 4, pipelining: message", 60, "accepted*60",
+     60, 0, PLAIN},
     {"log-in demanded at MAIL", "{\"mail\": \"530 5.7.0 log in first\"}", ", connections: 1", 1,
-     "try later/channel/530*1", 0, 'p', false},
+     "try later/channel/530*1", 0, 'p', PLAIN},
     {"421 at MAIL", "{\"mail\": \"421 4.7.0 slow down\"}", ", connections: 1", 1, "try later/channel/421*1", 0, 't',
-     false},
+     PLAIN},
     {"421 at the dot", "{\"dot\": \"421 4.3.2 going\"}", ", connections: 1", 1, "try later/channel/421*1", 0, 't',
-     false},
+     PLAIN},
     {"few messages a connection", "{\"messages_per_connection\": 3}", ", connections: 2", 20, "accepted*20", 20, 0,
-     false},
+     PLAIN},
     {"our own limit", "{\"messages_per_connection\": 3}", ", connections: 2, messages_per_connection: 2", 20,
-     "accepted*20", 20, 0, false},
-    {"connection lost at MAIL", "{\"drop\": \"mail\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, false},
-    {"connection lost at RCPT", "{\"drop\": \"rcpt\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, false},
-    {"connection lost at DATA", "{\"drop\": \"data\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, false},
+     "accepted*20", 20, 0, PLAIN},
+    {"connection lost at MAIL", "{\"drop\": \"mail\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, PLAIN},
+    {"connection lost at RCPT", "{\"drop\": \"rcpt\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, PLAIN},
+    {"connection lost at DATA", "{\"drop\": \"data\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, PLAIN},
     {"lost at the dot, not stored", "{\"drop\": \"dot_unstored\"}", ", connections: 1", 1, "in doubt/channel/0*1", 0, 0,
-     false},
+     PLAIN},
     {"lost at the dot, stored", "{\"drop\": \"dot_stored\"}", ", connections: 1", 1, "in doubt/channel/0*1", 1, 0,
-     false},
-    {"lost after the answer", "{\"drop\": \"dot_answered\"}", ", connections: 1", 5, "accepted*5", 5, 0, false},
+     PLAIN},
+    {"lost after the answer", "{\"drop\": \"dot_answered\"}", ", connections: 1", 5, "accepted*5", 5, 0, PLAIN},
     {"no answer to the dot", "{\"hang\": \"dot\"}", ", connections: 1, answer_timeout: 300ms", 1,
-     "in doubt/channel/0*1", 1, 0, false},
+     "in doubt/channel/0*1", 1, 0, PLAIN},
     {"no answer to MAIL", "{\"hang\": \"mail\"}", ", connections: 1, command_timeout: 300ms", 1,
-     "try later/channel/0*1", 0, 0, false},
+     "try later/channel/0*1", 0, 0, PLAIN},
     {"greeting refused", "{\"greeting\": \"554 5.3.2 no\"}", ", connections: 1", 3, "returned/channel/0*3", 0, 't',
-     false},
+     PLAIN},
     {"greeting never comes", "{\"hang\": \"greeting\"}", ", connections: 1, connect_timeout: 300ms", 2,
-     "returned/channel/0*2", 0, 't', false},
-    {"nonsense for an answer", "{\"mail\": \"999 what\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, false},
-    {"354 for MAIL", "{\"mail\": \"354 go on\"}", ", connections: 1", 1, "try later/channel/354*1", 0, 0, false},
-    {"too large", "{\"size_limit\": 20}", ", connections: 1", 1, "refused/message/0*1", 0, 0, false},
-    {"251 for the dot", "{\"dot\": \"251 2.0.0 hm\"}", ", connections: 1", 1, "in doubt/channel/251*1", 1, 0, false},
-    {"no log-in offered", "{}", ", username: u, password: secret", 2, "returned/channel/0*2", 0, 'p', false},
+     "returned/channel/0*2", 0, 't', PLAIN},
+    {"nonsense for an answer", "{\"mail\": \"999 what\"}", ", connections: 1", 1, "try later/channel/0*1", 0, 0, PLAIN},
+    {"354 for MAIL", "{\"mail\": \"354 go on\"}", ", connections: 1", 1, "try later/channel/354*1", 0, 0, PLAIN},
+    {"too large", "{\"size_limit\": 20}", ", connections: 1", 1, "refused/message/0*1", 0, 0, PLAIN},
+    {"251 for the dot", "{\"dot\": \"251 2.0.0 hm\"}", ", connections: 1", 1, "in doubt/channel/251*1", 1, 0, PLAIN},
+    {"no log-in offered", "{}", ", username: u, password: secret", 2, "returned/channel/0*2", 0, 'p', PLAIN},
     {"log-in", "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}, \"require_auth\": true}",
-     ", username: u, password: secret", 5, "accepted*5", 5, 0, false},
+     ", username: u, password: secret", 5, "accepted*5", 5, 0, PLAIN},
     {"log-in the old way", "{\"auth\": [\"LOGIN\"], \"users\": {\"u\": \"secret\"}, \"require_auth\": true}",
-     ", username: u, password: secret", 5, "accepted*5", 5, 0, false},
+     ", username: u, password: secret", 5, "accepted*5", 5, 0, PLAIN},
     {"wrong password", "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"other\"}}", ", username: u, password: secret", 3,
-     "returned/channel/0*3", 0, 'p', false},
+     "returned/channel/0*3", 0, 'p', PLAIN},
     {"log-in refused for now",
      "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}, \"auth_reply\": \"454 4.7.0 later\"}",
-     ", username: u, password: secret", 3, "returned/channel/0*3", 0, 't', false},
+     ", username: u, password: secret", 3, "returned/channel/0*3", 0, 't', PLAIN},
     {"STARTTLS and log-in", "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}, \"require_auth\": true}",
-     ", username: u, password: secret", 20, "accepted*20", 20, 0, true},
-    {"STARTTLS not offered", "{\"no_starttls\": true}", "", 2, "returned/channel/0*2", 0, 't', true},
-    {"STARTTLS in lower case", "{\"lower_case\": true}", "", 2, "returned/channel/0*2", 0, 't', true},
+     ", username: u, password: secret", 20, "accepted*20", 20, 0, STARTTLS},
+    {"TLS at once, and log-in", "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}, \"require_auth\": true}",
+     ", username: u, password: secret", 20, "accepted*20", 20, 0, SMTPS},
+    {"TLS at once, wrong password", "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"other\"}}",
+     ", username: u, password: secret", 3, "returned/channel/0*3", 0, 'p', SMTPS},
+    {"STARTTLS not offered", "{\"no_starttls\": true}", "", 2, "returned/channel/0*2", 0, 't', STARTTLS},
+    {"STARTTLS in lower case", "{\"lower_case\": true}", "", 2, "returned/channel/0*2", 0, 't', STARTTLS},
 };
 
 static void run_row(const struct row *row)
 {
-    struct sink *sink = row->with_tls ? &tls : &plain;
+    struct sink *sink = row->way == SMTPS ? &tls_at_once : row->way == STARTTLS ? &tls : &plain;
     char options[500];
     auto_buf struct buf got;
     struct error err = {0};
     int64_t began_ms = clock_now_ms(&clock_machine);
 
-    if (row->with_tls)
-        snprintf(options, sizeof options, ", url: \"smtp://127.0.0.1:%d\", ca_file: %s/ca.pem%s", sink->port, folder,
-                 row->options);
+    if (row->way != PLAIN)
+        snprintf(options, sizeof options, ", url: \"smtp%s://127.0.0.1:%d\", ca_file: %s/ca.pem%s",
+                 row->way == SMTPS ? "s" : "", sink->port, folder, row->options);
     else
         snprintf(options, sizeof options, ", url: \"smtp://127.0.0.1:%d\", tls: off%s", sink->port, row->options);
     sink_tell(sink, row->behaviour);
@@ -505,6 +551,57 @@ static void stopping_answers_for_everything(void **state)
     }
 }
 
+/* What a stream must not do, and that what was learned outlives a reload: another channel, the same process. */
+static void a_broken_stream_is_remembered(void **state)
+{
+    (void)state;
+    sink_tell(&plain, "{\"behind\": \"drop_stored\"}");
+    struct world *world = mail_world(", connections: 4");
+    struct channel *first = world->channel;
+    int before = sink_count(&plain, "behind");
+    for (uint32_t i = 0; i < 40; i++)
+        send_one(world, i, "p@x.example");
+    run_until(world, 40, 10000);
+    assert_int_equal(sink_count(&plain, "behind") - before, 2);
+    world->channel = channel_made(world, NULL);
+    assert_non_null(world->channel);
+    for (uint32_t i = 40; i < 80; i++)
+        send_one(world, i, "p@x.example");
+    run_until(world, 80, 10000);
+    assert_int_equal(sink_count(&plain, "behind") - before, 2);
+    for (size_t i = 40; i < 80; i++)
+        assert_int_equal(world->results[i].fate, FATE_ACCEPTED);
+    assert_int_equal(sink_taken(&plain), 80);
+    channel_free(first);
+    world_free(world);
+}
+
+/* All at once would be 20 connections. Nobody is charged, and the server is not knocked at all the time. */
+static void a_server_that_lets_us_have_five(void **state)
+{
+    (void)state;
+    for (int warm = 0; warm < 2; warm++) {
+        sink_tell(&plain, "{\"connections\": 5, \"delay\": {\"dot\": 0.02}}");
+        int before = sink_count(&plain, "connections");
+        struct world *world = mail_world(", connections: 20");
+        if (warm)
+            channel_warm(world->channel);
+        run_for(world, warm ? 300 : 1);
+        for (uint32_t i = 0; i < 600; i++)
+            send_one(world, i, "p@x.example");
+        run_until(world, 600, 20000);
+        for (size_t i = 0; i < 600; i++)
+            assert_int_equal(world->results[i].fate, FATE_ACCEPTED);
+        assert_int_equal(world->count, 600);
+        assert_int_equal(world->troubles, 0);
+        int knocked = sink_count(&plain, "connections") - before;
+        if (knocked > 15) /* five, three beside them before the first answer, then after 1, 2, 4 s */
+            fail_msg("%d attempts", knocked);
+        assert_int_equal(sink_taken(&plain), 600);
+        world_free(world);
+    }
+}
+
 static void connections_are_warm_and_kept(void **state)
 {
     (void)state;
@@ -552,6 +649,34 @@ static void strangers_get_nothing(void **state)
         assert_int_equal(sink_taken(&tls), 0);
         if (i == 0)
             assert_non_null(strstr(world->trouble, "no safe TLS"));
+        world_free(world);
+    }
+}
+
+/* smtps:// speaks TLS from the first byte: to a stranger, or to a server that greets in the clear, nothing is said. */
+static void smtps_is_tls_or_nothing(void **state)
+{
+    (void)state;
+    struct sink *const sinks[] = {&tls_at_once, &plain};
+    for (size_t i = 0; i < ARRAY_LEN(sinks); i++) {
+        char options[300];
+        struct error err = {0};
+        snprintf(options, sizeof options,
+                 ", url: \"smtps://127.0.0.1:%d\", username: u, password: secret, connect_timeout: 1s",
+                 sinks[i]->port); /* and no ca_file */
+        sink_tell(sinks[i], "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}}");
+        sink_taken(sinks[i]);
+        int before = sink_count(sinks[i], "commands");
+        struct world *world = world_new("smtp", options, &err);
+        assert_non_null(world->channel);
+        send_one(world, 1, "p@x.example");
+        run_until(world, 1, 5000);
+        run_for(world, 1);
+        assert_int_equal(world->results[0].fate, FATE_RETURNED);
+        assert_int_equal(world->troubles, 1);
+        assert_int_equal(sink_taken(sinks[i]), 0);
+        if (i == 0) /* the other took our hello for commands */
+            assert_int_equal(sink_count(sinks[i], "commands"), before);
         world_free(world);
     }
 }
@@ -768,8 +893,11 @@ int main(void)
         cmocka_unit_test(mail_server_rows),
         cmocka_unit_test(a_relay_that_comes_back),
         cmocka_unit_test(stopping_answers_for_everything),
+        cmocka_unit_test(a_broken_stream_is_remembered),
+        cmocka_unit_test(a_server_that_lets_us_have_five),
         cmocka_unit_test(connections_are_warm_and_kept),
         cmocka_unit_test(strangers_get_nothing),
+        cmocka_unit_test(smtps_is_tls_or_nothing),
         cmocka_unit_test(example_writes_lines),
         cmocka_unit_test(room_follows_doubt_and_pace),
         cmocka_unit_test(null_does_as_told),
@@ -791,11 +919,13 @@ int main(void)
              folder);
     if (system(command) != 0)
         return 1;
-    sink_start(&plain, false);
-    sink_start(&tls, true);
+    sink_start(&plain, "plain");
+    sink_start(&tls, "tls");
+    sink_start(&tls_at_once, "tls_at_once");
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     sink_stop(&plain);
     sink_stop(&tls);
+    sink_stop(&tls_at_once);
     snprintf(command, sizeof command, "rm -rf %s", folder);
     if (system(command) != 0)
         return 1;
