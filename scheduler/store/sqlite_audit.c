@@ -206,8 +206,11 @@ json_t *sqlite_audit(struct sqlite *db, struct error *err)
     }
     for (size_t i = 0; checked && i < ARRAY_LEN(checks); i++) {
         int64_t found;
-        if (check(db, checks[i].sql, &going, problems, &found, err) < 0)
+        if (check(db, checks[i].sql, &going, problems, &found, err) < 0) { /* half an audit finds nothing wrong */
+            json_decref(checked);
+            checked = NULL;
             break;
+        }
         json_object_set_new(of, checks[i].name, json_integer(found));
     }
     if (!checked) {

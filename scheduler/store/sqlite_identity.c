@@ -121,6 +121,7 @@ static int write_meta(struct sqlite *db, const char *key, const char *value, str
 struct self {
     char *state, *identity, *generation;
     char *backup; /* when sqlite_backup() made it; NULL: it is no backup, or was adopted */
+    char *path;   /* where it lay at its last start */
     int64_t number;
 };
 
@@ -130,12 +131,14 @@ static void self_clear(struct self *self)
     free(self->identity);
     free(self->generation);
     free(self->backup);
+    free(self->path);
 }
 
 static int self_read(struct sqlite *db, struct self *self, struct error *err)
 {
     if (read_meta(db, "state", &self->state, err) < 0 || read_meta(db, "identity", &self->identity, err) < 0 ||
-        read_meta(db, "generation", &self->generation, err) < 0 || read_meta(db, "backup", &self->backup, err) < 0)
+        read_meta(db, "generation", &self->generation, err) < 0 || read_meta(db, "backup", &self->backup, err) < 0 ||
+        read_meta(db, "path", &self->path, err) < 0)
         return -1;
     return self->generation ? parse_i64(text_of(self->generation), 0, INT64_MAX, &self->number, err) : 0;
 }
@@ -159,12 +162,22 @@ static int write_self(struct sqlite *db, const struct sqlite_identity *identity,
                       struct error *err)
 {
     char number[24];
+    auto_free char *path = realpath(db->path, NULL);
 
     snprintf(number, sizeof number, "%lld", (long long)generation);
     if (new_state(self, err) < 0 || write_meta(db, "state", self->state, err) < 0 ||
-        write_meta(db, "identity", identity->self, err) < 0)
+        write_meta(db, "identity", identity->self, err) < 0 || write_meta(db, "path", path ? path : db->path, err) < 0)
         return -1;
     return write_meta(db, "generation", number, err);
+}
+
+/* On the same machine a copied file has the identity of the first one, and another witness: none. Who names an instance
+ * moves it as they please. */
+static bool lies_elsewhere(const struct sqlite *db, const struct sqlite_identity *identity, const struct self *self)
+{
+    auto_free char *path = realpath(db->path, NULL);
+
+    return self->path && path && strcmp(self->path, path) != 0 && text_starts(text_of(identity->self), "machine:");
 }
 
 static char *copy_reason(const struct sqlite *db, const struct sqlite_identity *identity, const struct self *self,
@@ -180,6 +193,8 @@ static char *copy_reason(const struct sqlite *db, const struct sqlite_identity *
     else if (!self->state && witness->state[0])
         buf_addf(&out, "%s is new, and %s knows one that was started %lld times: it was moved away, or lost", db->path,
                  identity->witness_path, (long long)witness->generation);
+    else if (lies_elsewhere(db, identity, self))
+        buf_addf(&out, "%s was at %s at its last start: moved, or copied", db->path, self->path);
     else if (self->backup)
         buf_addf(&out, "%s is a backup of %s: what was sent since then it cannot know", db->path, self->backup);
     else if (self->state && self->number < witness->generation)
