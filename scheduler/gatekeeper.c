@@ -20,6 +20,7 @@ struct gatekeeper {
     struct gate_question *waiting; /* for the next request */
     struct gate_question *asked;   /* in the request in flight */
     struct source_request *request;
+    struct error unable; /* why there is no request for what is asked: heard a turn later, like every answer */
     struct alarm soon;
 };
 
@@ -68,8 +69,16 @@ static void on_answer(void *ctx, struct source_answer *answer)
         next = question->next;
         answer_with(keeper, question, answer);
     }
-    if (keeper->waiting && !keeper->request)
-        request(keeper);
+    request(keeper);
+}
+
+static void on_unable(void *ctx)
+{
+    struct gatekeeper *keeper = ctx;
+    struct source_answer none = {
+        .answered_at_ms = clock_now_ms(keeper->clock), .server_date_ms = MOMENT_NONE, .failure = &keeper->unable};
+
+    on_answer(keeper, &none);
 }
 
 static bool asked_already(const struct source_ask *asks, size_t count, const char *id)
@@ -80,23 +89,15 @@ static bool asked_already(const struct source_ask *asks, size_t count, const cha
     return false;
 }
 
-/* No request could be made at all: everybody hears that nobody knows. */
-static void answer_failed(struct gatekeeper *keeper, const struct error *failure)
-{
-    struct source_answer none = {
-        .answered_at_ms = clock_now_ms(keeper->clock), .server_date_ms = MOMENT_NONE, .failure = failure};
-    on_answer(keeper, &none);
-}
-
 static void request(void *ctx)
 {
     struct gatekeeper *keeper = ctx;
-    struct error err = {0};
     struct source_ask *asks = NULL;
     size_t count = 0, cap = 0;
 
-    if (keeper->request || !keeper->waiting)
+    if (keeper->asked || !keeper->waiting)
         return;
+    keeper->unable = (struct error){0};
     keeper->asked = keeper->waiting;
     keeper->waiting = NULL;
     for (struct gate_question *question = keeper->asked; question; question = question->next) {
@@ -106,10 +107,10 @@ static void request(void *ctx)
             if (!asked_already(asks, count, question->asks[i].id))
                 asks[count++] = question->asks[i];
     }
-    keeper->request = keeper->source->ops->ask(keeper->source, asks, count, on_answer, keeper, &err);
+    keeper->request = keeper->source->ops->ask(keeper->source, asks, count, on_answer, keeper, &keeper->unable);
     free(asks);
-    if (!keeper->request)
-        answer_failed(keeper, &err);
+    if (!keeper->request) /* everybody hears that nobody knows */
+        alarm_set(keeper->alarms, &keeper->soon, clock_now_ms(keeper->clock), on_unable, keeper);
 }
 
 struct gatekeeper *gatekeeper_new(struct source *source, struct alarms *alarms, const struct clock *clock,
@@ -148,7 +149,7 @@ struct gate_question *gate_ask(struct gatekeeper *keeper, const struct source_as
     while (*end)
         end = &(*end)->next;
     *end = question;
-    if (!keeper->request) /* the next turn: whoever is due at the same instant joins this request */
+    if (!keeper->asked) /* the next turn: whoever is due at the same instant joins this request */
         alarm_set(keeper->alarms, &keeper->soon, clock_now_ms(keeper->clock), request, keeper);
     return question;
 }
@@ -162,5 +163,5 @@ void gate_cancel(struct gate_question **question)
 
 bool gatekeeper_busy(const struct gatekeeper *keeper)
 {
-    return keeper->request || keeper->waiting;
+    return keeper->asked || keeper->waiting;
 }

@@ -459,6 +459,10 @@ static void look_sending(struct launch *launch, int64_t now_ms)
     watch_progress(launch, now_ms);
     if (notice->paused || world_paused(launch->world, ""))
         return;
+    if (now_ms < notice->due_at_ms) { /* the clock was set back: what the site says now proves nothing */
+        look_at(launch, notice->due_at_ms);
+        return;
+    }
     if (launch->question || !consent_again(launch, now_ms))
         return;
     int64_t renew_ms = launch->evidence_at_ms == MOMENT_NONE ? now_ms : launch->evidence_at_ms + EVIDENCE_RENEW_MS;
