@@ -15,6 +15,7 @@ struct call {
     struct letter *letter;
     const char *notifier; /* of the letter */
     int64_t notice;       /* of a retry, or whose people are listed */
+    enum fate fate;       /* of a retry: what people had */
     enum api_listing listing;
     struct api_page page;
     const char *state;        /* of people; a literal, or NULL */

@@ -174,12 +174,13 @@ static void on_retried(void *ctx, int64_t count, const struct error *failure)
     struct call *call = ctx;
     struct api *api = call->api;
     int64_t notice = call->notice;
+    enum fate fate = call->fate;
     struct server_request *request = api_call_end(call);
     struct error err = {0};
 
     if (failure)
         api_answer_done(request, -1, failure);
-    else if (count > 0 && launch_retried(api->world->launches, notice, &err) < 0)
+    else if (count > 0 && launch_retried(api->world->launches, notice, fate, count, &err) < 0)
         api_answer_done(request, -1, &err);
     else
         server_answer(request, 200, json_pack("{s:I}", "people", (json_int_t)count));
@@ -272,5 +273,6 @@ void api_retry(struct api *api, struct server_request *request, const struct api
     what.channel = notice->channel ? notice->channel : channel_settings(rule->channel)->name;
     struct call *call = api_call_new(api, request);
     call->notice = asked->notice;
+    call->fate = asked->fate;
     call->job = store_retry(api->world->store, &what, on_retried, call);
 }

@@ -38,8 +38,8 @@ int launch_may_retry(struct launches *launches, int64_t notice, enum fate fate, 
 /* Something came back, and is stored. When much of what was accepted comes back for policy while a notice is sent,
  * whoever is left waits for a person (promise 10: one fault does not burn the list). */
 void launch_came_back(struct launches *launches, const struct store_fed_back *what);
-/* The ledger has put people of an ended or held notice back on the list. */
-int launch_retried(struct launches *launches, int64_t notice, struct error *err);
+/* The ledger has put `count` people of an ended or held notice back on the list, who had that fate. */
+int launch_retried(struct launches *launches, int64_t notice, enum fate fate, int64_t count, struct error *err);
 /* The ledger withheld people who waited: counts follow, and a notice that only waited for them is done. */
 void launches_progressed(struct launches *launches, const struct store_progress *progress, size_t count);
 /* Sets or lifts the pause of one notice, of "notifier:NAME", or ("") of everything; "*" lifts all. It counts at once,

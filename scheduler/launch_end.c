@@ -72,8 +72,10 @@ static void on_expired(void *ctx)
 {
     struct launch *launch = ctx;
 
-    if (launch->notice->state == NOTICE_SENDING && !launch->world->frozen)
-        launch->notice->rest = WITHHELD_EXPIRED; /* it ends when what is in flight has come home */
+    if (launch->notice->state != NOTICE_SENDING || launch->world->frozen)
+        return;
+    launch->notice->rest = WITHHELD_EXPIRED; /* it ends when what is in flight has come home */
+    launch_save(launch);
 }
 
 static void on_fault(void *ctx, enum notice_reason reason, const char *text)

@@ -180,13 +180,27 @@ int launch_may_retry(struct launches *launches, int64_t id, enum fate fate, enum
     return 0;
 }
 
-int launch_retried(struct launches *launches, int64_t id, struct error *err)
+/* The ledger tells again when the list is opened; until then, and if it never is, its counts are known here. */
+static void count_retried(struct notice *notice, enum fate fate, int64_t count)
+{
+    struct tally *tally = &notice->tally;
+
+    if (notice->rest != WITHHELD_NONE) /* who had no row of their own never left the waiting */
+        count -= tally->waiting - tally->claimed;
+    *(fate == FATE_REFUSED ? &tally->refused : fate == FATE_IN_DOUBT ? &tally->in_doubt : &tally->withheld) -= count;
+    tally->waiting += count;
+    notice->rest = WITHHELD_NONE;
+}
+
+int launch_retried(struct launches *launches, int64_t id, enum fate fate, int64_t count, struct error *err)
 {
     struct notice *notice = notice_of(launches, id, err);
 
-    if (!notice || configured(launches->world, notice, err) < 0)
+    if (!notice)
         return -1;
-    notice->rest = WITHHELD_NONE; /* as the ledger has it now */
+    count_retried(notice, fate, count);
+    if (configured(launches->world, notice, err) < 0)
+        return -1;
     if (notice->state == NOTICE_DONE) {
         notice_move(notice, NOTICE_SENDING, REASON_NONE, NULL);
         notice->ended_at_ms = MOMENT_NONE;

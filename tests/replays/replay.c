@@ -319,7 +319,7 @@ static void on_retried(void *ctx, int64_t count, const struct error *failure)
 
     if (failure || count == 0)
         replay_fail(replay, "retry: %s", failure ? failure->text : "nobody");
-    replay->retried = !failure && count > 0;
+    replay->retried = failure ? 0 : count;
 }
 
 /* retry NOTICE refused CODE; retry NOTICE doubt; retry NOTICE withheld REASON ...: as the API does it */
@@ -343,11 +343,11 @@ static void tell_retry(struct replay *replay, const struct words *words)
         replay_fail(replay, "%s", err.text);
         return;
     }
-    replay->retried = false;
+    replay->retried = 0;
     store_retry(world->store, &what, on_retried, replay);
     stage_settle(&replay->stage);
-    if (replay->retried)
-        check(replay, launch_retried(world->launches, notice->id, &err), &err);
+    if (replay->retried > 0)
+        check(replay, launch_retried(world->launches, notice->id, what.fate, replay->retried, &err), &err);
     stage_advance(&replay->stage, replay->stage.now_ms);
 }
 

@@ -17,7 +17,7 @@ struct replay {
     unsigned line;
     struct stage stage;
     unsigned failures;
-    bool retried; /* the ledger's answer to the last `retry` */
+    int64_t retried; /* people, by the ledger's answer to the last `retry` */
 };
 
 void replay_fail(struct replay *replay, const char *format, ...) PRINTF_LIKE(2, 3);
