@@ -425,7 +425,8 @@ static void compare_counts(struct replay *replay, const json_t *stored)
         notices_find(&replay->stage.world.notices, json_integer_value(json_object_get(stored, "id")));
     const json_t *counts = json_object_get(stored, "counts");
 
-    if (!notice)
+    /* A page that was on its way to the disk when nobody was to be told any more is not counted, and need not be. */
+    if (!notice || (notice->state == NOTICE_WITHDRAWN && !notice->claimed))
         return;
     const struct tally tally = tally_with_rest(notice->tally, notice->rest);
     const struct {

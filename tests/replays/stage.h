@@ -26,6 +26,8 @@ struct stage {
     struct world world;     /* while `cast` */
     struct crypt_keys keys;
     struct crypt_tokens *tokens; /* made from them; also while the daemon is down */
+    struct zones *zones;         /* they remember what they have read: for every daemon of the story */
+    struct locales *locales;
     struct store_image image;
     struct cast_parts parts;
     struct cast *cast; /* NULL while the daemon is down */

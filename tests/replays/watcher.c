@@ -173,6 +173,11 @@ void watcher_begin(struct watcher *watcher, const struct world *world)
     events_listen(world->events, &watcher->listener, NULL);
 }
 
+void watcher_clock_stepped(struct watcher *watcher)
+{
+    json_object_clear(watcher->progress);
+}
+
 void watcher_end(struct watcher *watcher)
 {
     events_leave(&watcher->listener);

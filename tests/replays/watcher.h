@@ -20,6 +20,8 @@ struct watcher {
 
 void watcher_begin(struct watcher *watcher, const struct world *world);
 void watcher_end(struct watcher *watcher);
+/* Events tell the time by the wall clock: how far apart they are is not known across a step. */
+void watcher_clock_stepped(struct watcher *watcher);
 /* Compares what was heard with what is. */
 void watcher_compare(struct watcher *watcher);
 
