@@ -297,7 +297,8 @@ static void no_way_to_ask_is_an_answer(void **state)
     b->shop.dumb = true;
     ask(b, 0, "a b");
     ask(b, 1, "c");
-    assert_int_equal(b->askers[0].heard, 0);
+    next_turn(b);
+    assert_int_equal(b->askers[0].heard, 0); /* a turn later: who asks again in there does not ask itself to death */
     next_turn(b);
     assert_string_equal(b->askers[0].words, "a=unknown b=unknown ");
     assert_string_equal(b->askers[1].words, "c=unknown ");
