@@ -27,6 +27,26 @@ static bool dots_are_fine(struct text t)
     return true;
 }
 
+static bool is_special(char c) /* of RFC 5322 section 3.2.3, but for '.' and '@' */
+{
+    switch (c) {
+    case '"':
+    case '(':
+    case ')':
+    case ',':
+    case ':':
+    case ';':
+    case '<':
+    case '>':
+    case '[':
+    case '\\':
+    case ']':
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int check_characters(struct text t, struct error *err)
 {
     for (size_t i = 0; i < t.len; i++) {
@@ -35,7 +55,7 @@ static int check_characters(struct text t, struct error *err)
             return error_set(err, ERROR_REFUSED, "a control character in an address");
         if (c == ' ')
             return error_set(err, ERROR_REFUSED, "a blank in an address");
-        if (strchr("\"(),:;<>[\\]", c))
+        if (is_special((char)c))
             return error_set(err, ERROR_REFUSED, "'%c' in an address", c);
     }
     return 0;

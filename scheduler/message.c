@@ -46,6 +46,20 @@ static int read_senders(struct message_batch *batch, struct error *err)
     return 0;
 }
 
+enum { LINK_SOURCE_ID, LINK_ADDRESS, LINK_AUDIENCE, LINK_SLOTS };
+
+/* Names as values_for_link() makes them. */
+static int link_slot_of(void *ctx, const char *const *parts, size_t part_count)
+{
+    static const char *const names[] = {"source_id", "address", "audience"};
+
+    (void)ctx;
+    for (int i = 0; i < LINK_SLOTS; i++)
+        if (part_count == 1 && strcmp(parts[0], names[i]) == 0)
+            return i;
+    return RENDER_NO_SLOT;
+}
+
 static int read_link(struct message_batch *batch, struct error *err)
 {
     const char *url = batch->spec.mail->unsubscribe_url;
@@ -54,7 +68,12 @@ static int read_link(struct message_batch *batch, struct error *err)
         return 0;
     batch->link = render_compile("unsubscribe_url", text_of(url), RENDER_PLAIN, NULL, NULL, err);
     batch->link_wants_attributes = strstr(url, "attributes.");
-    return batch->link ? 0 : -1;
+    if (!batch->link)
+        return -1;
+    json_t *nothing = json_object();
+    batch->link_form = render_form_new(batch->link, nothing, link_slot_of, NULL);
+    json_decref(nothing);
+    return 0;
 }
 
 /* NULL is UTC. */
@@ -86,6 +105,7 @@ struct message_batch *message_batch_any(const struct message_batch_spec *spec, s
     buf_init(&batch->text, PART_MAX);
     buf_init(&batch->url, LINK_MAX);
     buf_init(&batch->name, 4 * PERSONAL_MAX + 4);
+    buf_init(&batch->encoded, LINK_SLOTS * PERCENT_MAX);
     read_zones(batch);
     if (read_senders(batch, err) < 0 || read_link(batch, err) < 0)
         goto fail;
@@ -134,6 +154,7 @@ void message_batch_free(struct message_batch *batch)
     for (size_t i = 0; i < batch->spec.open_count; i++)
         definition_free(batch->open[i]);
     free(batch->open);
+    render_form_free(batch->link_form);
     render_free(batch->link);
     free(batch->from_name);
     free(batch->sender_name);
@@ -142,6 +163,7 @@ void message_batch_free(struct message_batch *batch)
     buf_clear(&batch->text);
     buf_clear(&batch->url);
     buf_clear(&batch->name);
+    buf_clear(&batch->encoded);
     free(batch);
 }
 
@@ -158,6 +180,28 @@ void message_clear(struct message *message)
     buf_clear(&message->raw);
 }
 
+/* False: the values can do it, or say what is wrong. */
+static bool fill_link(struct message_batch *batch, const struct message_person *person, const char *address)
+{
+    const struct text values[LINK_SLOTS] = {person->source_id, text_of(address), person->source};
+    struct text encoded[LINK_SLOTS];
+    size_t ends[LINK_SLOTS];
+
+    if (!batch->link_form)
+        return false;
+    buf_reset(&batch->encoded);
+    for (size_t i = 0; i < LINK_SLOTS; i++) {
+        size_t start = batch->encoded.len;
+        buf_add_percent(&batch->encoded, values[i]);
+        ends[i] = batch->encoded.len;
+        if (ends[i] - start > PERCENT_MAX)
+            return false;
+    }
+    for (size_t i = 0; i < LINK_SLOTS; i++)
+        encoded[i] = text_slice(buf_text(&batch->encoded), i ? ends[i - 1] : 0, ends[i]);
+    return !buf_failed(&batch->encoded) && render_form_fill(batch->link_form, encoded, &batch->url);
+}
+
 /* The marketing tool's page. */
 static int make_their_link(struct message_batch *batch, const struct message_person *person, const char *address,
                            struct error *err)
@@ -166,6 +210,9 @@ static int make_their_link(struct message_batch *batch, const struct message_per
     json_t *values;
     int rc;
 
+    if (fill_link(batch, person, address))
+        return 0;
+    buf_reset(&batch->url);
     values = values_for_link(person->source_id, address, person->source,
                              batch->link_wants_attributes ? person->attributes : (struct text){0});
     rc = render(batch->link, &values, 1, true, &batch->url, &why);
@@ -252,16 +299,22 @@ struct mime_message message_mime(const struct message_batch *batch)
     };
 }
 
+static char *put(char *at, struct text t)
+{
+    memcpy(at, t.ptr, t.len);
+    at[t.len] = '\0';
+    return at + t.len;
+}
+
 static void make_token(const struct message_batch *batch, const struct message_person *person, struct message *out)
 {
     const struct message_batch_spec *spec = &batch->spec;
 
     crypt_message_token(spec->tokens, spec->test ? 0 : spec->notice->id, person->seq, out->token);
-    if (batch->envelope.text[0]) /* VERP, as mime_verp() writes it; the length was checked */
-        snprintf(out->from, sizeof out->from, "%.*s+%s@%s", (int)strcspn(batch->envelope.text, "@"),
-                 batch->envelope.text, out->token, address_domain(batch->envelope.text));
-    else
-        snprintf(out->from, sizeof out->from, "%s", batch->from.text);
+    struct text domain = text_of(batch->envelope.text), local = text_cut(&domain, '@');
+    char *at = put(out->from, local.len ? local : text_of(batch->from.text));
+    if (local.len > 0) /* VERP, as mime_verp() writes it; the length was checked */
+        put(put(put(put(at, TEXT("+")), text_of(out->token)), TEXT("@")), domain);
 }
 
 int message_make(struct message_batch *batch, const struct message_person *person, struct message *out,
@@ -273,7 +326,7 @@ int message_make(struct message_batch *batch, const struct message_person *perso
     if (address_parse(person->address, &out->to, err) < 0 || make_link(batch, person, out->to.text, err) < 0)
         return -1;
     make_token(batch, person, out);
-    snprintf(message_id, sizeof message_id, "%s@%s", out->token, address_domain(batch->from.text));
+    put(put(put(message_id, text_of(out->token)), TEXT("@")), text_of(address_domain(batch->from.text)));
     buf_reset(&batch->name);
     buf_add_personal(&batch->name, person->name);
     mime.to_name = buf_text(&batch->name);

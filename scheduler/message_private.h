@@ -40,11 +40,12 @@ struct message_batch {
     char list_id[ADDRESS_MAX + 16];
     struct render_template *link; /* NULL: no unsubscribe link */
     bool link_wants_attributes;
+    struct render_form *link_form; /* NULL: it takes more than slots */
     const struct templates_language *fallback_language;
     const struct zone *event_zone, *fallback_zone;
     struct index views; /* by language, locale and zone */
     size_t sheet_bytes; /* of all sheets */
-    struct buf subject, html, text, url, name;
+    struct buf subject, html, text, url, name, encoded;
 };
 
 /* message.c */

@@ -217,24 +217,6 @@ static bool take_attributes(const struct sheet *sheet, struct filling *filling, 
     return true;
 }
 
-static bool fill_subject(const struct render_form *form, const struct filling *filling, struct buf *out)
-{
-    buf_reset(out);
-    for (size_t i = 0; i < form->count; i++) {
-        const struct render_piece *piece = &form->pieces[i];
-        const struct text value = filling->slots[piece->slot];
-        if (piece->kind == RENDER_TEXT)
-            buf_add_text(out, piece->text);
-        else if (piece->kind == RENDER_SLOT && value.len == 0)
-            return false;
-        else if (piece->kind == RENDER_SLOT)
-            (piece->html ? buf_add_html : buf_add_text)(out, value);
-        else if ((piece->kind == RENDER_IF) != (value.len > 0))
-            i = piece->end - 1;
-    }
-    return !buf_failed(out);
-}
-
 /* `line`: what has been written since the last lines that were encoded before. */
 static bool fill_part(const struct sheet_part *part, const struct filling *filling, struct buf *line, struct buf *out)
 {
@@ -277,7 +259,8 @@ static bool write_message(const struct sheet *sheet, struct message_batch *batch
     struct error err = {0}; /* the templates say it again */
 
     if (sheet->subject) {
-        if (!fill_subject(sheet->subject, filling, &batch->subject))
+        buf_reset(&batch->subject);
+        if (!render_form_fill(sheet->subject, filling->slots, &batch->subject))
             return false;
         message->subject = buf_text(&batch->subject);
     }

@@ -62,6 +62,23 @@ static void clean(struct text t, struct buf *out)
     }
 }
 
+/* What there is to show of a value: itself where it is clean already, else written to `room`. */
+static struct text cleaned(struct text given, struct buf *room)
+{
+    char before = ' ';
+
+    given = text_slice(given, 0, HEADER_TEXT_MAX / 2);
+    for (size_t i = 0; i < given.len; before = given.ptr[i++])
+        if (given.ptr[i] < ' ' || given.ptr[i] == 0x7F || (before == ' ' && given.ptr[i] == ' ')) {
+            before = ' ';
+            break;
+        }
+    if (given.len == 0 || before != ' ')
+        return given;
+    clean(given, room);
+    return buf_text(room);
+}
+
 /* A header while it is written: folded before `LINE_GOOD` wherever that is allowed. */
 struct header {
     struct buf *out;
@@ -180,30 +197,36 @@ static void put_words(struct header *h, struct text t)
 /* Subject and the like. */
 static void put_unstructured(struct header *h, struct text given)
 {
-    auto_buf struct buf text;
+    auto_buf struct buf room;
 
-    buf_init(&text, HEADER_TEXT_MAX);
-    clean(text_slice(given, 0, HEADER_TEXT_MAX / 2), &text);
-    if (is_plain(buf_text(&text)))
-        put_words(h, buf_text(&text));
+    buf_init(&room, HEADER_TEXT_MAX);
+    struct text text = cleaned(given, &room);
+    if (is_plain(text))
+        put_words(h, text);
     else
-        put_encoded(h, buf_text(&text));
+        put_encoded(h, text);
+}
+
+static bool is_atom(char c) /* of printable ones: may it stand outside quotes (RFC 5322 section 3.2.3)? */
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == ' ' ||
+           !strchr("()<>[]:;@\\,.\"", c);
 }
 
 /* A name before an address or a list's id: bare atoms, a quoted string, or encoded words. False: there is none. */
 static bool put_phrase(struct header *h, struct text given)
 {
-    auto_buf struct buf text;
+    auto_buf struct buf room;
     bool atoms = true;
 
-    buf_init(&text, HEADER_TEXT_MAX);
-    clean(text_slice(given, 0, HEADER_TEXT_MAX / 2), &text);
+    buf_init(&room, HEADER_TEXT_MAX);
+    struct text text = cleaned(given, &room);
     for (size_t i = 0; i < text.len; i++)
-        atoms &= !strchr("()<>[]:;@\\,.\"", text.ptr[i]);
-    if (!is_plain(buf_text(&text)) || (!atoms && text.len > 60)) {
-        put_encoded(h, buf_text(&text));
+        atoms &= is_atom(text.ptr[i]);
+    if (!is_plain(text) || (!atoms && text.len > 60)) {
+        put_encoded(h, text);
     } else if (atoms) {
-        put_words(h, buf_text(&text));
+        put_words(h, text);
     } else {
         auto_buf struct buf quoted;
         buf_init(&quoted, HEADER_TEXT_MAX);
@@ -279,7 +302,8 @@ static void add_date(struct buf *out, int64_t at_ms)
 static bool fits_angle(struct text t)
 {
     for (size_t i = 0; i < t.len; i++)
-        if (t.ptr[i] <= ' ' || t.ptr[i] >= 0x7F || strchr("<>\"\\", t.ptr[i]))
+        if (t.ptr[i] <= ' ' || t.ptr[i] >= 0x7F || t.ptr[i] == '<' || t.ptr[i] == '>' || t.ptr[i] == '"' ||
+            t.ptr[i] == '\\')
             return false;
     return t.len > 0 && t.len + 3 <= LINE_LIMIT;
 }

@@ -47,6 +47,8 @@ typedef int render_slot_fn(void *ctx, const char *const *parts, size_t part_coun
 struct render_form *render_form_new(const struct render_template *template, json_t *common, render_slot_fn *slot_of,
                                     void *ctx);
 void render_form_free(struct render_form *form);
+/* Empty texts are not there. False: something says one that is not, which render() calls an error; or `out` is full. */
+bool render_form_fill(const struct render_form *form, const struct text *slots, struct buf *out);
 
 void buf_add_html(struct buf *buf, struct text t); /* & < > " ' as entities */
 

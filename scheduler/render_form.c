@@ -233,3 +233,20 @@ void render_form_free(struct render_form *form)
     arena_clear(&form->arena);
     free(form);
 }
+
+bool render_form_fill(const struct render_form *form, const struct text *slots, struct buf *out)
+{
+    for (size_t i = 0; i < form->count; i++) {
+        const struct render_piece *piece = &form->pieces[i];
+        struct text value = slots[piece->slot];
+        if (piece->kind == RENDER_TEXT)
+            buf_add_text(out, piece->text);
+        else if (piece->kind == RENDER_SLOT && value.len == 0)
+            return false;
+        else if (piece->kind == RENDER_SLOT)
+            (piece->html ? buf_add_html : buf_add_text)(out, value);
+        else if ((piece->kind == RENDER_IF) != (value.len > 0))
+            i = piece->end - 1;
+    }
+    return !buf_failed(out);
+}

@@ -132,6 +132,8 @@ static bool has_domain(struct text t)
 
 bool looks_like_link(struct text t)
 {
+    if (t.len == 0 || (!memchr(t.ptr, '.', t.len) && !memchr(t.ptr, ':', t.len)))
+        return false; /* most names */
     for (size_t i = 0; i + 3 < t.len; i++)
         if (text_equal_nocase(text_slice(t, i, i + 4), TEXT("www.")))
             return true;
@@ -140,11 +142,9 @@ bool looks_like_link(struct text t)
 
 void buf_add_personal(struct buf *buf, struct text t)
 {
-    auto_buf struct buf plain;
-    size_t characters = 0;
+    size_t characters = 0, start = buf->len;
     bool blank = false;
 
-    buf_init(&plain, 4 * PERSONAL_MAX + 4);
     if (!text_is_utf8(t))
         return;
     for (size_t i = 0, len; i < t.len; i += len) {
@@ -152,19 +152,19 @@ void buf_add_personal(struct buf *buf, struct text t)
         len = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
         bool control = c < ' ' || c == 0x7F || (c == 0xC2 && (unsigned char)t.ptr[i + 1] < 0xA0);
         if (c == ' ' || control) {
-            blank = plain.len > 0;
+            blank = buf->len > start;
             continue;
         }
         characters += 1 + (blank ? 1 : 0);
         if (characters > PERSONAL_MAX)
             break;
         if (blank)
-            buf_addc(&plain, ' ');
+            buf_addc(buf, ' ');
         blank = false;
-        buf_add(&plain, t.ptr + i, len);
+        buf_add(buf, t.ptr + i, len);
     }
-    if (!looks_like_link(buf_text(&plain)))
-        buf_add_text(buf, buf_text(&plain));
+    if (looks_like_link(text_slice(buf_text(buf), start, buf->len)))
+        buf->len = start;
 }
 
 /* The first word of "Ana Lima", but nothing of "Lima, Ana", "Dr. Lima", "A Lima" or "fan4ever". */
@@ -240,19 +240,33 @@ json_t *values_person(struct text name, struct text attributes)
 
 /* --- Links -------------------------------------------------------------------------------------------------------- */
 
-static json_t *percent_encoded(struct text t)
+static bool is_unreserved(unsigned char c)
+{
+    return c < 0x80 && (is_letter((char)c) || is_digit((char)c) || c == '-' || c == '.' || c == '_' || c == '~');
+}
+
+void buf_add_percent(struct buf *buf, struct text t)
 {
     static const char hex[] = "0123456789ABCDEF";
+
+    for (size_t i = 0, run; i < t.len; i += run) {
+        unsigned char c = (unsigned char)t.ptr[i];
+        for (run = 0; i + run < t.len && is_unreserved((unsigned char)t.ptr[i + run]);)
+            run++;
+        if (run > 0)
+            buf_add(buf, t.ptr + i, run);
+        else
+            buf_add(buf, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
+        run += run == 0;
+    }
+}
+
+static json_t *percent_encoded(struct text t)
+{
     auto_buf struct buf out;
 
-    buf_init(&out, 1024);
-    for (size_t i = 0; i < t.len; i++) {
-        unsigned char c = (unsigned char)t.ptr[i];
-        if (c < 0x80 && (is_letter((char)c) || is_digit((char)c) || strchr("-._~", c ? c : ' ')))
-            buf_addc(&out, (char)c);
-        else
-            buf_add(&out, (char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
-    }
+    buf_init(&out, PERCENT_MAX);
+    buf_add_percent(&out, t);
     return buf_failed(&out) ? NULL : string_value(buf_text(&out));
 }
 

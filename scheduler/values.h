@@ -32,7 +32,10 @@
 
 #include <jansson.h>
 
-enum { PERSONAL_MAX = 64 }; /* characters of a name or an attribute */
+enum {
+    PERSONAL_MAX = 64,  /* characters of a name or an attribute */
+    PERCENT_MAX = 1024, /* bytes of one encoded value of a link */
+};
 
 struct values_spec {
     const struct definition *const *open; /* at least one; of one event */
@@ -55,6 +58,8 @@ json_t *values_person(struct text name, struct text attributes);
 
 /* For links: the attributes percent-encoded (RFC 3986 section 2.1). A new reference. */
 json_t *values_for_link(struct text source_id, const char *address, struct text audience, struct text attributes);
+
+void buf_add_percent(struct buf *buf, struct text t); /* percent-encoded: what is not unreserved in RFC 3986 */
 
 /* Would a mail program make a link of it? "://", "www.", "arena.example". */
 bool looks_like_link(struct text t);
