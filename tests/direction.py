@@ -19,7 +19,7 @@ LADDER = [
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
     ('words', True, [['address'], ['suppression'], ['scrub'], ['pace'], ['share'], ['brake'], ['breaker'], ['plan'], ['gate'],
                      ['render', 'render_form', 'render_run', 'render_private'],
-                     ['mime'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'], ['templates'], ['unsubscribe'], ['values'],
+                     ['mime', 'mime_quote'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'], ['templates'], ['unsubscribe'], ['values'],
                      ['message', 'message_view', 'message_sheet', 'message_sample', 'message_private']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_claims', 'channel_private'], ['store/'],
                ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_reply',
