@@ -420,6 +420,15 @@ static int retry_chosen(struct sqlite *db, const struct store_retry *what, int64
     return rc < 0 ? -1 : sqlite_count(db, what->notice, what->channel, &delta, err);
 }
 
+/* A notice that is done has nobody who waits: whoever is put back opens it again, in one transaction. */
+static int open_again(struct sqlite *db, const struct store_retry *what, struct error *err)
+{
+    return sqlite_run(db, err,
+                      "UPDATE notice SET state = ?2, ended_at = NULL, released_at = ?3, catch_up_waived = 1"
+                      " WHERE id = ?1 AND state = ?4",
+                      "idid", what->notice, (int)NOTICE_SENDING, what->now_ms, (int)NOTICE_DONE);
+}
+
 int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err)
 {
     struct tally tally = {0};
@@ -427,12 +436,11 @@ int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *mov
     if (retry_chosen(db, what, moved, err) < 0)
         return -1;
     int lifted = lift_rest(db, what, err);
-    if (lifted <= 0)
-        return lifted;
-    if (sqlite_tally(db, what->notice, &tally, NULL, NULL, err) < 0)
+    if (lifted < 0 || (lifted > 0 && sqlite_tally(db, what->notice, &tally, NULL, NULL, err) < 0))
         return -1;
-    *moved = tally.waiting - tally.claimed; /* the chosen ones among them */
-    return 0;
+    if (lifted > 0)
+        *moved = tally.waiting - tally.claimed; /* the chosen ones among them */
+    return *moved > 0 ? open_again(db, what, err) : 0;
 }
 
 int sqlite_evidence(struct sqlite *db, int64_t notice, int64_t at_ms, const char *json, struct error *err)

@@ -14,7 +14,6 @@
 #define SHOWN __attribute__((visibility("default")))
 SHOWN int statvfs(const char *restrict path, struct statvfs *restrict out);
 SHOWN int fstatvfs(int fd, struct statvfs *out);
-SHOWN ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t offset);
 
 static bool story_says(char out[32])
 {
@@ -64,7 +63,7 @@ static bool is_state(int fd)
     return strstr(path, "/onsale.db") != NULL;
 }
 
-ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t offset) /* what SQLite writes with */
+SHOWN ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t offset) /* what SQLite writes with */
 {
     ssize_t (*real)(int, const void *, size_t, off64_t);
     char says[32];
