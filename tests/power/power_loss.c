@@ -194,7 +194,7 @@ static void retry(struct power *power)
     check(power, launch_may_retry(stage->world.launches, 1, FATE_REFUSED, WITHHELD_NONE, &err), &err);
     store_retry(stage->world.store, &what, on_retried, power);
     stage_settle(stage);
-    check(power, launch_retried(stage->world.launches, 1, &err), &err);
+    check(power, launch_retried(stage->world.launches, 1, FATE_REFUSED, 1, &err), &err);
 }
 
 static void record(struct power *power)
