@@ -311,17 +311,20 @@ struct store_job *store_evidence(struct store *store, int64_t notice, int64_t at
 
 static int run_retry(struct sqlite *db, struct store_job *job, struct error *err)
 {
-    return sqlite_retry(db, &job->in.retry, &job->out.moved, err);
+    int rc = sqlite_retry(db, &job->in.retry, &job->out.retried, err);
+
+    job->more = rc == 1;
+    return rc < 0 ? -1 : 0;
 }
 
 static void answer_retry(struct store_job *job)
 {
-    job->tell.counted(job->ctx, job_failure(job) ? 0 : job->out.moved, job_failure(job));
+    job->tell.counted(job->ctx, job_failure(job) ? 0 : job->out.retried.moved, job_failure(job));
 }
 
 struct store_job *store_retry(struct store *store, const struct store_retry *what, store_count_fn *done, void *ctx)
 {
-    struct store_job *job = job_new(LANE_WRITE, run_retry, done ? answer_retry : NULL, ctx);
+    struct store_job *job = job_new(LANE_SLICES, run_retry, done ? answer_retry : NULL, ctx);
 
     job->in.retry = *what;
     job->in.retry.channel = copy_string(&job->arena, what->channel);

@@ -9,7 +9,8 @@
 
 enum job_lane {
     LANE_WRITE,  /* in order of submission */
-    LANE_GATHER, /* pages of people: after everything of the other lane */
+    LANE_SLICES, /* slice by slice, each in a transaction: after everything of the lane before */
+    LANE_GATHER, /* pages of people: after that */
     LANE_FORGET, /* retention: alone, and after everything */
     LANE_READ,   /* the reader's */
     LANE_COPY,   /* the copier's */
@@ -24,6 +25,7 @@ struct store_job {
     void (*clear)(struct store_job *job);                                    /* what the arena does not hold; or NULL */
     void *ctx;
     bool cancelled; /* loop thread */
+    bool more;      /* store thread: what was done is to be committed, then `run` is called again */
     int64_t asked_mono_ms;
     struct error failure;
     struct arena arena; /* everything below points into it */
@@ -77,6 +79,7 @@ struct store_job {
         struct store_forgotten forgotten;
         struct store_writebacks writebacks;
         int64_t moved, generation;
+        struct sqlite_retry retried;
         struct looked { /* of store_look() */
             int64_t room_bytes, writebacks, oldest_writeback_at_ms;
         } looked;

@@ -175,7 +175,12 @@ int sqlite_launch(struct sqlite *db, const struct sqlite_launch *what, struct ar
                   struct error *err);
 int sqlite_turn(struct sqlite *db, const struct store_turn *turn, struct arena *arena, struct store_turned *out,
                 struct error *err);
-int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err);
+/* Slice by slice: 1 when there is another, 0 when it was the last. */
+struct sqlite_retry {
+    int64_t behind; /* looked at up to this seq */
+    int64_t moved;  /* by all slices */
+};
+int sqlite_retry(struct sqlite *db, const struct store_retry *what, struct sqlite_retry *progress, struct error *err);
 int sqlite_evidence(struct sqlite *db, int64_t notice, int64_t at_ms, const char *json, struct error *err);
 /* The number of a text, which is stored once. */
 int sqlite_text_id(struct sqlite *db, const char *text, int64_t *out, struct error *err);

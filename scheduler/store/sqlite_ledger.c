@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { RETRY_SEQS = 2500 }; /* persons looked at in one slice of a retry: some 10 ms when all of them move */
+
 /* --- Fates --- */
 
 int sqlite_text_id(struct sqlite *db, const char *text, int64_t *out, struct error *err)
@@ -374,50 +376,23 @@ static int lift_rest(struct sqlite *db, const struct store_retry *what, struct e
     return sqlite3_changes(db->handle) > 0;
 }
 
-static int retry_chosen(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err)
-{
-    struct sqlite_delta delta = {.first_at_ms = MOMENT_NONE, .last_at_ms = MOMENT_NONE};
-    struct arena arena = {0};
-    sqlite3_stmt *row;
-    int rc = 1;
+/* The last fates that say it, of some persons. */
+#define CHOSEN                                                                                                         \
+    " FROM fate f WHERE notice = ?1 AND seq > ?6 AND seq <= ?7 AND channel = ?2 AND fate = ?3"                         \
+    " AND (?4 = 0 OR code = ?4) AND (?5 = 0 OR withheld = ?5) AND NOT EXISTS (SELECT 1 FROM fate g"                    \
+    " WHERE g.notice = f.notice AND g.seq = f.seq AND g.step > f.step)"
 
-    *moved = 0;
-    if (what->fate != FATE_REFUSED && what->fate != FATE_IN_DOUBT && what->fate != FATE_WITHHELD)
-        return error_set(err, ERROR_REFUSED, "only refused, in doubt and withheld people can be tried again");
-    row = sqlite_query(db, err,
-                       "SELECT seq, step, attempt FROM fate f WHERE notice = ?1 AND channel = ?2 AND fate = ?3"
-                       " AND (?4 = 0 OR code = ?4) AND (?5 = 0 OR withheld = ?5) AND NOT EXISTS (SELECT 1 FROM fate g"
-                       " WHERE g.notice = f.notice AND g.seq = f.seq AND g.step > f.step) ORDER BY seq",
-                       "isddd", what->notice, what->channel, what->fate, what->fate == FATE_REFUSED ? what->code : 0,
-                       what->fate == FATE_WITHHELD ? what->withheld : 0);
-    struct chosen {
-        int64_t step;
-        struct store_fate fate;
-        struct chosen *next;
-    } *chosen = NULL;
-    while (row && (rc = sqlite_step(db, row, err)) == 1) {
-        struct chosen *one = arena_alloc(&arena, sizeof *one);
-        one->step = sqlite3_column_int64(row, 1) + 1;
-        one->fate = (struct store_fate){.notice = what->notice,
-                                        .seq = (uint32_t)sqlite3_column_int64(row, 0),
-                                        .attempt = sqlite3_column_int(row, 2),
-                                        .fate = FATE_TRY_LATER,
-                                        .at_ms = what->now_ms,
-                                        .next_at_ms = what->now_ms};
-        one->next = chosen;
-        chosen = one;
-    }
-    if (!row)
-        rc = -1;
-    for (; rc == 0 && chosen; chosen = chosen->next, (*moved)++)
-        if (sqlite_append_fate(db, what->channel, &chosen->fate, chosen->step, 0, err) < 0 ||
-            follow(db, what->channel, &chosen->fate, chosen->step, err) < 0)
-            rc = -1;
-    arena_clear(&arena);
-    *(what->fate == FATE_REFUSED    ? &delta.refused
-      : what->fate == FATE_IN_DOUBT ? &delta.in_doubt
-                                    : &delta.withheld) = -*moved;
-    return rc < 0 ? -1 : sqlite_count(db, what->notice, what->channel, &delta, err);
+static const char chosen_wait[] = "INSERT INTO again SELECT notice, seq, channel, attempt + 1, step + 2, ?8" CHOSEN;
+static const char chosen_fates[] =
+    "INSERT INTO fate SELECT notice, seq, step + 1, channel, attempt, ?9, 0, 0, NULL, ?8, ?8, NULL" CHOSEN;
+
+static int run_chosen(struct sqlite *db, const char *sql, const struct store_retry *what, int64_t behind,
+                      struct error *err)
+{
+    return sqlite_run(db, err, sql, sql == chosen_fates ? "isdddiiid" : "isdddiii", what->notice, what->channel,
+                      what->fate, what->fate == FATE_REFUSED ? what->code : 0,
+                      what->fate == FATE_WITHHELD ? what->withheld : 0, behind, behind + RETRY_SEQS, what->now_ms,
+                      FATE_TRY_LATER);
 }
 
 /* A notice that is done has nobody who waits: whoever is put back opens it again, in one transaction. */
@@ -429,18 +404,44 @@ static int open_again(struct sqlite *db, const struct store_retry *what, struct 
                       "idid", what->notice, (int)NOTICE_SENDING, what->now_ms, (int)NOTICE_DONE);
 }
 
-int sqlite_retry(struct sqlite *db, const struct store_retry *what, int64_t *moved, struct error *err)
+static int retry_some(struct sqlite *db, const struct store_retry *what, struct sqlite_retry *progress,
+                      struct error *err)
+{
+    struct sqlite_delta delta = {.first_at_ms = MOMENT_NONE, .last_at_ms = MOMENT_NONE};
+
+    if (run_chosen(db, chosen_wait, what, progress->behind, err) < 0)
+        return -1;
+    int64_t moved = sqlite3_changes(db->handle);
+    if (moved > 0 && run_chosen(db, chosen_fates, what, progress->behind, err) < 0)
+        return -1;
+    progress->behind += RETRY_SEQS;
+    progress->moved += moved;
+    *(what->fate == FATE_REFUSED    ? &delta.refused
+      : what->fate == FATE_IN_DOUBT ? &delta.in_doubt
+                                    : &delta.withheld) = -moved;
+    if (moved == 0)
+        return 0;
+    return sqlite_count(db, what->notice, what->channel, &delta, err) < 0 ? -1 : open_again(db, what, err);
+}
+
+int sqlite_retry(struct sqlite *db, const struct store_retry *what, struct sqlite_retry *progress, struct error *err)
 {
     struct tally tally = {0};
+    uint32_t last_seq = 0;
 
-    if (retry_chosen(db, what, moved, err) < 0)
+    if (what->fate != FATE_REFUSED && what->fate != FATE_IN_DOUBT && what->fate != FATE_WITHHELD)
+        return error_set(err, ERROR_REFUSED, "only refused, in doubt and withheld people can be tried again");
+    if (retry_some(db, what, progress, err) < 0 || sqlite_tally(db, what->notice, &tally, NULL, &last_seq, err) < 0)
         return -1;
+    if (progress->behind < last_seq)
+        return 1;
     int lifted = lift_rest(db, what, err);
-    if (lifted < 0 || (lifted > 0 && sqlite_tally(db, what->notice, &tally, NULL, NULL, err) < 0))
+    if (lifted <= 0)
+        return lifted;
+    if (sqlite_tally(db, what->notice, &tally, NULL, NULL, err) < 0)
         return -1;
-    if (lifted > 0)
-        *moved = tally.waiting - tally.claimed; /* the chosen ones among them */
-    return *moved > 0 ? open_again(db, what, err) : 0;
+    progress->moved = tally.waiting - tally.claimed; /* the chosen ones among them */
+    return progress->moved > 0 ? open_again(db, what, err) : 0;
 }
 
 int sqlite_evidence(struct sqlite *db, int64_t notice, int64_t at_ms, const char *json, struct error *err)

@@ -1,18 +1,10 @@
-/* store.c - opening and closing, what the store's threads do, and how its answers come to the loop. The writer shares
- * one commit among all waiting jobs, each in its savepoint; answers are posted to the loop after it. */
+/* store.c - opening and closing, and how answers come to the loop. */
 #include "keeper.h"
 #include "worker.h"
 
 #include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
-
-enum {
-    SLICE_MS = 40,       /* a transaction takes no more jobs after so long, and one page of people */
-    PASSED_OVER_MAX = 8, /* transactions that let a page of people wait */
-    BEHIND_MS = 2,       /* pages of people wait for the keeper in steps of that */
-    WIPE_MS = 50,        /* between two tries to empty the log, when nothing else is to be done */
-};
 
 struct store {
     char *path, *folder, *copy_reason;
@@ -39,7 +31,7 @@ struct store {
 
 /* --- Answers: from the store threads to the loop --- */
 
-static void post(struct store *store, struct queue *done)
+void store_post(struct store *store, struct queue *done)
 {
     struct queue answers;
     struct store_job *job;
@@ -85,156 +77,6 @@ size_t store_pending(const struct store *store)
     return store->pending;
 }
 
-/* --- The writer --- */
-
-/* What one transaction has taken so far. */
-struct taken {
-    size_t writes, pages;
-};
-
-/* The next one for this transaction, or NULL. Claims and fates do not wait for pages of people: those get transactions
- * of their own, and go first only when they were passed over for long. What is forgotten by age waits for all. */
-static struct store_job *next_write(struct worker *worker, struct taken *taken)
-{
-    struct queue *writes = &worker->lanes[LANE_WRITE], *pages = &worker->lanes[LANE_GATHER];
-    struct queue *rest = &worker->lanes[LANE_FORGET];
-    struct store_job *job = NULL;
-
-    uv_mutex_lock(&worker->mutex);
-    if (worker->passed_over >= PASSED_OVER_MAX && !taken->pages)
-        job = queue_pop(pages);
-    if (!job)
-        job = queue_pop(writes);
-    if (!job && !taken->writes && !taken->pages)
-        job = queue_pop(pages);
-    if (!job && !taken->writes && !taken->pages)
-        job = queue_pop(rest);
-    if (job)
-        worker_begin(worker);
-    uv_mutex_unlock(&worker->mutex);
-    if (!job)
-        return NULL;
-    if (job->lane == LANE_GATHER)
-        taken->pages++;
-    else
-        taken->writes++;
-    return job;
-}
-
-static void count_passed_over(struct worker *worker, const struct taken *taken)
-{
-    uv_mutex_lock(&worker->mutex);
-    bool waiting = worker->lanes[LANE_GATHER].first;
-    uv_mutex_unlock(&worker->mutex);
-    worker->passed_over = waiting && !taken->pages ? worker->passed_over + 1 : 0;
-}
-
-/* A job that fails leaves nothing behind. While nothing was done in the transaction that needs no savepoint, which
- * would copy every page that is touched: the transaction begins anew. False when it is gone with all that was done in
- * it. */
-static bool run_job(struct sqlite *db, struct store_job *job, bool *untouched)
-{
-    struct error *err = &job->failure;
-
-    if (*untouched) {
-        *untouched = job->run(db, job, err) < 0;
-        if (!*untouched)
-            return true;
-        sqlite_rollback(db);
-        return sqlite_begin(db, err) == 0;
-    }
-    if (sqlite_run(db, err, "SAVEPOINT job", "") == 0 && job->run(db, job, err) == 0 &&
-        sqlite_run(db, err, "RELEASE job", "") == 0)
-        return true;
-    if (sqlite3_get_autocommit(db->handle))
-        return false;
-    return sqlite_run(db, NULL, "ROLLBACK TO job", "") == 0 && sqlite_run(db, NULL, "RELEASE job", "") == 0;
-}
-
-static void fail_all(struct queue *jobs, const struct error *err)
-{
-    for (struct store_job *job = jobs->first; job; job = job->next)
-        error_set(&job->failure, err->kind, "%s", err->text);
-}
-
-/* What is wrong with the disk, of those that failed: a request that was refused says nothing of it. */
-static const struct error *disk_failure(const struct queue *jobs)
-{
-    for (const struct store_job *job = jobs->first; job; job = job->next)
-        if (job->failure.kind != ERROR_NONE && job->failure.kind != ERROR_REFUSED)
-            return &job->failure;
-    return NULL;
-}
-
-/* Nothing is to be done, and nothing came for a while. */
-static int64_t tend_idle(struct worker *worker)
-{
-    keeper_wipe(&worker->store->keeper, worker->db);
-    keeper_look(&worker->store->keeper, worker->db);
-    return worker->db->wipe ? WIPE_MS : -1;
-}
-
-/* Runs what waits within one transaction, for SLICE_MS at most. */
-static void write_together(struct worker *worker)
-{
-    struct sqlite *db = worker->db;
-    struct error err = {0};
-    struct queue done;
-    struct store_job *job;
-    struct taken taken = {0};
-    int64_t until_ms = clock_mono_ms(&clock_machine) + SLICE_MS;
-    bool whole = sqlite_begin(db, &err) == 0, untouched = true;
-
-    queue_init(&done);
-    do {
-        job = next_write(worker, &taken);
-        if (!job)
-            break;
-        if (whole && !run_job(db, job, &untouched)) {
-            whole = false;
-            err = job->failure;
-        }
-        queue_push(&done, job);
-    } while (whole && clock_mono_ms(&clock_machine) < until_ms);
-    count_passed_over(worker, &taken);
-    if (whole)
-        whole = sqlite_commit(db, &err) == 0;
-    else
-        sqlite_rollback(db);
-    if (whole)
-        keeper_wipe(&worker->store->keeper, db);
-    else
-        fail_all(&done, &err);
-    if (db->full) { /* what is in flight can be written down now; no claim is made before the room is there again */
-        sqlite_ballast_drop(db->path);
-        db->full = false;
-    }
-    worker_rest(worker, whole ? disk_failure(&done) : &err);
-    post(worker->store, &done);
-    keeper_look(&worker->store->keeper, db);
-    worker->tend_in_ms = db->wipe ? WIPE_MS : -1;
-}
-
-/* Only pages of people wait, and the log is long: they wait for the keeper. */
-static bool must_wait(struct worker *worker)
-{
-    uv_mutex_lock(&worker->mutex);
-    bool pages_only = !worker->lanes[LANE_WRITE].first && !worker->stop;
-    uv_mutex_unlock(&worker->mutex);
-    return pages_only && keeper_behind(&worker->store->keeper, worker->db);
-}
-
-static void writer_main(void *ctx)
-{
-    struct worker *worker = ctx;
-
-    while (worker_wait(worker))
-        if (must_wait(worker))
-            uv_sleep(BEHIND_MS);
-        else
-            write_together(worker);
-}
-
 /* --- The reader, and the copier, which has no connection of its own --- */
 
 static void one_by_one_main(void *ctx)
@@ -251,7 +93,7 @@ static void one_by_one_main(void *ctx)
         worker_rest(worker, NULL);
         queue_init(&done);
         queue_push(&done, job);
-        post(worker->store, &done);
+        store_post(worker->store, &done);
     }
 }
 
@@ -318,7 +160,8 @@ static int open_daemon(struct store *store, const struct store_spec *spec, struc
     store->generation = store->writer.db->generation;
     store->writer.db->wipe = true; /* the last process may have been killed before it came to it */
     store->writer.db->log_pages = log_pages;
-    store->writer.tend = tend_idle;
+    store->writer.tend = writer_tend;
+    store->writer.keeper = &store->keeper;
     store->reader.db = sqlite_open(store->path, SQLITE_READER, err);
     if (!store->reader.db || keeper_start(&store->keeper, store->path, err) < 0 ||
         worker_start(&store->writer, store, writer_main, err) < 0 ||

@@ -257,7 +257,8 @@ struct store_job *store_evidence(struct store *store, int64_t notice, int64_t at
                                  store_done_fn *done, void *ctx);
 
 /* Marks people for another try: refused with a code, in doubt, or withheld for a reason. `moved` people wait again.
- * When it is the reason for which everybody left was withheld (notice.rest), that is lifted. */
+ * When it is the reason for which everybody left was withheld (notice.rest), that is lifted. Slice by slice, so that
+ * claims go on beside it: what fails half way has moved some, and may be asked for again. */
 struct store_retry {
     int64_t notice;
     enum fate fate;         /* FATE_REFUSED, FATE_IN_DOUBT, FATE_WITHHELD */

@@ -7,13 +7,16 @@
 
 #include <stdatomic.h>
 
+struct keeper;
+
 struct queue {
     struct store_job *first, **last;
 };
 
 struct worker {
     struct store *store;
-    struct sqlite *db; /* the thread's, once it runs */
+    struct keeper *keeper; /* the writer's */
+    struct sqlite *db;     /* the thread's, once it runs */
     uv_thread_t thread;
     bool running;
     /* The thread's, or NULL: what it does besides while it has nothing to do, and in how many ms when nothing comes;
@@ -42,6 +45,13 @@ void worker_stop(struct worker *worker);
 struct store_job *worker_give(struct worker *worker, struct store_job *job);
 /* Until there is something to do; false when nothing is left and the end was asked for. */
 bool worker_wait(struct worker *worker);
+
+/* writer.c */
+void writer_main(void *worker);
+int64_t writer_tend(struct worker *worker);
+
+/* store.c: to the loop, or to who waits for it. Empties `done`. */
+void store_post(struct store *store, struct queue *done);
 
 /* Signs of life: something was taken from the lanes (the mutex is held); it is done. `failure`: NULL when it went well.
  */
