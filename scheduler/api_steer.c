@@ -144,6 +144,23 @@ void api_pause(struct api *api, struct server_request *request, const struct api
     wait_until_kept(call, launch_pause(api->world->launches, asked->target, asked->who, on_paused, call, &err), &err);
 }
 
+/* From here on it is no copy. */
+static void on_adopted(void *ctx, const struct error *failure)
+{
+    struct call *call = ctx;
+    struct world *world = call->api->world;
+
+    call->job = NULL;
+    if (!failure) {
+        world->copy = NULL;
+        news_adopted(world, call->asked.who);
+        log_line(world->log, LOG_NOTICE, "event=adopted who=%s", LOG_QUOTED(text_of(call->asked.who)));
+        launches_unhold(world->launches, REASON_COPY);
+        writeback_look(world->writeback);
+    }
+    api_answer_done(api_call_end(call), failure ? -1 : 0, failure);
+}
+
 void api_resume(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     struct world *world = api->world;
@@ -157,16 +174,13 @@ void api_resume(struct api *api, struct server_request *request, const struct ap
         wait_until_kept(call, launch_resume(world->launches, target, asked->who, on_kept, call, &err), &err);
         return;
     }
-    if (world->copy && store_adopt(world->store, &err) < 0) {
-        api_answer_done(request, -1, &err);
-        return;
-    }
-    world->copy = NULL;
-    news_adopted(world, asked->who);
-    log_line(world->log, LOG_NOTICE, "event=adopted who=%s", LOG_QUOTED(text_of(asked->who)));
-    launches_unhold(world->launches, REASON_COPY);
-    writeback_look(world->writeback);
-    api_answer_done(request, 0, NULL);
+    struct call *call = api_call_new(api, request);
+    call->asked = *asked;
+    call->body = json_incref(asked->body);
+    if (world->copy)
+        call->job = store_adopt(world->store, on_adopted, call);
+    else
+        on_adopted(call, NULL);
 }
 
 static void on_retried(void *ctx, int64_t count, const struct error *failure)

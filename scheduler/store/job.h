@@ -68,7 +68,7 @@ struct store_job {
         } backup;
         struct {
             const struct sqlite_identity *identity;
-            int64_t generation;
+            struct store *store;
         } adopt;
     } in;
     union {

@@ -368,21 +368,47 @@ void store_look(struct store *store)
     store->trying = store_submit(store, try);
 }
 
-/* --- Blocking calls --- */
-
-static int run_adopt(struct sqlite *db, struct store_job *job, struct error *err)
-{
-    return sqlite_adopt(db, job->in.adopt.identity, &job->out.generation, err);
-}
+/* --- Adopting --- */
 
 /* After the commit of it. */
 static int run_adopted(struct sqlite *db, struct store_job *job, struct error *err)
 {
-    return sqlite_adopted(db, job->in.adopt.identity, job->in.adopt.generation, err);
+    return sqlite_adopted(db, job->in.adopt.identity, job->out.generation, err);
 }
 
+static int run_adopt(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    job->run = run_adopted;
+    job->more = true;
+    return sqlite_adopt(db, job->in.adopt.identity, &job->out.generation, err);
+}
+
+static void answer_adopt(struct store_job *job)
+{
+    struct store *store = job->in.adopt.store;
+
+    if (!job_failure(job)) {
+        store->generation = job->out.generation;
+        free(store->copy_reason);
+        store->copy_reason = NULL;
+    }
+    job->tell.done(job->ctx, job_failure(job));
+}
+
+struct store_job *store_adopt(struct store *store, store_done_fn *done, void *ctx)
+{
+    struct store_job *job = job_new(LANE_SLICES, run_adopt, answer_adopt, ctx);
+
+    job->in.adopt.identity = &store->identity;
+    job->in.adopt.store = store;
+    job->tell.done = done;
+    return store_submit(store, job);
+}
+
+/* --- Blocking calls --- */
+
 /* Waits for it; consumes the job. */
-static int carry_out(struct store *store, struct store_job *job, int64_t *generation, struct error *err)
+static int carry_out(struct store *store, struct store_job *job, struct error *err)
 {
     uv_sem_t carried_out;
 
@@ -395,29 +421,8 @@ static int carry_out(struct store *store, struct store_job *job, int64_t *genera
     if (job_failure(job))
         error_set(err, job->failure.kind, "%s", job->failure.text);
     int rc = job_failure(job) ? -1 : 0;
-    if (generation)
-        *generation = job->out.generation;
     job_free(job);
     return rc;
-}
-
-int store_adopt(struct store *store, struct error *err)
-{
-    int64_t generation;
-    struct store_job *adopt = job_new(LANE_WRITE, run_adopt, NULL, NULL);
-
-    adopt->in.adopt.identity = &store->identity;
-    if (carry_out(store, adopt, &generation, err) < 0)
-        return -1;
-    struct store_job *adopted = job_new(LANE_WRITE, run_adopted, NULL, NULL);
-    adopted->in.adopt.identity = &store->identity;
-    adopted->in.adopt.generation = generation;
-    if (carry_out(store, adopted, NULL, err) < 0)
-        return -1;
-    store->generation = generation;
-    free(store->copy_reason);
-    store->copy_reason = NULL;
-    return 0;
 }
 
 bool store_has_keys(const struct store *store)
@@ -445,7 +450,7 @@ int store_set_keys(struct store *store, const char *mark, struct error *err)
     struct store_job *job = job_new(LANE_WRITE, run_key, NULL, NULL);
 
     job->in.keys_mark = mark;
-    if (carry_out(store, job, NULL, err) < 0)
+    if (carry_out(store, job, err) < 0)
         return -1;
     free(store->keys_mark);
     store->keys_mark = must_strdup(mark);

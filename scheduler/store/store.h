@@ -42,7 +42,6 @@ size_t store_pending(const struct store *store); /* jobs that have not been answ
 int64_t store_generation(const struct store *store);
 /* Why this state looks like a copy of another machine's (promise 9), or NULL. */
 const char *store_copy_reason(const struct store *store);
-int store_adopt(struct store *store, struct error *err); /* "resume --this-is-the-one" */
 /* Folder of the state, where key files and locks lie. */
 const char *store_folder(const struct store *store);
 
@@ -116,6 +115,9 @@ struct store_change {
 typedef void store_done_fn(void *ctx, const struct error *failure); /* NULL: it is on disk */
 struct store_job *store_apply(struct store *store, const struct store_change *change, store_done_fn *done, void *ctx);
 void store_cancel(struct store_job **job); /* NULL inside is fine */
+
+/* "resume --this-is-the-one": from the answer on the copy is no copy. Not to be cancelled. */
+struct store_job *store_adopt(struct store *store, store_done_fn *done, void *ctx);
 
 /* --- Gather ---------------------------------------------------------------------------------------------------------
  */

@@ -843,16 +843,13 @@ static void claims_overtake_pages(void **state)
 
 static void claim_fails_as_a_copy(struct bench *b)
 {
-    struct error err = {0};
-
     assert_non_null(store_copy_reason(b->store));
     bench_turn(b, NULL, 0, &(struct store_claim){.notice = 1, .want = 1, .pass = 1});
     assert_int_equal(b->failure.kind, ERROR_CONFIG);
     bench_close(b);
     bench_open(b); /* another start makes it no better */
     assert_non_null(store_copy_reason(b->store));
-    if (store_adopt(b->store, &err) < 0)
-        fail_msg("%s", err.text);
+    bench_adopt(b);
     assert_null(store_copy_reason(b->store));
     bench_claim(b, 1, 1, 1);
     assert_int_equal(b->got_count, 1);
@@ -881,7 +878,7 @@ static void the_machine_is_an_identity_too(void **state)
     b->instance = "";
     bench_open(b);
     assert_non_null(store_copy_reason(b->store));
-    assert_int_equal(store_adopt(b->store, NULL), 0);
+    bench_adopt(b);
     bench_close(b);
     bench_open(b);
     assert_null(store_copy_reason(b->store));

@@ -330,6 +330,13 @@ static inline void bench_fate(struct bench *b, int64_t notice, uint32_t seq, int
     bench_fine(b);
 }
 
+static inline void bench_adopt(struct bench *b)
+{
+    store_adopt(b->store, bench_on_done, b);
+    bench_wait(b);
+    bench_fine(b);
+}
+
 static inline void bench_launch(struct bench *b, int64_t notice, int repeat_below)
 {
     store_launch(b->store, notice, "mail", repeat_below, bench_on_launch, b);

@@ -165,9 +165,7 @@ static void nothing_where_a_state_was(void **state)
         assert_int_equal(empty ? truncate(b->db, 0) : unlink(b->db), 0);
         bench_open(b);
         assert_non_null(strstr(store_copy_reason(b->store), "is new"));
-        struct error err = {0};
-        if (store_adopt(b->store, &err) < 0)
-            fail_msg("%s", err.text);
+        bench_adopt(b);
         bench_close(b);
         bench_open(b);
         assert_null(store_copy_reason(b->store));
