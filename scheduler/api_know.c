@@ -31,6 +31,23 @@ static json_t *writebacks_of(const struct world *world)
                      store.oldest_writeback_at_ms == MOMENT_NONE ? NULL : at.ptr);
 }
 
+/* How a notifier stands: why it sends nothing at the moment, and until when. */
+static json_t *standing_of(const struct channel *channel)
+{
+    struct channel_standing standing = channel_standing(channel);
+    auto_buf struct buf at, text;
+
+    buf_init(&at, 64);
+    buf_init(&text, 4096);
+    if (standing.until_ms != MOMENT_NONE)
+        buf_add_moment(&at, standing.until_ms);
+    if (standing.text)
+        buf_add_visible(&text, text_of(standing.text)); /* what other sides said may be anything */
+    return json_pack("{s:s, s:s, s:s?, s:s?}", "name", channel_settings(channel)->name, "state",
+                     channel_state_name(standing.state), "reason", standing.text ? text.ptr : NULL, "until",
+                     standing.until_ms == MOMENT_NONE ? NULL : at.ptr);
+}
+
 void api_status(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     struct world *world = api->world;
@@ -48,9 +65,11 @@ void api_status(struct api *api, struct server_request *request, const struct ap
                                                walked_ms == MOMENT_NONE ? NULL : at.ptr, "failure",
                                                sync_failure(world->sites[i].sync)));
     }
-    for (size_t i = 0; i < world->channel_count; i++)
-        json_array_append_new(channels, json_pack("{s:s, s:I}", "name", channel_settings(world->channels[i])->name,
-                                                  "in_flight", (json_int_t)channel_in_flight(world->channels[i])));
+    for (size_t i = 0; i < world->channel_count; i++) {
+        json_t *one = standing_of(world->channels[i]);
+        json_object_set_new(one, "in_flight", json_integer((json_int_t)channel_in_flight(world->channels[i])));
+        json_array_append_new(channels, one);
+    }
     for (size_t i = 0; i < world->pause_count; i++)
         json_array_append_new(pauses,
                               json_pack("{s:s, s:s}", "target", world->pauses[i].target, "who", world->pauses[i].who));
@@ -90,9 +109,45 @@ void api_notices(struct api *api, struct server_request *request, const struct a
     api_list(api, request, asked, API_LIST_NOTICES, REPORT_NOTICES);
 }
 
+/* By which one the notice goes, or would; NULL: the configuration no longer knows. */
+static const struct channel *channel_of(const struct world *world, const struct notice *notice)
+{
+    const struct world_rule *rule = notice ? world_rule((struct world *)(uintptr_t)world, notice->rule) : NULL;
+
+    if (!notice || !notice->claimed || !notice->channel)
+        return rule ? rule->channel : NULL;
+    for (size_t i = 0; i < world->channel_count; i++)
+        if (strcmp(channel_settings(world->channels[i])->name, notice->channel) == 0)
+            return world->channels[i];
+    return NULL;
+}
+
+/* The ledger's report, and what only the daemon knows: how the notifier stands. */
+static void on_shown(void *ctx, json_t *answer, const struct error *failure)
+{
+    struct call *call = ctx;
+    const struct world *world = call->api->world;
+    const struct notice *notice = notices_find(&world->notices, call->notice);
+    const struct channel *channel = channel_of(world, notice);
+    struct server_request *request = api_call_end(call);
+
+    if (failure) {
+        server_refuse(request, failure->kind == ERROR_REFUSED ? 404 : 500, failure->text);
+        return;
+    }
+    json_t *shown = json_copy(answer);
+    if (channel && !notice_final(notice))
+        json_object_set_new(shown, "notifier", standing_of(channel));
+    server_answer(request, 200, shown);
+}
+
 void api_show(struct api *api, struct server_request *request, const struct api_request *asked)
 {
-    api_report(api, request, &(struct store_report){.kind = REPORT_SHOW, .notice = asked->notice});
+    struct call *call = api_call_new(api, request);
+
+    call->notice = asked->notice;
+    call->job = store_report(api->world->store, &(struct store_report){.kind = REPORT_SHOW, .notice = asked->notice},
+                             on_shown, call);
 }
 
 void api_audit(struct api *api, struct server_request *request, const struct api_request *asked)

@@ -369,7 +369,7 @@ static void drain(struct channel *channel)
         return;
     channel->draining = true;
     while (channel->queued.first && !channel->busy && !channel->troubled && !channel->stopping &&
-           !channel_resting(channel)) {
+           channel_rest_ms(channel) == 0) {
         size_t count = 0;
         while (count < most && count < BATCH_MAX && channel->queued.first)
             batch[count++] = list_take(&channel->queued);
@@ -378,7 +378,7 @@ static void drain(struct channel *channel)
     channel->draining = false;
     if (channel->troubled)
         channel_return_queued(channel, channel->trouble_text);
-    else if (channel_resting(channel))
+    else if (channel_rest_ms(channel) > 0)
         channel_return_queued(channel, channel->breaker_text);
     if (channel->stopping)
         channel_return_queued(channel, "stopping");
@@ -421,7 +421,7 @@ bool channel_repeat_replaces(const struct channel *channel)
 void channel_warm(struct channel *channel)
 {
     channel->warm = true;
-    if (channel->notifier->warm && !channel->stopping && !channel->needs_person && !channel_resting(channel))
+    if (channel->notifier->warm && !channel->stopping && !channel->needs_person && channel_rest_ms(channel) == 0)
         channel->notifier->warm(channel->state);
 }
 

@@ -102,6 +102,8 @@ int64_t channel_room(struct channel *channel, int64_t now_ms, int64_t settling);
 /* When pace and what the receiver asked for let the next claim be made (now, if they do); says nothing of the other
  * limits. */
 int64_t channel_ready_at_ms(struct channel *channel, int64_t now_ms);
+/* How much longer it rests, because it was asked to or because nothing gets through; 0: it does not. */
+int64_t channel_rest_ms(const struct channel *channel);
 /* A claim of `count` is being made: counts against room and pace at once. */
 void channel_claimed(struct channel *channel, int64_t now_ms, int64_t count);
 /* `count` claimed ones have their fate on disk. */

@@ -85,11 +85,11 @@ void channel_spared(struct channel *channel)
 
 /* --- Outcomes --- */
 
-bool channel_resting(const struct channel *channel)
+int64_t channel_rest_ms(const struct channel *channel)
 {
     int64_t now_ms = now_of(channel);
 
-    return channel->breaker.state == BREAKER_OPEN && breaker_ready_at_ms(&channel->breaker, now_ms) > now_ms;
+    return channel->breaker.state == BREAKER_OPEN ? breaker_ready_at_ms(&channel->breaker, now_ms) - now_ms : 0;
 }
 
 /* "asked to wait until 2027-03-26T09:00:30.000Z: 421 4.7.0 slow down" */

@@ -93,7 +93,6 @@ void channel_offload_ended(struct channel *channel);
 void channel_note_outcome(struct channel *channel, const struct channel_job *job);
 void channel_tell_asked(struct channel *channel);
 void channel_close_breaker(struct channel *channel);
-bool channel_resting(const struct channel *channel); /* nothing may go at the moment */
 /* channel.c */
 void channel_tell_soon(struct channel *channel);
 void channel_return_queued(struct channel *channel, const char *text);

@@ -72,7 +72,9 @@ const struct cli_command cli_commands[] = {
      "to the notifier, which has not answered) and waiting; it waits up to a second for what is in flight.",
      cli_pause},
     {"resume", "[NOTICE or NOTIFIER]", "this-is-the-one", "goes on after a pause",
-     "Without a name every pause is lifted. --this-is-the-one says that this state is not a copy: it may send.",
+     "Without a name every pause is lifted. A notifier that rests or waits for a repair is tried at once when it is "
+     "named. "
+     "--this-is-the-one says that this state is not a copy: it may send.",
      cli_resume},
     {"suppressions", "", "json csv", "who is not written to, and since when",
      "The newest first. --csv writes a file that `onsale suppress --from` reads, on another store as well; the keys in "

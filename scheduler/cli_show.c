@@ -58,6 +58,17 @@ static void print_pauses(const json_t *notice, const struct zone *zone)
     }
 }
 
+/* "notifier mail: waiting" and why, when it sends nothing at the moment */
+static void print_notifier(const json_t *notifier)
+{
+    if (!*cli_text(notifier, "reason"))
+        return;
+    print_label("notifier");
+    printf("%s: %s\n", cli_text(notifier, "name"), cli_text(notifier, "state"));
+    print_label("");
+    puts(cli_text(notifier, "reason"));
+}
+
 static void print_counts(const json_t *answer, const struct zone *zone)
 {
     static const struct {
@@ -249,6 +260,7 @@ static int print_show(const struct cli *cli, const json_t *answer, const struct 
     puts(cli_event(answer));
     print_state(answer);
     print_pauses(answer, zone);
+    print_notifier(json_object_get(answer, "notifier"));
     for (size_t i = 0; i < ARRAY_LEN(moments); i++)
         print_moment(moments[i].label, answer, moments[i].key, zone);
     print_late(answer);

@@ -47,9 +47,11 @@ static void print_status(const json_t *answer)
     printf("onsale %s is %s\n", cli_text(answer, "version"), headlines[rank(cli_text(health, "status"))]);
     print_checks(json_object_get(health, "checks"));
     print_sites(json_object_get(answer, "sites"), zone);
-    for (size_t i = 0; i < json_array_size(notifiers); i++)
-        printf("notifier %s: %lld messages on their way\n", cli_text(json_array_get(notifiers, i), "name"),
-               cli_number(json_array_get(notifiers, i), "in_flight"));
+    for (size_t i = 0; i < json_array_size(notifiers); i++) {
+        const json_t *one = json_array_get(notifiers, i);
+        printf("notifier %s: %s, %lld messages on their way\n", cli_text(one, "name"), cli_text(one, "state"),
+               cli_number(one, "in_flight"));
+    }
     for (size_t i = 0; i < json_array_size(pauses); i++) {
         const char *target = cli_text(json_array_get(pauses, i), "target");
         printf("paused: %s, by %s\n", *target ? target : "everything", cli_text(json_array_get(pauses, i), "who"));

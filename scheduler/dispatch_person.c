@@ -72,19 +72,16 @@ static const char *as_said(const struct channel_result *result, char out[SAID_MA
     return out;
 }
 
-/* Whoever was on their way when the channel failed does not try first again: they may be what it stumbles over. */
+/* The channel itself keeps everybody back while it rests. Whoever was on their way when it failed does not go first
+ * again: it may be they what it stumbles over. */
 static int64_t channel_pause_ms(struct sending *sending, const struct channel_result *result)
 {
-    enum { APART_MS = 5000 };
-    int64_t now_ms = line_now_ms(sending->line),
-            pause_ms = channel_ready_at_ms(sending->line->channel, now_ms) - now_ms;
-    bool apart = pause_ms > 0 && result->fate != FATE_RETURNED;
+    enum { APART_MS = 5000, REST_MAX_MS = 5 * 60 * 1000 };
+    int64_t rest_ms = channel_rest_ms(sending->line->channel);
 
-    if (result->retry_after_ms > pause_ms)
-        pause_ms = result->retry_after_ms;
-    if (pause_ms < CHANNEL_PAUSE_MS)
-        pause_ms = CHANNEL_PAUSE_MS;
-    return apart ? pause_ms + (int64_t)(crypt_random_u64() % APART_MS) : pause_ms;
+    if (result->fate == FATE_RETURNED || rest_ms == 0)
+        return CHANNEL_PAUSE_MS;
+    return (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS) + (int64_t)(crypt_random_u64() % APART_MS);
 }
 
 static int code_of(const struct channel_result *result)
@@ -96,7 +93,8 @@ static int code_of(const struct channel_result *result)
 static void judge(struct sending *sending, const struct channel_result *result, struct store_fate *fate)
 {
     const struct rule *rule = sending->spec.rule;
-    bool braked = result->fate == FATE_REFUSED && sending->braked_by == code_of(result);
+    bool braked = (result->fate == FATE_REFUSED || result->fate == FATE_TRY_LATER) &&
+                  sending->braked_by == code_of(result); /* on their way when it was found to be nobody's fault */
     bool ours = result->scope != SCOPE_ADDRESS || braked;
     enum fate said = result->fate;
     char text[SAID_MAX];

@@ -341,6 +341,21 @@ static void thaw(struct world *world)
     }
 }
 
+/* A notifier that is resumed by name is tried at once, whatever its receiver asked for: a person has looked at it. */
+static void try_again(struct world *world, const char *target)
+{
+    static const char notifier[] = "notifier:";
+    bool all = strcmp(target, "*") == 0;
+
+    for (size_t i = 0; i < world->channel_count; i++) {
+        struct channel *channel = world->channels[i];
+        bool named = text_starts(text_of(target), notifier) &&
+                     strcmp(target + strlen(notifier), channel_settings(channel)->name) == 0;
+        if (named || (all && channel_needs_person(channel)))
+            channel_try_again(channel);
+    }
+}
+
 struct store_job *launch_resume(struct launches *launches, const char *target, const char *who, store_done_fn *done,
                                 void *ctx, struct error *err)
 {
@@ -366,6 +381,7 @@ struct store_job *launch_resume(struct launches *launches, const char *target, c
         if (launches->at[i]->sending)
             sending_allow(launches->at[i]->sending, MOMENT_NONE);
     }
+    try_again(world, target);
     launches_look(launches);
     dispatch_drain(world->dispatch);
     return job;
