@@ -136,7 +136,7 @@ static void on_shown(void *ctx, json_t *answer, const struct error *failure)
         return;
     }
     json_t *shown = json_copy(answer);
-    if (channel && !notice_final(notice))
+    if (channel && !notice_final(notice) && channel_standing(channel).state != CHANNEL_WELL)
         json_object_set_new(shown, "notifier", standing_of(channel));
     server_answer(request, 200, shown);
 }

@@ -101,6 +101,13 @@ void breaker_recall(struct breaker *breaker, int64_t now_ms, int64_t until_ms, u
     open_until(breaker, now_ms, least(until_ms, now_ms + BREAKER_NAMED_MAX_MS), true);
 }
 
+void breaker_reached(struct breaker *breaker, int64_t now_ms)
+{
+    if (breaker->asked || (breaker->state == BREAKER_CLOSED && breaker->row == 0))
+        return;
+    open_until(breaker, now_ms, now_ms, false);
+}
+
 /* A clock that was set back: from there on time passes as always. */
 static void follow_clock(struct breaker *breaker, int64_t now_ms)
 {

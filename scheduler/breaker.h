@@ -52,6 +52,8 @@ void breaker_probe(struct breaker *breaker, int64_t now_ms); /* the one goes */
 /* ... and came back without having been tried: another may go after `pause_ms`. */
 void breaker_no_probe(struct breaker *breaker, int64_t now_ms, int64_t pause_ms);
 int64_t breaker_ready_at_ms(const struct breaker *breaker, int64_t now_ms); /* when somebody may go */
+/* The way there is open again. After failures of messages that proves little: one has to go first. */
+void breaker_reached(struct breaker *breaker, int64_t now_ms);
 void breaker_close(struct breaker *breaker); /* it is known to work, or a person says so */
 
 #endif

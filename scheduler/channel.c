@@ -295,9 +295,10 @@ void channel_take_trouble(struct channel *channel, const char *text, bool needs_
 
     if (!channel->troubled && now_ms - channel->well_since_ms > WELL_FOR_GOOD_MS)
         channel->tries = 0;
+    bool told = channel->trouble_told && !channel->troubled && !needs_person; /* by the breaker, in other words */
     channel->troubled = true;
     channel->needs_person |= needs_person;
-    channel->trouble_news |= !same;
+    channel->trouble_news |= !same && !told;
     snprintf(channel->trouble_text, sizeof channel->trouble_text, "%s", clean);
     channel_return_queued(channel, channel->trouble_text);
     channel_tell_soon(channel);
@@ -316,8 +317,7 @@ void channel_take_well(struct channel *channel)
     if (!channel->troubled)
         return;
     channel->troubled = channel->needs_person = channel->trouble_news = false;
-    if (!channel->breaker.asked) /* a connection is proof enough */
-        breaker_close(&channel->breaker);
+    channel_reached(channel);
     channel->well_since_ms = clock_mono_ms(channel->parts.clock);
     channel->busy = false;
     uv_timer_stop(&channel->retry);

@@ -154,6 +154,13 @@ void channel_note_outcome(struct channel *channel, const struct channel_job *job
         channel_tell_soon(channel);
 }
 
+void channel_reached(struct channel *channel)
+{
+    breaker_reached(&channel->breaker, now_of(channel));
+    if (channel->breaker.state != BREAKER_CLOSED && !channel->breaker.asked)
+        memcpy(channel->breaker_text, channel->trouble_text, sizeof channel->trouble_text);
+}
+
 void channel_close_breaker(struct channel *channel)
 {
     if (channel->breaker.state == BREAKER_CLOSED)
@@ -216,6 +223,8 @@ struct channel_standing channel_standing(const struct channel *channel)
 
     if (channel->needs_person)
         return (struct channel_standing){CHANNEL_BROKEN, channel->trouble_text, MOMENT_NONE};
+    if (channel->breaker.asked && ready_at_ms > now_ms)
+        return (struct channel_standing){CHANNEL_WAITING, channel->breaker_text, ready_at_ms};
     if (channel->troubled) {
         bool soon = uv_is_active((const uv_handle_t *)&channel->retry);
         return (struct channel_standing){CHANNEL_FAILING, channel->trouble_text,
@@ -225,11 +234,11 @@ struct channel_standing channel_standing(const struct channel *channel)
         return (struct channel_standing){CHANNEL_WELL, NULL, MOMENT_NONE};
     if (channel->breaker.state == BREAKER_HALF_OPEN || ready_at_ms <= now_ms)
         return (struct channel_standing){CHANNEL_TRYING, channel->breaker_text, MOMENT_NONE};
-    return (struct channel_standing){channel->breaker.asked ? CHANNEL_WAITING : CHANNEL_FAILING, channel->breaker_text,
-                                     ready_at_ms};
+    return (struct channel_standing){CHANNEL_FAILING, channel->breaker_text, ready_at_ms};
 }
 
 const char *channel_trouble(const struct channel *channel)
 {
-    return channel_standing(channel).text;
+    struct channel_standing standing = channel_standing(channel);
+    return standing.state == CHANNEL_TRYING ? NULL : standing.text;
 }

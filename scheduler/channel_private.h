@@ -92,6 +92,7 @@ void channel_offload_ended(struct channel *channel);
 /* channel_claims.c: what came of a delivery says something of the other side; what dispatch has to keep of it. */
 void channel_note_outcome(struct channel *channel, const struct channel_job *job);
 void channel_tell_asked(struct channel *channel);
+void channel_reached(struct channel *channel); /* a connection works; messages may or may not */
 void channel_close_breaker(struct channel *channel);
 /* channel.c */
 void channel_tell_soon(struct channel *channel);

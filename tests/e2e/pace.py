@@ -71,8 +71,8 @@ def asked_to_wait():
         launch.until(lambda: troubles(launch), "the log to say so")
         launch.until(lambda: launch.ask("status")["notifiers"][0]["in_flight"] == 0, "what has begun to come home")
         launch.sink.behave()
-        launch.until(lambda: launch.show()["notifier"]["state"] == "waiting", "it to wait")
         said = launch.show()["notifier"]
+        check(said["state"] == "waiting", "show says %s", said)
         check("TSS04" in said["reason"] and said["until"] in said["reason"], "show says %s", said)
         counts = launch.notice()["counts"]
         check(counts["waiting"] == counts["planned"], "somebody was charged: %s", counts)
@@ -127,7 +127,7 @@ def one_dead_one_hanging():
             check(one["counts"]["waiting"] == one["counts"]["planned"] > 0, "%s: %s", name, one["counts"])
             launch.until(lambda name=name: troubles(launch, name), "the log to speak of " + name)
         states = {one["name"]: one["state"] for one in launch.ask("status")["notifiers"]}
-        check(states == {"mail": "well", "dead": "failing", "hanging": "failing"}, "status says %s", states)
+        check(states["mail"] == "well" and "well" not in (states["dead"], states["hanging"]), "status says %s", states)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,26 @@ static void a_probe_that_was_not_tried_makes_room(void **state)
     assert_int_equal(breaker_allows(&breaker, now_ms + SECOND_MS), 1);
 }
 
+static void a_connection_proves_little_after_failures(void **state)
+{
+    struct breaker breaker = {0};
+    int64_t now_ms = begin_ms;
+
+    (void)state;
+    breaker_reached(&breaker, now_ms);
+    assert_int_equal(breaker_allows(&breaker, now_ms), INT64_MAX);
+    play(&breaker, "ff", &now_ms); /* and then it could not be reached at all */
+    breaker_reached(&breaker, now_ms);
+    play(&breaker, "p", &now_ms);
+    assert_int_equal(breaker_ready_at_ms(&breaker, now_ms), now_ms + SECOND_MS);
+    breaker_reached(&breaker, now_ms);
+    play(&breaker, "o", &now_ms);
+    assert_int_equal(breaker_allows(&breaker, now_ms), INT64_MAX);
+    play(&breaker, "A", &now_ms);
+    breaker_reached(&breaker, now_ms); /* it was asked to wait all the same */
+    assert_int_equal(breaker_allows(&breaker, now_ms), 0);
+}
+
 static void a_wait_is_recalled(void **state)
 {
     struct breaker breaker;
@@ -155,6 +175,7 @@ int main(void)
         cmocka_unit_test(histories),
         cmocka_unit_test(a_probe_that_never_comes_back_is_not_waited_for),
         cmocka_unit_test(a_probe_that_was_not_tried_makes_room),
+        cmocka_unit_test(a_connection_proves_little_after_failures),
         cmocka_unit_test(a_wait_is_recalled),
         cmocka_unit_test(a_clock_set_back_keeps_nobody_for_longer),
     };
