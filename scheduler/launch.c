@@ -153,7 +153,7 @@ static bool missed(struct launch *launch, int64_t now_ms)
         look_at(launch, by_ms + 1);
         return false;
     }
-    if (!launch->world->frozen)
+    if (world_clock_sure(launch->world))
         launch_move(launch, NOTICE_MISSED, REASON_LATE, NULL);
     return true;
 }
@@ -397,7 +397,7 @@ static void look_held(struct launch *launch, int64_t now_ms)
         int64_t end_ms = launch_deadline_ms(launch);
         if (now_ms < end_ms)
             look_at(launch, end_ms);
-        else if (!launch->world->frozen) {
+        else if (world_clock_sure(launch->world)) {
             notice->rest = WITHHELD_EXPIRED;
             launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
             launch_finish(launch);

@@ -72,7 +72,7 @@ static void on_expired(void *ctx)
 {
     struct launch *launch = ctx;
 
-    if (launch->notice->state != NOTICE_SENDING || launch->world->frozen)
+    if (launch->notice->state != NOTICE_SENDING || !world_clock_sure(launch->world))
         return;
     launch->notice->rest = WITHHELD_EXPIRED; /* it ends when what is in flight has come home */
     launch_save(launch);

@@ -335,6 +335,7 @@ bool launch_stopped(const struct launches *launches, const char *target, launch_
 
 static void thaw(struct world *world)
 {
+    world->clock_known = true;
     if (world->frozen) {
         world->frozen = false;
         news_frozen(world);

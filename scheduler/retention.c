@@ -33,7 +33,7 @@ static bool clock_is_sure(const struct world *world)
     for (size_t i = 0; i < world->site_count; i++)
         if (world->sites[i].clock_ahead_ms > CLOCK_MS || world->sites[i].clock_ahead_ms < -CLOCK_MS)
             return false;
-    return !world->frozen;
+    return world_clock_sure(world);
 }
 
 static bool something_is_near(const struct world *world, int64_t now_ms)

@@ -206,17 +206,42 @@ void sync_clock_stepped(struct world *world, int64_t step_ms)
         launches_clock_stepped(world->launches);
 }
 
-/* The site's own clock is the judge of a step of ours. */
+/* Every site has been walked since the start, and the last one, too, has nothing to say about the time. */
+static bool nobody_has_a_clock(const struct sync *sync, const struct source_walk *walk)
+{
+    const struct world *world = sync->world;
+
+    for (size_t i = 0; i < world->site_count; i++) {
+        const struct sync *other = world->sites[i].sync;
+        if (other == sync ? !walk->complete : other && other->last_full_at_ms == MOMENT_NONE)
+            return false;
+    }
+    return true;
+}
+
+/* The site's own clock is the judge of ours: after each step, and at the start, when nobody knows what was done to it
+ * while we were not there. True: what was put off while it was in doubt is decided now. */
 static bool clock_agrees(struct sync *sync, const struct source_walk *walk)
 {
     struct world *world = sync->world;
+    bool first = !world->clock_known;
 
-    if (walk->server_date_ms == MOMENT_NONE)
-        return false;
+    if (walk->server_date_ms == MOMENT_NONE) {
+        world->clock_known |= nobody_has_a_clock(sync, walk);
+        return first && world->clock_known && !world->frozen;
+    }
     int64_t ahead_ms = walk->answered_at_ms - walk->server_date_ms;
+    bool agrees = ahead_ms > -STEP_MAX_MS && ahead_ms < STEP_MAX_MS;
     sync->site->clock_ahead_ms = ahead_ms;
-    if (!world->frozen || ahead_ms <= -STEP_MAX_MS || ahead_ms >= STEP_MAX_MS)
-        return false;
+    world->clock_known = true;
+    if (first && !agrees && !world->frozen) {
+        world->frozen = true;
+        news_frozen(world);
+        log_line(world->log, LOG_WARNING, "event=clock_in_doubt site=%s ahead_ms=%lld", sync->site->settings->name,
+                 (long long)ahead_ms);
+    }
+    if (!agrees || !world->frozen)
+        return first && agrees;
     world->frozen = false;
     news_frozen(world);
     log_line(world->log, LOG_NOTICE, "event=clock_agreed site=%s ahead_ms=%lld", sync->site->settings->name,
@@ -272,8 +297,10 @@ static void on_walk(void *ctx, struct source_walk *walk)
     bool changed = false;
 
     sync->walk = NULL;
-    if (clock_agrees(sync, walk)) { /* what was put off while the clock was in doubt is decided now */
+    if (clock_agrees(sync, walk)) {
         sync_touch_all(sync);
+        if (sync->world->launches)
+            launches_look(sync->world->launches);
         changed = true;
     }
     note_bad(sync, walk);

@@ -190,7 +190,7 @@ static void make_plan(struct sync *sync, const char *event_id, struct plan *plan
                                    .zone = world_zone,
                                    .zone_ctx = world,
                                    .now_ms = sync_now_ms(sync),
-                                   .frozen = world->frozen},
+                                   .frozen = !world_clock_sure(world)},
               plan);
     free(rules);
 }

@@ -85,6 +85,11 @@ struct world_rule *world_rule(struct world *world, const char *name)
     return NULL;
 }
 
+bool world_clock_sure(const struct world *world)
+{
+    return world->clock_known && !world->frozen;
+}
+
 bool world_paused(const struct world *world, const char *target)
 {
     return has_pause(world, "") || has_pause(world, target);

@@ -78,7 +78,8 @@ struct world {
         bool told;        /* ... and operators know */
         bool looked;      /* at all, since the start */
     } disk;
-    bool frozen; /* the clock was stepped: nothing irreversible until the site's Date agrees */
+    bool frozen;      /* the clock was stepped: nothing irreversible until the site's Date agrees */
+    bool clock_known; /* ... and not before it has been compared with one since the start, if there is one */
     bool stopping;
 
     struct outside *outside;
@@ -100,6 +101,7 @@ void world_forget(struct world *world); /* frees mirrors, notices, openings, pau
 
 struct world_site *world_site(struct world *world, const char *name);
 struct world_rule *world_rule(struct world *world, const char *name);
+bool world_clock_sure(const struct world *world);                 /* else nobody is missed, expired or forgotten */
 bool world_paused(const struct world *world, const char *target); /* that target or everything */
 const struct zone *world_zone(void *world, const char *name);     /* a plan_zone_fn */
 
