@@ -52,13 +52,19 @@ static void look_at(struct launch *launch, int64_t at_ms)
 /* --- Keeping the row ------------------------------------------------------------------------------------------------
  */
 
-static void request_save(struct launch *launch);
-
-static void on_saved(void *ctx, const struct error *failure)
+void launch_save(struct launch *launch)
 {
-    struct launch *launch = ctx;
+    launch->dirty = true;
+    launches_store_soon(launch->world->launches);
+}
 
-    launch->saving = NULL;
+bool launch_unsaved(const struct launch *launch)
+{
+    return launch->saving || (launch->dirty && launch_now_ms(launch) >= launch->save_after_ms);
+}
+
+void launch_saved(struct launch *launch, const struct error *failure)
+{
     if (failure) {
         log_line(launch->world->log, LOG_ERROR, "event=save_failed notice=%lld error=%s", (long long)launch->notice->id,
                  LOG_QUOTED(text_of(failure->text)));
@@ -67,27 +73,7 @@ static void on_saved(void *ctx, const struct error *failure)
         look_at(launch, launch->save_after_ms);
         return;
     }
-    if (launch->dirty)
-        request_save(launch);
     launch_look(launch);
-}
-
-static void request_save(struct launch *launch)
-{
-    const struct notice *notice = launch->notice;
-
-    launch->dirty = false;
-    launch->saving =
-        store_apply(launch->world->store,
-                    &(struct store_change){.notices = &notice, .notice_count = 1, .now_ms = launch_now_ms(launch)},
-                    on_saved, launch);
-}
-
-void launch_save(struct launch *launch)
-{
-    launch->dirty = true;
-    if (!launch->saving && launch_now_ms(launch) >= launch->save_after_ms)
-        request_save(launch);
 }
 
 static void tell(struct launch *launch, const char *what, const char *text)
@@ -165,12 +151,10 @@ void launch_look(struct launch *launch)
     if (launch->world->stopping)
         return;
     alarm_off(&launch->alarm);
-    if (launch->dirty && !launch->saving) {
-        if (now_ms >= launch->save_after_ms)
-            request_save(launch);
-        else
-            look_at(launch, launch->save_after_ms);
-    }
+    if (launch->dirty && now_ms >= launch->save_after_ms)
+        launches_store_soon(launch->world->launches);
+    else if (launch->dirty)
+        look_at(launch, launch->save_after_ms);
     switch (launch->notice->state) {
     case NOTICE_PLANNED:
         look_planned(launch, now_ms);
@@ -372,7 +356,7 @@ static void look_ready(struct launch *launch, int64_t now_ms)
         return;
     }
     gather_cancel(&launch->gather); /* a sweep that is not over by T is given up: the last complete read counts */
-    if (launch->question || launch->saving)
+    if (launch->question || launch_unsaved(launch))
         return;
     if (now_ms < launch->ask_at_ms) {
         look_at(launch, launch->ask_at_ms);

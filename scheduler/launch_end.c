@@ -218,8 +218,10 @@ void launch_open(struct launch *launch)
     struct sending_events events = {
         .done = on_done, .expired = on_expired, .fault = on_fault, .stopped = on_stopped, .ctx = launch};
 
-    if (!launch->sending)
-        launch->sending = sending_open(launch->world->dispatch, &spec, &events);
+    if (launch->sending)
+        return;
+    launches_store(launch->world->launches);
+    launch->sending = sending_open(launch->world->dispatch, &spec, &events);
 }
 
 void launch_go_on(struct launch *launch)
@@ -263,7 +265,7 @@ void launch_free(struct launch *launch)
     alarm_off(&launch->alarm);
     gather_cancel(&launch->gather);
     gate_cancel(&launch->question);
-    store_cancel(&launch->saving);
+    launch_leave_rows(launch);
     sending_close(&launch->sending);
     message_batch_free(launch->ahead);
     free(launch);

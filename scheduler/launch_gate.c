@@ -55,8 +55,8 @@ static void keep_evidence(struct launch *launch, const struct gate_answer *answe
                   "failure", answer->failure ? answer->failure->text : NULL);
     auto_free char *text = json_dumps(evidence, JSON_COMPACT);
     json_decref(evidence);
-    if (text) /* nobody waits for it: what it proves is in the log as well */
-        store_evidence(launch->world->store, launch->notice->id, answer->answered_at_ms, text, NULL, NULL);
+    if (text)
+        launches_keep_evidence(launch->world->launches, launch->notice->id, answer->answered_at_ms, text);
 }
 
 /* The worst thing said, as the reason for withdrawing. */
@@ -182,6 +182,5 @@ static void release(struct launch *launch, const struct gate_word_of *words, con
     notice->released_at_ms = now_ms;
     launch->progress_at_ms = now_ms;
     launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
-    /* The row goes to the disk with the first claims, in their order: nothing leaves before both are there. */
-    launch_go_on(launch);
+    launch->released = true; /* launches_store() goes on: nothing is claimed before the row is given to the store */
 }

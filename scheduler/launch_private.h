@@ -16,8 +16,9 @@ struct launch {
     bool orphaned;           /* ... has left the configuration */
     struct alarm alarm;
 
-    struct store_job *saving; /* the row on its way, or NULL */
-    bool dirty;               /* it changed meanwhile */
+    struct launch_rows *saving; /* its row is on its way with these, or NULL */
+    bool dirty;                 /* it is to be stored, or has changed meanwhile */
+    bool released;              /* and claims may be made as soon as the row is given to the store */
     int64_t save_after_ms;
 
     struct gather *gather;   /* a read in flight, or NULL */
@@ -40,6 +41,14 @@ struct launch {
     int64_t policy_held; /* came back for policy when it was held for that; 0: it was not */
 };
 
+/* Rows of notices in one transaction. */
+struct launch_rows {
+    struct launches *launches;
+    struct store_job *job;
+    struct launch **of; /* NULL: gone meanwhile */
+    size_t count;
+    struct launch_rows *next, **link;
+};
 struct sleeper {
     int64_t at_ms;
     struct notice *notice;
@@ -51,14 +60,33 @@ struct launches {
     struct sleeper *asleep; /* a heap: the next one is at 0 */
     size_t asleep_count, asleep_cap;
     struct alarm wake;
+    struct alarm store_soon;
+    struct launch_rows *rows; /* on their way */
+    struct evidence {
+        int64_t notice, at_ms;
+        char *json;
+    } * evidence;
+    size_t evidence_count;
+    struct alarm evidence_soon;
 };
 
 /* Wakes it if need be; NULL: it is at rest, or the configuration does not know it. */
 struct launch *launches_find(struct launches *launches, int64_t notice);
 int64_t launch_now_ms(const struct launch *launch);
 void launch_look(struct launch *launch);
+/* Its row goes to the store in the next turn of the loop, with those of all others that changed in this one: 300
+ * released at once are one job. */
 void launch_save(struct launch *launch);
+bool launch_unsaved(const struct launch *launch); /* and nothing hinders it */
+void launch_saved(struct launch *launch, const struct error *failure);
 void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text);
+
+/* launches.c */
+void launches_store_soon(struct launches *launches);
+void launches_store(struct launches *launches); /* now: what is asked of the store from here on finds the rows */
+void launch_leave_rows(struct launch *launch);
+/* Nobody waits for it, what it proves is in the log as well: it goes to the store when the first claims have. */
+void launches_keep_evidence(struct launches *launches, int64_t notice, int64_t at_ms, const char *json);
 
 /* launch_gate.c */
 size_t launch_members(const struct launch *launch, const struct definition ***out); /* behind it now; free() them */

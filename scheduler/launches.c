@@ -7,9 +7,13 @@
 
 #include <string.h>
 
-enum { WAKE_MS = 1 }; /* of the loop for giving launches to those that wake, before others have their turn */
+enum {
+    WAKE_MS = 1,           /* of the loop for giving launches to those that wake, before others have their turn */
+    EVIDENCE_LATER_MS = 50 /* claims and their rows go first */
+};
 
 static void on_wake(void *ctx);
+static void on_evidence_soon(void *ctx);
 
 struct launches *launches_new(struct world *world)
 {
@@ -28,6 +32,15 @@ void launches_free(struct launches *launches)
     for (size_t i = 0; i < launches->asleep_count; i++)
         launches->asleep[i].notice->wakes_at_ms = MOMENT_NONE;
     alarm_off(&launches->wake);
+    alarm_off(&launches->store_soon);
+    alarm_off(&launches->evidence_soon);
+    on_evidence_soon(launches);
+    for (struct launch_rows *rows = launches->rows, *next; rows; rows = next) {
+        next = rows->next;
+        store_cancel(&rows->job);
+        free(rows->of);
+        free(rows);
+    }
     free(launches->asleep);
     free(launches->at);
     free(launches);
@@ -172,6 +185,111 @@ static void sleep_until(struct launches *launches, struct notice *notice, int64_
         return;
     notice->wakes_at_ms = at_ms;
     sleeper_add(launches, (struct sleeper){at_ms, notice});
+}
+
+/* --- Rows -----------------------------------------------------------------------------------------------------------
+ */
+
+static void on_stored(void *ctx, const struct error *failure)
+{
+    struct launch_rows *rows = ctx;
+
+    *rows->link = rows->next;
+    if (rows->next)
+        rows->next->link = rows->link;
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->of[i])
+            rows->of[i]->saving = NULL;
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->of[i])
+            launch_saved(rows->of[i], failure);
+    free(rows->of);
+    free(rows);
+}
+
+void launch_leave_rows(struct launch *launch)
+{
+    struct launch_rows *rows = launch->saving;
+
+    for (size_t i = 0; rows && i < rows->count; i++)
+        if (rows->of[i] == launch)
+            rows->of[i] = NULL;
+    launch->saving = NULL;
+}
+
+void launches_store(struct launches *launches)
+{
+    struct launch_rows *rows = must_calloc(1, sizeof *rows);
+    auto_free const struct notice **notices = must_calloc(launches->count + 1, sizeof *notices);
+
+    rows->launches = launches;
+    rows->of = must_calloc(launches->count + 1, sizeof(struct launch *));
+    for (size_t i = 0; i < launches->count; i++) {
+        struct launch *launch = launches->at[i];
+        if (!launch->dirty || launch->saving || !launch_unsaved(launch))
+            continue;
+        launch->dirty = false;
+        launch->saving = rows;
+        notices[rows->count] = launch->notice;
+        rows->of[rows->count++] = launch;
+    }
+    if (rows->count == 0) {
+        free(rows->of);
+        free(rows);
+        return;
+    }
+    rows->next = launches->rows;
+    rows->link = &launches->rows;
+    if (rows->next)
+        rows->next->link = &rows->next;
+    launches->rows = rows;
+    rows->job = store_apply(launches->world->store,
+                            &(struct store_change){.notices = notices,
+                                                   .notice_count = rows->count,
+                                                   .now_ms = clock_now_ms(launches->world->clock)},
+                            on_stored, rows);
+}
+
+static void on_store_soon(void *ctx)
+{
+    struct launches *launches = ctx;
+
+    launches_store(launches);
+    for (size_t i = 0; i < launches->count; i++)
+        if (launches->at[i]->released) {
+            launches->at[i]->released = false;
+            launch_go_on(launches->at[i]);
+        }
+}
+
+void launches_store_soon(struct launches *launches)
+{
+    if (!alarm_is_set(&launches->store_soon))
+        alarm_set(launches->world->alarms, &launches->store_soon, clock_now_ms(launches->world->clock), on_store_soon,
+                  launches);
+}
+
+static void on_evidence_soon(void *ctx)
+{
+    struct launches *launches = ctx;
+
+    for (size_t i = 0; i < launches->evidence_count; i++) {
+        struct evidence *evidence = &launches->evidence[i];
+        store_evidence(launches->world->store, evidence->notice, evidence->at_ms, evidence->json, NULL, NULL);
+        free(evidence->json);
+    }
+    free(launches->evidence);
+    launches->evidence = NULL;
+    launches->evidence_count = 0;
+}
+
+void launches_keep_evidence(struct launches *launches, int64_t notice, int64_t at_ms, const char *json)
+{
+    launches->evidence = must_realloc(launches->evidence, (launches->evidence_count + 1) * sizeof *launches->evidence);
+    launches->evidence[launches->evidence_count++] = (struct evidence){notice, at_ms, must_strdup(json)};
+    if (!alarm_is_set(&launches->evidence_soon))
+        alarm_set(launches->world->alarms, &launches->evidence_soon,
+                  clock_now_ms(launches->world->clock) + EVIDENCE_LATER_MS, on_evidence_soon, launches);
 }
 
 /* --- Finding and making ---------------------------------------------------------------------------------------------
