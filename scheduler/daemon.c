@@ -21,6 +21,8 @@ enum {
     QUIET_CHECK_MS = 5,
     LAST_WORDS_MS = 2 * SECOND_MS, /* behind the grace: what was given up then is written down as in doubt */
     DOCTOR_MS = 5 * SECOND_MS,     /* how often the store looks at itself and the service manager hears a status line */
+    REST_LOOKS = 24,               /* after so many looks in a row at a daemon that is well and has nothing to do ... */
+    DOCTOR_REST_MS = MINUTE_MS,    /* ... it is looked at so rarely */
 };
 
 struct daemon {
@@ -40,6 +42,7 @@ struct daemon {
     size_t handed;         /* sockets of the service manager */
     struct settings *next; /* a reload's settings, waiting for the old cast to be quiet */
     int64_t quiet_by_ms;   /* by the monotonic clock */
+    unsigned rest_looks;   /* of the doctor, in a row */
     bool leaving;
     int exit_code;
 };
@@ -243,24 +246,37 @@ static void on_store_looked(void *ctx)
         disk_look(&daemon->world);
 }
 
+static void on_doctor(uv_timer_t *timer);
+
+/* An idle daemon sleeps. The service manager's watchdog does not let it. */
+static void look_again(struct daemon *daemon, bool well)
+{
+    int64_t watchdog_ms = notify_watchdog_ms(), wait_ms = DOCTOR_MS;
+
+    daemon->rest_looks = well && launches_rest(daemon->world.launches) ? daemon->rest_looks + 1 : 0;
+    if (daemon->rest_looks > REST_LOOKS)
+        wait_ms = DOCTOR_REST_MS;
+    if (watchdog_ms && watchdog_ms < wait_ms)
+        wait_ms = watchdog_ms;
+    uv_timer_start(&daemon->doctor, on_doctor, (uint64_t)wait_ms, 0);
+}
+
 static void on_doctor(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
-    const struct notices *notices = &daemon->world.notices;
     size_t states[NOTICE_STATES] = {0};
     struct health health;
     auto_buf struct buf ill;
 
-    if (!daemon->world.store)
-        return; /* it is being opened */
     store_look(daemon->world.store);
     health_look(&daemon->world, &health);
     buf_init(&ill, 1024);
     for (size_t i = 0; i < HEALTH_CHECKS; i++)
         if (health.checks[i].words[HEALTH_READY] == HEALTH_FAIL)
             buf_addf(&ill, "%s%s", ill.len ? ", " : "; NOT WELL: ", health_check_name(i));
-    for (size_t i = 0; i < notices->count; i++)
-        states[notices->at[i]->state]++;
+    if (daemon->world.launches)
+        launches_count(daemon->world.launches, states);
+    look_again(daemon, ill.len == 0 && daemon->world.launches);
     notify_send("STATUS=%zu planned, %zu sending, %zu held%s%.*s\nWATCHDOG=1",
                 states[NOTICE_PLANNED] + states[NOTICE_GATHERING] + states[NOTICE_READY], states[NOTICE_SENDING],
                 states[NOTICE_HELD], daemon->world.copy ? "; HELD AS A COPY" : "", TEXT_ARGS(buf_text(&ill)));
@@ -346,9 +362,6 @@ static void watch_signals(struct daemon *daemon)
     uv_timer_init(&daemon->loop, &daemon->quiet);
     uv_timer_init(&daemon->loop, &daemon->doctor);
     daemon->quiet.data = daemon->doctor.data = daemon;
-    int64_t watchdog_ms = notify_watchdog_ms();
-    uv_timer_start(&daemon->doctor, on_doctor, 0,
-                   (uint64_t)(watchdog_ms && watchdog_ms < DOCTOR_MS ? watchdog_ms : DOCTOR_MS));
 }
 
 static int build(struct daemon *daemon, struct settings **settings, struct error *err)
@@ -434,6 +447,7 @@ int daemon_run(const struct daemon_options *options)
         log_line(&daemon.log, LOG_NOTICE, "event=started generation=%lld config=%s",
                  (long long)store_generation(daemon.world.store), LOG_QUOTED(text_of(options->config_path)));
         notify_send("READY=1");
+        on_doctor(&daemon.doctor);
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
         log_line(&daemon.log, LOG_NOTICE, "event=stopped");
     }

@@ -141,12 +141,16 @@ enum health_word health_word(const struct health *health, enum health_question q
 
 void health_look(const struct world *world, struct health *out)
 {
+    size_t states[NOTICE_STATES] = {0};
+
+    if (world->launches)
+        launches_count(world->launches, states);
     struct health_facts facts = {.building = !world->launches || !world->dispatch,
                                  .stopping = world->stopping,
                                  .copy = world->copy,
                                  .frozen = world->frozen,
                                  .now_ms = clock_now_ms(world->clock),
-                                 .held = world->launches ? launches_held(world->launches) : 0,
+                                 .held = states[NOTICE_HELD],
                                  .pauses = world->pause_count};
     auto_free struct health_site *sites = must_calloc(world->site_count + 1, sizeof *sites);
     auto_free struct health_notifier *notifiers = must_calloc(world->channel_count + 1, sizeof *notifiers);

@@ -446,13 +446,20 @@ bool launches_at_gate(const struct launches *launches, const struct world_site *
     return false;
 }
 
-size_t launches_held(const struct launches *launches)
+void launches_count(const struct launches *launches, size_t states[NOTICE_STATES])
 {
-    size_t held = 0;
-
+    memset(states, 0, NOTICE_STATES * sizeof *states);
+    states[NOTICE_PLANNED] = launches->asleep_count;
     for (size_t i = 0; i < launches->count; i++)
-        held += launches->at[i]->notice->state == NOTICE_HELD;
-    return held;
+        states[launches->at[i]->notice->state]++;
+}
+
+bool launches_rest(const struct launches *launches)
+{
+    for (size_t i = 0; i < launches->count; i++)
+        if (!over(launches->at[i]))
+            return false;
+    return true;
 }
 
 void launches_stop(struct launches *launches)
