@@ -77,27 +77,50 @@ static int take_line(struct smtp_parser *parser)
     return len > 3 && line[3] == '-' ? 0 : 1;
 }
 
+/* False: no line of a reply has such bytes, or so many. */
+static bool keep_piece(struct smtp_parser *parser, const char *piece, size_t len)
+{
+    size_t room = parser->line_len < sizeof parser->line ? sizeof parser->line - parser->line_len : 0;
+
+    if (parser->line_len + len > SMTP_LINE_MAX || memchr(piece, '\0', len))
+        return false;
+    if (room > 0)
+        memcpy(parser->line + parser->line_len, piece, len < room ? len : room);
+    parser->line_len += len;
+    return true;
+}
+
+/* Texts are short as a rule, and there is a reply to every command. */
+static void copy_reply(struct smtp_reply *out, const struct smtp_reply *reply)
+{
+    out->code = reply->code;
+    out->status_class = reply->status_class;
+    out->subject = reply->subject;
+    out->detail = reply->detail;
+    memcpy(out->text, reply->text, strlen(reply->text) + 1);
+}
+
 enum smtp_parsed smtp_parse(struct smtp_parser *parser, const char **bytes, size_t *len, struct smtp_reply *out)
 {
     while (*len > 0) {
-        char c = **bytes;
-        ++*bytes;
-        --*len;
-        if (c != '\n') {
-            if (c == '\0' || parser->line_len >= SMTP_LINE_MAX)
-                return SMTP_GARBAGE;
-            if (parser->line_len < sizeof parser->line)
-                parser->line[parser->line_len] = c;
-            parser->line_len++;
-            continue;
-        }
+        const char *stop = memchr(*bytes, '\n', *len);
+        size_t piece = stop ? (size_t)(stop - *bytes) : *len;
+        bool fine = keep_piece(parser, *bytes, piece);
+        *bytes += piece + (stop != NULL);
+        *len -= piece + (stop != NULL);
+        if (!fine)
+            return SMTP_GARBAGE;
+        if (!stop)
+            break;
         int done = take_line(parser);
         parser->line_len = 0;
         if (done < 0)
             return SMTP_GARBAGE;
         if (done) {
-            *out = parser->reply;
-            memset(parser, 0, sizeof *parser);
+            copy_reply(out, &parser->reply);
+            parser->lines = 0;
+            parser->reply.code = parser->reply.status_class = parser->reply.subject = parser->reply.detail = 0;
+            parser->reply.text[0] = '\0';
             return SMTP_REPLY;
         }
     }
