@@ -202,7 +202,8 @@ static void on_tell(uv_idle_t *idle)
     list_init(&channel->answered);
     tell_state(channel);
     channel_tell_asked(channel);
-    bool told = answered.first;
+    bool room = answered.first || channel->room_news;
+    channel->room_news = false;
     while ((job = answered.first)) {
         bool abandoned = job->state == JOB_ABANDONED;
         answered.first = job->next;
@@ -215,7 +216,7 @@ static void on_tell(uv_idle_t *idle)
         job->state = JOB_FREE;
         list_put(&channel->unused, job);
     }
-    if (told)
+    if (room)
         channel->events.room(channel->events.ctx, channel);
     drain(channel);
 }
@@ -318,6 +319,7 @@ void channel_take_well(struct channel *channel)
         return;
     channel->troubled = channel->needs_person = channel->trouble_news = false;
     channel_reached(channel);
+    channel->room_news = true; /* if only for one */
     channel->well_since_ms = clock_mono_ms(channel->parts.clock);
     channel->busy = false;
     uv_timer_stop(&channel->retry);

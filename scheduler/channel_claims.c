@@ -167,6 +167,7 @@ void channel_close_breaker(struct channel *channel)
         return;
     breaker_close(&channel->breaker);
     channel->probe_claimed = false;
+    channel->room_news = true;
     channel_tell_soon(channel);
 }
 

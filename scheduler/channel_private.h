@@ -68,6 +68,7 @@ struct channel {
 
     bool warm;
     bool troubled, needs_person;
+    bool room_news;                  /* there may be room again */
     bool trouble_told, trouble_news; /* what dispatch knows; whether there is more to say */
     char trouble_text[300];
     unsigned tries;

@@ -104,7 +104,7 @@ def nothing_gets_through():
         commands = launch.sink.behave(op="counts")["commands"]
         check(commands < 100, "%d commands for a server that drops everything", commands)
         launch.sink.behave()
-        launch.wait("done")
+        launch.wait("done", timeout=25)
         launch.agree(launch.eligible())
         check("event=channel_well" in launch.log_since(), "the log does not say that it is well")
 

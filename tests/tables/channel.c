@@ -820,8 +820,11 @@ static void outbox_is_a_maildir(void **state)
     run_until(world, 42, 5000);
     assert_int_equal(world->results[41].fate, FATE_TRY_LATER);
     assert_int_equal(world->results[41].scope, SCOPE_CHANNEL);
+    run_for(world, 1);
+    unsigned rooms = world->rooms;
     for (int i = 0; i < 30 && channel_standing(world->channel).state != CHANNEL_TRYING; i++)
         run_for(world, 100);
+    assert_int_equal(world->rooms, rooms + 1); /* or nobody would make use of it */
     assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine), 0), 1); /* one message shows it */
     assert_int_equal(world->wells, 0);
     send_one(world, 51, "p@x.example");
