@@ -4,12 +4,14 @@ is in doubt, and all goes on by itself when the disk is well again."""
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 
 from launch import Launch, check, tell
 
 MEGABYTE = 1 << 20
+PAGE = 4096
 
 
 class OnSmallDisk(Launch):
@@ -172,5 +174,49 @@ def stopped_while_full():
         told_all(launch)
 
 
+def damage(launch):
+    """The page with the first person in it is nonsense from here on."""
+    path = launch.path("onsale.db")
+    with sqlite3.connect(path) as db:
+        address = db.execute("SELECT address FROM person ORDER BY roll, seq LIMIT 1").fetchone()[0].encode()
+    db.close()
+    with open(path, "r+b") as file:
+        pages = [at for at in range(0, os.path.getsize(path), PAGE) if file.seek(at) == at and address in file.read(PAGE)]
+        check(pages, "%s is on no page", address)
+        for at in pages:
+            file.seek(at)
+            file.write(b"\xa5" * PAGE)
+
+
+def damaged_in_the_middle():
+    """A start does not read all of a large state; whoever comes upon the damage holds everything, and says what to do. That is done."""
+    with Launch(opens_in=16, people=300) as launch:
+        launch.rule.update(catch_up="10m", gather_ahead="15s")
+        launch.run()
+        launch.wait("ready")
+        backup = launch.path("backup.db")
+        launch.onsale("backup", backup)
+        launch.stop()
+        damage(launch)
+        launch.start()
+        launch.wait("held", "disk")
+        check("cp BACKUP" in launch.log_since(), "the log does not say what to do")
+        said = launch.try_onsale("status").stdout
+        check("[fail] store" in said and "damaged" in said, "%s", said)
+        audit = launch.try_onsale("audit")
+        check(audit.returncode == 1, "an audit of a damaged state is content: %s", audit.stdout)
+        launch.sleep(11)  # writes succeed meanwhile: the damage does not pass by that
+        check(launch.notice()["state"] == "held" and not launch.mails(None), "it went on by itself: %s", launch.notice())
+        launch.stop()
+        damaged = os.path.getsize(launch.path("onsale.db"))
+        os.rename(launch.path("onsale.db"), launch.path("damaged.db"))
+        check(damaged == os.path.getsize(launch.path("damaged.db")), "it was written over")
+        shutil.copy(backup, launch.path("onsale.db"))
+        launch.start()
+        launch.wait("held", "copy")
+        launch.onsale("resume", "--this-is-the-one")
+        told_all(launch)
+
+
 if __name__ == "__main__":
-    tell([full_while_sending, full_before_it_opens, tight_before_it_is_read, read_only_while_sending, stopped_while_full])
+    tell([damaged_in_the_middle, full_while_sending, full_before_it_opens, tight_before_it_is_read, read_only_while_sending, stopped_while_full])
