@@ -20,6 +20,7 @@ enum {
     EVIDENCE_RENEW_MS = 40 * SECOND_MS,
     STALL_MS = 60 * SECOND_MS,
     SAVE_AGAIN_MS = SECOND_MS,
+    REPORT_LOOK_MS = 200, /* the operators' letters are on their way */
 };
 
 static bool consent_fresh(const struct launch *launch, int64_t at_ms);
@@ -176,6 +177,8 @@ void launch_look(struct launch *launch)
         gate_cancel(&launch->question);
         if (launch->sending)
             sending_stop(launch->sending);
+        if (!launch_settle_report(launch))
+            look_at(launch, now_ms + REPORT_LOOK_MS);
         break;
     }
 }

@@ -3,6 +3,7 @@
 #include "gatekeeper.h"
 #include "launch_private.h"
 #include "news.h"
+#include "outside.h"
 
 #include <string.h>
 
@@ -249,8 +250,27 @@ void launch_go_on(struct launch *launch)
 
 void launch_finish(struct launch *launch)
 {
+    launch->notice->owes_report = true;
     launch_move(launch, NOTICE_DONE, REASON_NONE, NULL);
     report(launch, "Done");
+    launch->reported = true;
+}
+
+/* A kill between the end and its report has the next start say it; one between the report and this, again. */
+bool launch_settle_report(struct launch *launch)
+{
+    struct notice *notice = launch->notice;
+
+    if (notice->state != NOTICE_DONE || !notice->owes_report)
+        return true;
+    if (!launch->reported)
+        report(launch, "Done");
+    launch->reported = true;
+    if (launch->saving || launch->dirty || !outside_quiet(launch->world->outside))
+        return false;
+    notice->owes_report = false;
+    launch_save(launch);
+    return true;
 }
 
 /* What is not on disk yet is given to the store, which carries it out before it closes. */
@@ -258,6 +278,10 @@ void launch_free(struct launch *launch)
 {
     const struct notice *row = launch->notice;
 
+    if (launch->reported && launch->notice->owes_report && outside_quiet(launch->world->outside)) {
+        launch->notice->owes_report = false;
+        launch->dirty = true;
+    }
     if (launch->dirty)
         store_apply(launch->world->store,
                     &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = launch_now_ms(launch)}, NULL,

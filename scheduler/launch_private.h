@@ -38,6 +38,7 @@ struct launch {
     struct sending *sending;
     int64_t finished, progress_at_ms;
     bool stall_told;
+    bool reported;       /* the report of its end was said by this start */
     int64_t policy_held; /* came back for policy when it was held for that; 0: it was not */
 };
 
@@ -101,6 +102,7 @@ void launch_open(struct launch *launch);
 void launch_go_on(struct launch *launch);                      /* evidence is fresh: claims may be made */
 int launch_rehearse(struct launch *launch, struct error *err); /* -1: the message cannot be made */
 void launch_finish(struct launch *launch);
+bool launch_settle_report(struct launch *launch); /* says what is still owed; false: look again in a moment */
 void launch_free(struct launch *launch);
 
 #endif

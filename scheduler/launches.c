@@ -91,13 +91,14 @@ static bool over(const struct launch *launch)
     const struct notice *notice = launch->notice;
 
     return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && !launch->sending && !launch->saving &&
-           !launch->dirty;
+           !launch->dirty && !notice->owes_report;
 }
 
 /* Nothing more is done for it, and nobody is in the hands of an earlier start. */
 static bool at_rest(const struct notice *notice)
 {
-    return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && notice->tally.claimed == 0;
+    return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && notice->tally.claimed == 0 &&
+           !notice->owes_report;
 }
 
 /* Its rule or its site left the configuration, and nobody plans for it any more. */

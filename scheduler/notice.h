@@ -67,6 +67,7 @@ struct notice {
     bool approved;          /* an operator released it although its people were told before */
     bool unsaved;           /* planning changed it since it was last stored */
     bool told_before;       /* everyone behind it was told of another moment: PLAN_TOLD and PLAN_NOT_TOLD set it */
+    bool owes_report;       /* it is done, and nobody may have heard of it yet */
     bool catch_up_waived;   /* a late release by an operator (--anyway) */
     int64_t pass;           /* number of the last complete read of the audiences, from 1; 0 before */
     int64_t begun;          /* number of the last read begun, complete or not: no number is used twice */

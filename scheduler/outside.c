@@ -17,6 +17,11 @@ struct outside *outside_new(void)
     return must_calloc(1, sizeof(struct outside));
 }
 
+bool outside_quiet(const struct outside *outside)
+{
+    return !outside->letters;
+}
+
 static void answer(struct letter *letter, const struct channel_result *result)
 {
     if (letter->done)

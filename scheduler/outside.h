@@ -12,6 +12,7 @@ struct letter; /* one on its way that somebody waits for */
 typedef void outside_done_fn(void *ctx, const struct channel_result *result);
 
 struct outside *outside_new(void);
+bool outside_quiet(const struct outside *outside); /* no letter is on its way */
 /* Who still waits hears NULL; no result may come any more. */
 void outside_free(struct outside *outside);
 

@@ -108,6 +108,8 @@ static const char *const version_2[] = {
 static const char *const version_3[] = {
     "CREATE TABLE wait(channel TEXT PRIMARY KEY, until INTEGER NOT NULL, rests INTEGER NOT NULL, text TEXT NOT NULL,"
     "  at INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    /* Set with the end of a notice, taken back when its report has been said. */
+    "ALTER TABLE notice ADD COLUMN owes_report INTEGER NOT NULL DEFAULT 0;",
     NULL,
 };
 

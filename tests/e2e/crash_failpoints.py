@@ -24,6 +24,10 @@ def ended_once(program, variable, at, again):
             if died and again:
                 crash.run_until_done(**{variable: str(again)})
             check(not crash.run_until_done(), "killed by nobody")
+            if not crash.says_done():  # it was ended, and told to end, before it came to it
+                crash.start()
+                check(crash.wait_line("event=report"), "the report was never said")
+                crash.terminate()
             return died, judge(crash)
         except Failed as failed:
             raise Failed("%s=%d%s: %s" % (variable, at, ", then %d" % again if again else "", failed)) from None
