@@ -17,7 +17,8 @@ struct brake {
     unsigned row;                /* how many of the newest are refusals with one code */
 };
 
-/* Takes the next answer: the code of a refusal, or of what was put off once too often; 0 for an accepted one. True: stop, this is everybody's, not theirs. */
+/* Takes the next answer: the code of a refusal, or of what was put off once too often; 0 for an accepted one. True:
+ * stop, this is everybody's, not theirs. */
 bool brake_takes(struct brake *brake, int code);
 
 #endif

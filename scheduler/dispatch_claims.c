@@ -27,10 +27,9 @@ static bool may_claim(struct sending *sending, int64_t now_ms)
     struct world *world = sending->line->dispatch->world;
     const struct notice *notice = sending->spec.notice;
 
-    return sending->open && sending->batch && !sending->stopped && !world->copy &&
-           world->disk.why.kind == ERROR_NONE && !world->stopping &&
-           !notice->paused && now_ms < sending->allowed_until_ms && now_ms < sending->spec.deadline_ms &&
-           now_ms >= notice->due_at_ms;
+    return sending->open && sending->batch && !sending->stopped && !world->copy && world->disk.why.kind == ERROR_NONE &&
+           !world->stopping && !notice->paused && now_ms < sending->allowed_until_ms &&
+           now_ms < sending->spec.deadline_ms && now_ms >= notice->due_at_ms;
 }
 
 /* The list may have grown since the ledger spoke: then the next claim tells. */

@@ -436,9 +436,8 @@ static void on_applied(void *ctx, const struct error *failure)
         sync->first_walk_now = sync->facts_due = false;
     touched_clear(&sync->storing);
     forget_removed(sync, sync->removing_count);
-    if (sync->unstored.first && !alarm_is_set(&sync->store_soon))
-        request_apply(sync);
-    else if (sync->facts_due || sync->removed_count > 0)
+    bool waits = sync->unstored.first && !alarm_is_set(&sync->store_soon);
+    if (waits || sync->facts_due || sync->removed_count > 0)
         request_apply(sync);
 }
 
