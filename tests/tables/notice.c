@@ -140,6 +140,24 @@ static void the_rest_is_withheld(void **state)
     assert_int_equal(after.withheld, 36);
 }
 
+static void those_about_one_subject_are_chained(void **state)
+{
+    static const int64_t ids[] = {3, 1, 5, 2, 4};
+    struct notices set = {0};
+    int64_t id = 5;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        notices_put(&set, notice_new(ids[i], "arena", "e", "on-sale", MOMENT_SALE_START, ids[i], 1));
+        notices_put(&set, notice_new(10 + ids[i], "hall", "e", "on-sale", MOMENT_SALE_START, ids[i], 1));
+    }
+    for (const struct notice *notice = notices_about(&set, "arena", "e"); notice; notice = notice->next)
+        assert_int_equal(notice->id, id--);
+    assert_int_equal(id, 0);
+    assert_null(notices_about(&set, "arena", "f"));
+    notices_clear(&set);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -150,6 +168,7 @@ int main(void)
         cmocka_unit_test(the_set_finds_by_id_and_identity),
         cmocka_unit_test(the_highest_edition_matches),
         cmocka_unit_test(the_rest_is_withheld),
+        cmocka_unit_test(those_about_one_subject_are_chained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -851,6 +851,68 @@ static void large_plans_are_quick(void **state)
     notices_clear(&notices);
 }
 
+static const struct zone *count_events(void *ctx, const char *name)
+{
+    (void)name;
+    ++*(size_t *)ctx; /* each event that is planned asks for its zone, once */
+    return NULL;
+}
+
+/* However much is planned: what has changed is planned alone, and comes to what planning everything comes to. */
+static void an_event_is_planned_alone(void **state)
+{
+    enum { EVENTS = 1000 };
+    struct rule rule = {.name = "on-sale", .catch_up_ms = HOUR_MS};
+    struct plan_rule known = {&rule, 0};
+    struct definitions definitions = {0};
+    struct notices notices = {0};
+    struct plan plan = {0};
+    size_t events = 0;
+    char names[EVENTS][16];
+
+    (void)state;
+    for (int i = 0; i < EVENTS; i++) {
+        snprintf(names[i], sizeof names[i], "event-%04d", i);
+        definitions_put(&definitions, definition_new(&(struct definition){.site = "arena",
+                                                                          .id = names[i],
+                                                                          .event_id = names[i],
+                                                                          .event_zone = "Europe/Vilnius",
+                                                                          .sale_starts_at_ms = minute(i + 600)}));
+        struct notice *notice =
+            notice_new(i + 1, "arena", names[i], "on-sale", MOMENT_SALE_START, minute(i + 600 + (i == 500)), 1);
+        notice->due_at_ms = notice->at_ms;
+        notices_put(&notices, notice);
+    }
+    struct plan_input input = {.site = "arena",
+                               .site_zone = "",
+                               .definitions = &definitions,
+                               .rules = &known,
+                               .rule_count = 1,
+                               .notices = &notices,
+                               .zone = count_events,
+                               .zone_ctx = &events,
+                               .now_ms = minute(0)};
+    plan_make(&input, &plan); /* only the one in the middle has moved */
+    assert_int_equal(plan.count, 2);
+    assert_int_equal(events, EVENTS);
+    plan_clear(&plan);
+    events = 0;
+    input.event = names[499];
+    plan_make(&input, &plan);
+    assert_int_equal(plan.count, 0);
+    input.event = names[500];
+    plan_make(&input, &plan);
+    assert_int_equal(plan.count, 2);
+    assert_int_equal(plan.steps[0].action, PLAN_WITHDRAW);
+    assert_int_equal(plan.steps[0].notice->id, 501);
+    assert_int_equal(plan.steps[1].action, PLAN_ADD);
+    assert_string_equal(plan.steps[1].subject, "event-0500");
+    assert_int_equal(events, 2);
+    plan_clear(&plan);
+    definitions_clear(&definitions);
+    notices_clear(&notices);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -865,6 +927,7 @@ int main(void)
         cmocka_unit_test(a_repeat_stands_beside_the_first),
         cmocka_unit_test(members_are_what_the_rule_covers),
         cmocka_unit_test(large_plans_are_quick),
+        cmocka_unit_test(an_event_is_planned_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

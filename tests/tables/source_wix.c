@@ -126,7 +126,7 @@ struct rig {
     bool answered;
     struct definition **definitions;
     enum source_verdict *verdicts;
-    size_t count, bad;
+    size_t count, known, bad;
     bool complete;
     struct error failure;
     int64_t watermark_ms, server_date_ms, answered_at_ms, waited_ms;
@@ -202,6 +202,7 @@ static void on_walk(void *ctx, struct source_walk *walk)
     rig->answered = true;
     rig->complete = walk->complete;
     rig->bad = walk->bad;
+    rig->known = walk->known;
     rig->watermark_ms = walk->watermark_ms;
     rig->server_date_ms = walk->server_date_ms;
     rig->answered_at_ms = walk->answered_at_ms;
@@ -319,6 +320,34 @@ static void a_full_walk(void **state)
     assert_true(*rig.definitions[0]->event_title);
     for (size_t i = 1; i < rig.count; i++)
         assert_true(strcmp(rig.definitions[i - 1]->id, rig.definitions[i]->id) != 0);
+    rig_clear(&rig);
+}
+
+static bool knows_all_but_two(void *ctx, const struct definition *definition)
+{
+    const char *const *news = ctx;
+    return strcmp(definition->id, news[0]) != 0 && strcmp(definition->id, news[1]) != 0;
+}
+
+/* What is no news is left out as its page comes: of a large shop nothing is kept until the end. */
+static void a_walk_brings_news_alone(void **state)
+{
+    struct rig rig;
+    const char *news[2];
+
+    (void)state;
+    rig_init(&rig);
+    struct source_ask *asks = asks_of_world(&rig);
+    news[0] = asks[7].id;
+    news[1] = asks[WORLD_SIZE - 1].id;
+    rig.source->known = knows_all_but_two;
+    rig.source->known_ctx = news;
+    walk(&rig, MOMENT_NONE);
+    assert_true(rig.complete);
+    assert_int_equal(rig.count, 2);
+    assert_int_equal(rig.known, WORLD_SIZE - 2);
+    assert_true(rig.watermark_ms != MOMENT_NONE);
+    asks_free(asks);
     rig_clear(&rig);
 }
 
@@ -789,6 +818,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_walk),
+        cmocka_unit_test(a_walk_brings_news_alone),
         cmocka_unit_test(an_incremental_walk),
         cmocka_unit_test(walks_meet_faults),
         cmocka_unit_test(refusals_say_what_to_do),
