@@ -232,8 +232,9 @@ static void path_of(const struct store_report *report, char path[PATH_SIZE], jso
     case REPORT_SHOW:
         snprintf(path, PATH_SIZE, "/api/v1/notices/%lld", (long long)report->notice);
         break;
-    case REPORT_PERSON: /* inside of a preview, and of a hook, only */
+    case REPORT_PERSON: /* inside of a preview, of a hook, of a launch, only */
     case REPORT_SOURCE_IDS:
+    case REPORT_TONGUES:
         break;
     case REPORT_WHY:
         snprintf(path, PATH_SIZE, "/api/v1/why");

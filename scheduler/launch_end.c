@@ -203,7 +203,9 @@ int launch_rehearse(struct launch *launch, struct error *err)
     message_init(&message);
     int rc = message_make(batch, &person, &message, err);
     message_clear(&message);
+    message_batch_free(launch->ahead);
     launch->ahead = batch;
+    launch_speak(launch);
     return rc;
 }
 
@@ -290,6 +292,7 @@ void launch_free(struct launch *launch)
     gather_cancel(&launch->gather);
     gate_cancel(&launch->question);
     launch_leave_rows(launch);
+    launch_hush(launch);
     sending_close(&launch->sending);
     message_batch_free(launch->ahead);
     free(launch);

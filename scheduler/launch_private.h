@@ -35,6 +35,10 @@ struct launch {
     int64_t asked_at_ms, ask_at_ms, evidence_at_ms;
 
     struct message_batch *ahead; /* what will be sent if nothing changes until the release, or NULL */
+    struct store_job *asking;    /* the ledger, for the tongues; or NULL */
+    json_t *tongues;             /* what its people read, while it is made ready; NULL: nothing to do */
+    size_t tongue;
+    struct alarm next_tongue;
     struct sending *sending;
     int64_t finished, progress_at_ms;
     bool stall_told;
@@ -95,6 +99,10 @@ void launch_ask(struct launch *launch);
 /* Whatever was heard so far, it is asked anew before anything leaves. */
 void launch_forget_gate(struct launch *launch);
 void launch_withdraw(struct launch *launch, enum notice_reason reason);
+
+/* launch_tongues.c: makes `ahead` ready for the languages and zones of the people, one each turn of the loop. */
+void launch_speak(struct launch *launch);
+void launch_hush(struct launch *launch); /* no more of it */
 
 /* launch_end.c */
 int64_t launch_deadline_ms(const struct launch *launch);

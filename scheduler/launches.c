@@ -470,6 +470,7 @@ void launches_stop(struct launches *launches)
         alarm_off(&launch->alarm);
         gather_cancel(&launch->gather);
         gate_cancel(&launch->question);
+        launch_hush(launch);
         if (launch->sending)
             sending_stop(launch->sending);
     }

@@ -61,6 +61,10 @@ void message_batch_free(struct message_batch *batch);
 /* Would one made of this say the same, dated by the same second? Then one that was made ahead serves. */
 bool message_batch_serves(const struct message_batch *batch, const struct message_batch_spec *spec);
 
+/* Makes ready what readers of this locale and zone have in common, which takes some milliseconds for a new pair; done
+ * by the first message for one of them otherwise. */
+void message_prepare(struct message_batch *batch, struct text locale, struct text zone);
+
 struct message_person {
     int64_t seq; /* in the notice; with it makes the Message-ID */
     struct text source, source_id, address, name, locale, zone, attributes;

@@ -108,3 +108,9 @@ const struct view *message_view(struct message_batch *batch, const struct messag
         message_views_clear(batch);
     return add_view(batch, &wanted);
 }
+
+void message_prepare(struct message_batch *batch, struct text locale, struct text zone)
+{
+    if (!batch->spec.plainly)
+        message_view(batch, &(struct message_person){.locale = locale, .zone = zone});
+}

@@ -26,7 +26,7 @@ LADDER = [
                 'server_stream']]),
     ('flow', True, [['events'], ['world'], ['news'], ['progress'], ['outside'], ['again'],
                     ['retention'], ['writeback'], ['consent'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_private'],
-                    ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_plan', 'sync_private'], ['operators'],
+                    ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_tongues', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_plan', 'sync_private'], ['operators'],
                     ['preview'], ['send_test']]),
     ('doors', True, [['settings', 'settings_check', 'settings_keys'],
                      ['check', 'check_online', 'check_private'],

@@ -377,6 +377,23 @@ static json_t *openings(struct sqlite *db, const struct store_report *what, stru
     return out;
 }
 
+enum { TONGUES_OF = 20000 }; /* people looked at */
+
+/* Of the first people alone: enough to know what is frequent, and quick however many there are. */
+static json_t *tongues(struct sqlite *db, const struct store_report *what, struct error *err)
+{
+    json_t *out = json_array();
+    sqlite3_stmt *row = sqlite_query(db, err,
+                                     "SELECT locale, zone FROM (SELECT p.locale, p.zone FROM notice n"
+                                     " JOIN person p ON p.roll = n.roll WHERE n.id = ?1 ORDER BY p.seq LIMIT ?2)"
+                                     " GROUP BY locale, zone ORDER BY count(*) DESC, locale, zone LIMIT ?3",
+                                     "iii", what->notice, (int64_t)TONGUES_OF, limit_of(what));
+
+    while (row && sqlite_step(db, row, err) == 1)
+        json_array_append_new(out, json_pack("[o,o]", sqlite_json_text(row, 0), sqlite_json_text(row, 1)));
+    return out;
+}
+
 static json_t *report(struct sqlite *db, const struct store_report *what, struct error *err)
 {
     switch (what->kind) {
@@ -392,6 +409,8 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
         return sqlite_export(db, what, err);
     case REPORT_OPENINGS:
         return openings(db, what, err);
+    case REPORT_TONGUES:
+        return tongues(db, what, err);
     case REPORT_SUPPRESSIONS:
         return sqlite_suppressions(db, what->behind, what->limit, err);
     case REPORT_SOURCE_IDS:

@@ -394,17 +394,18 @@ enum store_report_kind {
     REPORT_SUPPRESSIONS,
     REPORT_AUDIT,
     REPORT_SOURCE_IDS, /* {id: key in hex} of those among the stored people that their sources call so */
-    REPORT_PERSON      /* who it is that a message would be made for; null: not among the people, or forgotten by now */
+    REPORT_TONGUES, /* [[locale, zone]]: what the people of a notice read, the most frequent first; of the first ones */
+    REPORT_PERSON   /* who it is that a message would be made for; null: not among the people, or forgotten by now */
 };
 struct store_report {
     enum store_report_kind kind;
-    int64_t notice;                     /* show, people, person */
+    int64_t notice;                     /* show, people, tongues, person */
     const char *state;                  /* people: waiting, claimed, accepted, refused, in_doubt, withheld, or NULL */
     unsigned char key[PERSON_KEY_SIZE]; /* why, person */
     const char *address;                /* why, export: echoed; NULL: only the key is known */
     const char *event_id;               /* why, or NULL */
     int64_t after;                      /* people: seq to go on behind; notices, openings: id */
-    int64_t limit;                      /* people, notices, openings, suppressions: rows at most; 0: all */
+    int64_t limit;                      /* people, notices, openings, suppressions, tongues: rows at most; 0: all */
     const char *source_ids;             /* source ids: a JSON array of texts */
     const char *behind; /* suppressions: go on behind this row, "AT KEY SCOPE" as the row says them; NULL: the newest */
 };

@@ -171,6 +171,30 @@ static void people(void **state)
     is(list, "0.at", "\"2027-03-26T08:00:00.200Z\"");
 }
 
+/* What the people of a notice read, the most frequent first. */
+static void tongues(void **state)
+{
+    struct bench *b = *state;
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(b->db, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "UPDATE person SET locale = 'de-AT', zone = 'Europe/Vienna' WHERE seq < 4;"
+                                  "UPDATE person SET locale = '' WHERE seq = 4",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    json_t *list = bench_report(b, &(struct store_report){.kind = REPORT_TONGUES, .notice = 1});
+    assert_int_equal(json_array_size(list), 3);
+    is(list, "0", "[\"lt\",\"Europe/Vilnius\"]");
+    is(list, "1", "[\"de-AT\",\"Europe/Vienna\"]");
+    is(list, "2", "[\"\",\"Europe/Vilnius\"]");
+    list = bench_report(b, &(struct store_report){.kind = REPORT_TONGUES, .notice = 1, .limit = 2});
+    assert_int_equal(json_array_size(list), 2);
+    list = bench_report(b, &(struct store_report){.kind = REPORT_TONGUES, .notice = 99});
+    assert_int_equal(json_array_size(list), 0);
+}
+
 static void why(void **state)
 {
     struct bench *b = *state;
@@ -306,6 +330,7 @@ int main(void)
         TEST(show),
         TEST(who_is_left_is_counted_once),
         TEST(people),
+        TEST(tongues),
         TEST(why),
         TEST(suppressions),
         TEST(reading_needs_no_daemon),
