@@ -117,6 +117,7 @@ char *sqlite_cursor(struct sqlite *db, int64_t roll, int64_t pass, unsigned audi
 struct sqlite_words { /* columns of told and word, as they stand */
     int64_t yes, pass, before_yes, before_pass;
     int64_t no, word_pass, before_no, before_word_pass; /* 0 when nothing was said */
+    bool suppressed;                                    /* our own list says something */
 };
 enum { SQLITE_NEVER = 32 }; /* the bit of word.no for "never mail", above those of 32 audiences */
 int sqlite_judge(struct sqlite *db, int64_t roll, int64_t pass, const unsigned char *key,

@@ -24,12 +24,13 @@ struct standing {
     struct sqlite_words words;
 };
 
-enum { WORDS_AT = 2, PERSON_AT = 10 }; /* where these begin in PEOPLE_COLUMNS */
+enum { WORDS_AT = 2, PERSON_AT = 10, SUPPRESSED_AT = 17 }; /* where these begin in PEOPLE_COLUMNS */
 
 #define PEOPLE_COLUMNS                                                                                                 \
     "SELECT t.seq, t.key, t.yes, t.pass, t.before_yes, t.before_pass, coalesce(w.no, 0), coalesce(w.pass, 0),"         \
     " coalesce(w.before_no, 0), coalesce(w.before_pass, 0), p.source, p.source_id, p.address, p.name, p.locale,"       \
-    " p.zone, p.attributes FROM told t LEFT JOIN word w ON w.roll = t.roll AND w.key = t.key"                          \
+    " p.zone, p.attributes, EXISTS (SELECT 1 FROM suppression s WHERE s.key = t.key) FROM told t LEFT JOIN word w ON " \
+    "w.roll = t.roll AND w.key = t.key"                                                                                \
     " LEFT JOIN person p ON p.roll = t.roll AND p.seq = t.seq"
 
 static const char people_behind[] = PEOPLE_COLUMNS " WHERE t.roll = ?1 AND t.seq > ?2 ORDER BY t.seq";
@@ -51,6 +52,7 @@ static int read_standing(const struct claiming *c, sqlite3_stmt *row, struct sta
         .word_pass = sqlite3_column_int64(row, WORDS_AT + 5),
         .before_no = sqlite3_column_int64(row, WORDS_AT + 6),
         .before_word_pass = sqlite3_column_int64(row, WORDS_AT + 7),
+        .suppressed = sqlite3_column_int(row, SUPPRESSED_AT),
     };
     return 0;
 }
@@ -101,7 +103,8 @@ static int has_fate(struct claiming *c, uint32_t seq, struct error *err)
     return count > 0;
 }
 
-/* Judges one person: into somebody's hands, or withheld. `step` is what their next fate will be numbered. */
+/* Judges one person: handed out (the flight is the caller's), or withheld. `step` is what their next fate will be
+ * numbered. */
 static int take(struct claiming *c, sqlite3_stmt *row, int attempt, int64_t step, struct error *err)
 {
     struct standing who = {0};
@@ -130,11 +133,32 @@ static int take(struct claiming *c, sqlite3_stmt *row, int attempt, int64_t step
     c->delta.live++;
     c->people++;
     hand_out(c, row, &who, attempt);
+    return 0;
+}
+
+static int take_flight(struct claiming *c, uint32_t seq, int attempt, int64_t step, struct error *err)
+{
     return sqlite_run(c->db, err, "INSERT INTO flight VALUES(?1, ?2, ?3, ?4, ?5, ?6)", "iisdii", c->claim->notice,
-                      (int64_t)who.seq, c->channel, attempt, step, c->no);
+                      (int64_t)seq, c->channel, attempt, step, c->no);
 }
 
 /* --- First attempts --- */
+
+/* Those of a range who were handed out are in flight: mostly all of it. */
+static int range_takes_flight(struct claiming *c, uint32_t behind, uint32_t last, struct error *err)
+{
+    const struct store_delivery *handed_out = c->out->at + c->out->count - c->people;
+
+    if (c->people == last - behind)
+        return sqlite_run(c->db, err,
+                          "INSERT INTO flight SELECT ?1, seq, ?2, 1, 1, ?3 FROM told WHERE roll = ?4 AND seq > ?5 AND"
+                          " seq <= ?6",
+                          "isiiii", c->claim->notice, c->channel, c->no, c->roll, (int64_t)behind, (int64_t)last);
+    for (int64_t i = 0; i < c->people; i++)
+        if (take_flight(c, handed_out[i].seq, 1, 1, err) < 0)
+            return -1;
+    return 0;
+}
 
 static int claim_range(struct claiming *c, uint32_t behind, struct error *err)
 {
@@ -158,6 +182,8 @@ static int claim_range(struct claiming *c, uint32_t behind, struct error *err)
         return -1;
     if (last == behind)
         return 0;
+    if (c->people > 0 && range_takes_flight(c, behind, last, err) < 0)
+        return -1;
     c->delta.claimed_to = last;
     return sqlite_run(c->db, err, "INSERT INTO claim VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", "iisiiiii",
                       c->claim->notice, c->no, c->channel, (int64_t)behind + 1, (int64_t)last, c->people, c->now_ms,
@@ -195,9 +221,10 @@ static int claim_one(struct claiming *c, uint32_t seq, struct error *err)
     if (rc != 1)
         return rc < 0 ? -1
                       : error_set(err, ERROR_REFUSED, "notice %lld has no person %u", (long long)c->claim->notice, seq);
+    int64_t before = c->people;
     rc = take(c, row, attempt, step, err);
     sqlite_done(row);
-    if (rc < 0)
+    if (rc < 0 || (c->people > before && take_flight(c, seq, attempt, step, err) < 0))
         return -1;
     return sqlite_run(c->db, err, "INSERT INTO claim_member VALUES(?1, ?2, ?3, ?4)", "iiid", c->claim->notice, c->no,
                       (int64_t)seq, attempt) < 0

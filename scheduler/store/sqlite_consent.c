@@ -36,7 +36,7 @@ int sqlite_judge(struct sqlite *db, int64_t roll, int64_t pass, const unsigned c
                  const struct sqlite_words *words, enum withheld *out, struct error *err)
 {
     int64_t seen = words->pass >= pass ? words->yes : 0, no = 0;
-    struct own_word own;
+    struct own_word own = {0};
 
     if (words->before_pass >= pass)
         seen |= words->before_yes;
@@ -44,7 +44,7 @@ int sqlite_judge(struct sqlite *db, int64_t roll, int64_t pass, const unsigned c
         no |= words->no;
     if (words->before_word_pass >= pass)
         no |= words->before_no;
-    if (ask_own_list(db, roll, pass, key, &own, err) < 0)
+    if (words->suppressed && ask_own_list(db, roll, pass, key, &own, err) < 0)
         return -1;
 
     int64_t willing = seen & ~no;

@@ -133,9 +133,10 @@ static int follow(struct sqlite *db, const char *channel, const struct store_fat
 static int land(struct sqlite *db, const char *channel, const struct store_fate *fate, int64_t *step, int64_t *claim,
                 struct error *err)
 {
+    /* Two statements: DELETE ... RETURNING would make a table for its answer each time. */
     sqlite3_stmt *row = sqlite_query(db, err,
-                                     "DELETE FROM flight WHERE notice = ?1 AND seq = ?2 AND attempt = ?3 AND"
-                                     " channel = ?4 RETURNING step, claim",
+                                     "SELECT step, claim FROM flight WHERE notice = ?1 AND seq = ?2 AND attempt = ?3"
+                                     " AND channel = ?4",
                                      "iids", fate->notice, (int64_t)fate->seq, fate->attempt, channel);
     int rc = row ? sqlite_step(db, row, err) : -1;
 
@@ -143,7 +144,11 @@ static int land(struct sqlite *db, const char *channel, const struct store_fate 
         return rc;
     *step = sqlite3_column_int64(row, 0);
     *claim = sqlite3_column_int64(row, 1);
-    return sqlite_step(db, row, err) < 0 ? -1 : 1;
+    sqlite_done(row);
+    return sqlite_run(db, err, "DELETE FROM flight WHERE notice = ?1 AND seq = ?2", "ii", fate->notice,
+                      (int64_t)fate->seq) < 0
+               ? -1
+               : 1;
 }
 
 /* Somebody who waits for another attempt may be withheld without being claimed again (expired, cancelled). */
