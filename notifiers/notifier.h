@@ -221,6 +221,8 @@ struct notifier {
     /* The rest may be NULL. */
     /* Finish what has not begun as returned, and the rest as it answers; `at_once`: finish everything now. */
     void (*stop)(void *state, bool at_once);
+    /* Somebody has paused: finish this one as returned if it has not begun to leave; else leave it alone. */
+    void (*call_back)(void *state, struct notifier_delivery *delivery);
     void (*warm)(void *state);            /* deliveries are near, or trouble is worth another try: connect */
     void (*rest)(void *state);            /* nothing to do for a while: disconnect */
     int64_t (*window)(const void *state); /* deliveries it can have begun at a time; else batch_max */

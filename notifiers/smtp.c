@@ -80,6 +80,11 @@ static enum notifier_answer smtp_send(void *state, struct notifier_delivery *con
     return NOTIFIER_STARTED;
 }
 
+static void smtp_call_back(void *state, struct notifier_delivery *delivery)
+{
+    pool_call_back(state, delivery);
+}
+
 static void smtp_warm(void *state)
 {
     struct smtp *smtp = state;
@@ -243,6 +248,7 @@ NOTIFIER_EXPORT const struct notifier notifier = {
     .send = smtp_send,
     .close = smtp_close,
     .stop = smtp_stop,
+    .call_back = smtp_call_back,
     .warm = smtp_warm,
     .rest = smtp_rest,
     .window = smtp_most,

@@ -70,6 +70,21 @@ void pool_return_waiting(struct smtp *smtp, const char *text)
         job_return(smtp, take(smtp), text);
 }
 
+void pool_call_back(struct smtp *smtp, const struct notifier_delivery *delivery)
+{
+    for (struct job **at = &smtp->waiting; *at; at = &(*at)->next) {
+        struct job *job = *at;
+        if (job->delivery != delivery)
+            continue;
+        *at = job->next;
+        if (smtp->waiting_end == &job->next)
+            smtp->waiting_end = at;
+        smtp->waiting_count--;
+        job_return(smtp, job, "called back");
+        return;
+    }
+}
+
 void pool_trouble(struct smtp *smtp, const char *text, bool needs_person)
 {
     smtp->broken = true;

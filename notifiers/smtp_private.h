@@ -108,6 +108,7 @@ struct job *pool_add(struct smtp *smtp);                 /* an empty job at the 
 void pool_add_again(struct smtp *smtp, struct job *job); /* back to its head */
 void pool_drop(struct smtp *smtp, struct job *job);      /* for the next delivery */
 void pool_return_waiting(struct smtp *smtp, const char *text);
+void pool_call_back(struct smtp *smtp, const struct notifier_delivery *delivery); /* if it waits */
 void pool_trouble(struct smtp *smtp, const char *text, bool needs_person);
 void pool_broke_stream(struct conn *conn);
 void pool_on_reopen(void *ctx);

@@ -68,19 +68,24 @@ void channel_settled(struct channel *channel, int64_t count)
     channel->out -= count;
 }
 
+static void not_sent(struct channel *channel, int64_t count)
+{
+    pace_give_back(&channel->pace, count);
+    if (channel->probe_claimed)
+        breaker_no_probe(&channel->breaker, now_of(channel), 0);
+    channel->probe_claimed = false;
+}
+
 void channel_unclaimed(struct channel *channel, int64_t count)
 {
     channel_settled(channel, count);
-    pace_give_back(&channel->pace, count);
     if (count > 0)
-        channel_spared(channel);
+        not_sent(channel, count);
 }
 
 void channel_spared(struct channel *channel)
 {
-    if (channel->probe_claimed)
-        breaker_no_probe(&channel->breaker, now_of(channel), 0);
-    channel->probe_claimed = false;
+    not_sent(channel, 1);
 }
 
 /* --- Outcomes --- */
