@@ -2,6 +2,7 @@
 #include "api_private.h"
 #include "build-config.h"
 #include "health.h"
+#include "progress.h"
 #include "sync.h"
 
 #include <string.h>
@@ -122,7 +123,21 @@ static const struct channel *channel_of(const struct world *world, const struct 
     return NULL;
 }
 
-/* The ledger's report, and what only the daemon knows: how the notifier stands. */
+/* How fast it goes, and when that ends. */
+static void add_pace(const struct world *world, const struct notice *notice, json_t *shown)
+{
+    int64_t per_second = progress_per_second(world->progress, notice->id);
+    auto_buf struct buf at = {0};
+
+    json_object_set_new(shown, "per_second", json_integer(per_second));
+    if (per_second == 0 || notice->paused || world_paused(world, ""))
+        return;
+    buf_init(&at, 64);
+    buf_add_moment(&at, clock_now_ms(world->clock) + notice->tally.waiting * SECOND_MS / per_second);
+    json_object_set_new(shown, "ends_at", json_string(at.ptr));
+}
+
+/* The ledger's report, and what only the daemon knows: how it goes, how the notifier stands. */
 static void on_shown(void *ctx, json_t *answer, const struct error *failure)
 {
     struct call *call = ctx;
@@ -138,6 +153,8 @@ static void on_shown(void *ctx, json_t *answer, const struct error *failure)
     json_t *shown = json_copy(answer);
     if (channel && !notice_final(notice) && channel_standing(channel).state != CHANNEL_WELL)
         json_object_set_new(shown, "notifier", standing_of(channel));
+    if (notice && notice->state == NOTICE_SENDING)
+        add_pace(world, notice, shown);
     server_answer(request, 200, shown);
 }
 

@@ -4,6 +4,7 @@
 #include "estimate.h"
 #include "launch.h"
 #include "operators.h"
+#include "outlook.h"
 #include "retention.h"
 #include "sync.h"
 #include "unsubscribe.h"
@@ -223,6 +224,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     world->dispatch = dispatch_new(world);
     world->launches = launches_new(world);
     world->estimates = estimates_new(world);
+    world->outlook = outlook_new(world);
     if (make_sites(cast, err) < 0 || make_audiences(cast, err) < 0 || make_channels(cast, err) < 0 ||
         make_rules(cast, err) < 0 || make_operators(cast, err) < 0 || make_pages(cast, err) < 0) {
         cast_free(cast);
@@ -238,6 +240,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
             sync_replan(world->sites[i].sync);
     world->stopping = false;
     launches_update(world->launches);
+    outlook_refresh(world->outlook);
     cast->retention = retention_new(world, settings->keep_people_ms, settings->keep_reports_ms);
     return cast;
 }
@@ -282,6 +285,8 @@ void cast_free(struct cast *cast)
     world->writeback = NULL;
     estimates_free(world->estimates);
     world->estimates = NULL;
+    outlook_free(world->outlook);
+    world->outlook = NULL;
     launches_free(world->launches);
     dispatch_free(world->dispatch);
     outside_free(world->outside);

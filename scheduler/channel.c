@@ -7,6 +7,7 @@
 enum {
     RETRY_FIRST_MS = 1000,
     RETRY_MAX_MS = 60 * SECOND_MS,
+    ANSWERS = 256,                     /* that the mean of their times is taken over */
     WELL_FOR_GOOD_MS = 60 * SECOND_MS, /* trouble after this long is a new one: patience begins anew */
     NAMES_MAX = 4096,                  /* bytes of three addresses at most: each is checked, and far shorter */
 };
@@ -157,7 +158,7 @@ void channel_return_queued(struct channel *channel, const char *text)
         job_answer(channel, job, FATE_RETURNED, SCOPE_CHANNEL, text);
 }
 
-void channel_call_back(struct channel *channel, int64_t notice, const char *text)
+static void return_queued_of(struct channel *channel, int64_t notice, const char *text)
 {
     struct job_list queued = channel->queued;
     struct channel_job *job;
@@ -165,11 +166,26 @@ void channel_call_back(struct channel *channel, int64_t notice, const char *text
     if (!queued.first)
         return;
     list_init(&channel->queued);
-    while ((job = list_take(&queued)))
-        if (job->result.notice == notice)
-            job_answer(channel, job, FATE_RETURNED, SCOPE_CHANNEL, text);
-        else
+    while ((job = list_take(&queued))) {
+        if (job->result.notice != notice) {
             list_put(&channel->queued, job);
+            continue;
+        }
+        job_answer(channel, job, FATE_RETURNED, SCOPE_CHANNEL, text);
+        pace_give_back(&channel->pace, 1);
+    }
+}
+
+void channel_call_back(struct channel *channel, int64_t notice, const char *text)
+{
+    return_queued_of(channel, notice, text);
+    for (struct channel_job *job = channel->jobs; job && channel->notifier->call_back; job = job->next_all) {
+        if (job->state != JOB_BEGUN || job->result.notice != notice)
+            continue;
+        channel->notifier->call_back(channel->state, &job->out);
+        if (job->state == JOB_ANSWERED && job->result.fate == FATE_RETURNED)
+            pace_give_back(&channel->pace, 1);
+    }
 }
 
 /* Told once, however often it tries in vain; again when a person has to come, or it is something else. */
@@ -240,6 +256,25 @@ static enum fate fate_of(enum notifier_fate fate)
     return FATE_IN_DOUBT;
 }
 
+static void note_answer(struct channel *channel, const struct channel_job *job)
+{
+    int64_t took_us = (clock_mono_ms(channel->parts.clock) - job->begun_at_ms) * 1000;
+
+    if (channel->answers < ANSWERS)
+        channel->answers++;
+    channel->answer_us += (took_us - channel->answer_us) / channel->answers;
+}
+
+int64_t channel_answer_us(const struct channel *channel)
+{
+    return channel->answers == ANSWERS ? channel->answer_us : 0;
+}
+
+int64_t channel_window(const struct channel *channel)
+{
+    return channel->window;
+}
+
 void channel_take_result(struct channel *channel, struct notifier_delivery *delivery,
                          const struct notifier_result *result)
 {
@@ -251,6 +286,7 @@ void channel_take_result(struct channel *channel, struct notifier_delivery *deli
         return;
     }
     channel->begun--;
+    note_answer(channel, job);
     job->result.code = result->code;
     if (result->handed_over_at_ms > 0)
         job->result.handed_over_at_ms = result->handed_over_at_ms;
@@ -341,8 +377,11 @@ static void on_retry(uv_timer_t *timer)
 
 static void begin(struct channel *channel, struct channel_job **batch, struct notifier_delivery **out, size_t count)
 {
+    int64_t now_ms = clock_mono_ms(channel->parts.clock);
+
     for (size_t i = 0; i < count; i++) {
         batch[i]->state = JOB_BEGUN;
+        batch[i]->begun_at_ms = now_ms;
         out[i] = &batch[i]->out;
     }
     channel->begun += count;

@@ -88,6 +88,9 @@ const struct channel_settings *channel_settings(const struct channel *channel);
 bool channel_is_local(const struct channel *channel); /* loopback or a folder: no unsubscribe link is demanded */
 bool channel_repeat_replaces(const struct channel *channel);
 
+int64_t channel_window(const struct channel *channel); /* deliveries that the plugin takes at a time */
+/* How long one takes from there to its answer, in the middle of the last hundreds; 0: too few have been answered. */
+int64_t channel_answer_us(const struct channel *channel);
 int64_t channel_doubt_max(const struct channel *channel);
 /* What an earlier start has left, before anything is claimed: `claims` of the time that channel_memory_ms() names, the
  * oldest first, count against the rate; `wait` is kept. Either may be none. */
@@ -113,7 +116,7 @@ void channel_unclaimed(struct channel *channel, int64_t count);
 /* A claimed one will not be sent: it gets its fate without us. */
 void channel_spared(struct channel *channel);
 void channel_send(struct channel *channel, struct channel_delivery *delivery);
-/* What the plugin has not taken of a notice comes back as returned, with that text. */
+/* What has not begun to leave of a notice comes back as returned, with that text. */
 void channel_call_back(struct channel *channel, int64_t notice, const char *text);
 void channel_warm(struct channel *channel); /* a release is near: open connections */
 /* What a person has to repair before anything can leave; NULL: nothing. */

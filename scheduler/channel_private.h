@@ -29,9 +29,10 @@ struct channel_job {
     struct channel_job *next;     /* in the one list that its state names */
     struct channel_job *next_all; /* of the channel */
     enum job_state state;
-    bool probe;       /* tells whether the other side works again */
-    bool slow_down;   /* the other side wants us to */
-    struct buf names; /* to, from and token, each terminated; its memory stays with the job, and that of `raw` */
+    bool probe;          /* tells whether the other side works again */
+    bool slow_down;      /* the other side wants us to */
+    struct buf names;    /* to, from and token, each terminated; its memory stays with the job, and that of `raw` */
+    int64_t begun_at_ms; /* monotonic */
     struct buf raw;
     char *text;
     struct channel_result result;
@@ -57,7 +58,8 @@ struct channel {
     char asked_text[300];        /* what the receiver said, when it asked us to wait */
     bool asked_news, asked_kept; /* dispatch has to hear of it; has heard, and keeps it for the next start */
     int64_t window, doubt_max;
-    int64_t out; /* claimed and not settled */
+    int64_t out;                /* claimed and not settled */
+    int64_t answer_us, answers; /* how long the plugin takes: a running mean, and of how many */
 
     struct job_list queued, answered, unused;
     struct channel_job *jobs;

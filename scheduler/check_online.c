@@ -1,6 +1,7 @@
 /* `onsale check --online`: each service is reached as a launch would reach it, one after another. Nothing is stored. */
 #include "check_private.h"
 #include "dns.h"
+#include "forecast.h"
 
 #include <string.h>
 
@@ -284,6 +285,19 @@ static size_t count_reached(const struct online *online, const bool *asked)
     return reached;
 }
 
+/* By the notifier's rates: how fast its answers come nobody knows yet. */
+static void add_outlook(const struct online *online, const struct rule *rule, int64_t people, struct buf *what)
+{
+    const struct notifier_settings *notifier = settings_notifier(online->settings, rule->notify.at[0]);
+    struct forecast_speed speed = {.rates = notifier->channel.rate};
+    int64_t span_ms = forecast_span_ms(&speed, people);
+
+    if (span_ms < 0)
+        return;
+    buf_adds(what, rule->finish_within_ms > 0 && span_ms > rule->finish_within_ms ? "; will not fit: " : "; ");
+    buf_add_forecast(what, &speed, people, false, span_ms, rule->finish_within_ms);
+}
+
 static void check_rule(struct online *online, const struct rule *rule)
 {
     const struct settings *settings = online->settings;
@@ -304,11 +318,13 @@ static void check_rule(struct online *online, const struct rule *rule)
             return;
         }
     }
-    buf_addf(&what, "reaches %zu people", count_reached(online, asked));
+    size_t reached = count_reached(online, asked);
+    buf_addf(&what, "reaches %zu people", reached);
     if (about_event)
         buf_addf(&what, " for \"%s\"", online->event_title ? online->event_title : "no event");
     else if (everybody)
         buf_adds(&what, ": everybody, for every event");
+    add_outlook(online, rule, (int64_t)reached, &what);
     say(online, "rule", rule->name, true, &what);
 }
 

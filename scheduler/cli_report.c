@@ -167,8 +167,12 @@ static void add_state(struct cli_table *table, const json_t *notice)
 {
     const char *reason = cli_text(notice, "reason");
 
-    table_add(table, "%s%s%s%s", cli_text(notice, "state"), *reason ? ": " : "", reason,
-              json_is_true(json_object_get(notice, "paused")) ? ", paused" : "");
+    const char *state = cli_text(notice, "state");
+    bool ahead = strcmp(state, "planned") == 0 || strcmp(state, "gathering") == 0 || strcmp(state, "ready") == 0;
+
+    table_add(table, "%s%s%s%s%s", state, *reason ? ": " : "", reason,
+              json_is_true(json_object_get(notice, "paused")) ? ", paused" : "",
+              ahead && json_is_false(json_object_get(notice, "fits")) ? ", will not fit" : "");
 }
 
 static int print_notices(const struct cli *cli, const json_t *answer, const struct zone *zone)

@@ -69,6 +69,28 @@ static void print_notifier(const json_t *notifier)
     puts(cli_text(notifier, "reason"));
 }
 
+/* What was thought ahead, and how it goes. */
+static void print_outlook(const json_t *answer, const struct zone *zone)
+{
+    auto_buf struct buf at = {0};
+
+    if (*cli_text(answer, "forecast")) {
+        print_label("forecast");
+        printf("%s%s\n", json_is_false(json_object_get(answer, "fits")) ? "will not fit: " : "",
+               cli_text(answer, "forecast"));
+    }
+    if (!cli_has_number(answer, "per_second"))
+        return;
+    print_label("now");
+    printf("%lld a second", cli_number(answer, "per_second"));
+    buf_init(&at, 64);
+    if (*cli_text(answer, "ends_at")) {
+        buf_add_local(&at, cli_text(answer, "ends_at"), zone);
+        printf(", so it ends about %s", at.ptr);
+    }
+    puts("");
+}
+
 static void print_counts(const json_t *answer, const struct zone *zone)
 {
     static const struct {
@@ -266,6 +288,7 @@ static int print_show(const struct cli *cli, const json_t *answer, const struct 
     print_late(answer);
     print_feedback(json_object_get(answer, "feedback"));
     print_seeds(json_object_get(answer, "seeds"), zone);
+    print_outlook(answer, zone);
     print_counts(answer, zone);
     print_reasons(json_object_get(answer, "reasons"));
     print_gate(json_object_get(answer, "gate"), zone);

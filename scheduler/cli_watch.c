@@ -190,17 +190,21 @@ static void tell_bounce(struct buf *line, const json_t *data)
     tell_sums(line, data, "came back");
 }
 
+static void tell_forecast(struct buf *line, const json_t *data)
+{
+    buf_addf(line, "notice %lld %s: %s", cli_number(data, "id"),
+             json_is_false(json_object_get(data, "fits")) ? "will not fit" : "ahead", cli_text(data, "forecast"));
+}
+
 static const struct {
     const char *type;
     void (*tell)(struct buf *line, const json_t *data);
 } tellers[] = {
-    {"notice", tell_notice},   {"progress", tell_progress},
-    {"opening", tell_opening}, {"pause", tell_pause},
-    {"resume", tell_resume},   {"notifier", tell_notifier},
-    {"site", tell_site},       {"copy", tell_copy},
-    {"adopted", tell_adopted}, {"frozen", tell_frozen},
-    {"reload", tell_reload},   {"stopping", tell_stopping},
-    {"bounce", tell_bounce},   {"suppression", tell_suppression},
+    {"notice", tell_notice},     {"progress", tell_progress}, {"forecast", tell_forecast},
+    {"opening", tell_opening},   {"pause", tell_pause},       {"resume", tell_resume},
+    {"notifier", tell_notifier}, {"site", tell_site},         {"copy", tell_copy},
+    {"adopted", tell_adopted},   {"frozen", tell_frozen},     {"reload", tell_reload},
+    {"stopping", tell_stopping}, {"bounce", tell_bounce},     {"suppression", tell_suppression},
 };
 
 static void tell_people(struct watch *watch, const char *type, const json_t *data)

@@ -423,14 +423,6 @@ static void on_launch(void *ctx, const struct store_launch *launch)
     line_drain(sending->line);
 }
 
-/* What is said at the very moment goes before what is said ahead of it or behind. */
-static enum share_class class_of(const struct rule *rule)
-{
-    const struct when *when = &rule->when;
-
-    return when->kind == MOMENT_SALE_START && when->offset_ms == 0 && !when->day_before ? SHARE_OPENING : SHARE_OTHER;
-}
-
 struct sending *sending_open(struct dispatch *dispatch, const struct sending_spec *spec,
                              const struct sending_events *events)
 {
@@ -441,7 +433,8 @@ struct sending *sending_open(struct dispatch *dispatch, const struct sending_spe
     sending->spec = *spec;
     sending->events = *events;
     sending->allowed_until_ms = MOMENT_NONE;
-    sending->firsts = (struct share_flow){.class = class_of(spec->rule), .owner = sending};
+    sending->firsts = (struct share_flow){.class = when_is_opening(&spec->rule->when) ? SHARE_OPENING : SHARE_OTHER,
+                                          .owner = sending};
     sending->retries = (struct share_flow){.class = SHARE_AGAIN, .owner = sending};
     sending->next = sending->line->sendings;
     sending->line->sendings = sending;

@@ -1,5 +1,7 @@
 #include "estimate.h"
 
+#include "outlook.h"
+
 #include <string.h>
 
 enum {
@@ -112,6 +114,8 @@ static void settle(struct estimates *estimates)
         estimates->saving = store_apply(
             world->store, &(struct store_change){.notices = changed, .notice_count = count, .now_ms = now_ms}, on_saved,
             estimates);
+    if (count > 0)
+        outlook_refresh(world->outlook);
     free(changed);
     estimates->running = false;
 }

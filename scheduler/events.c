@@ -10,19 +10,13 @@ enum {
 };
 
 static const char *const type_names[EVENT_TYPES] = {
-    [EVENT_NOTICE] = "notice",
-    [EVENT_PROGRESS] = "progress",
-    [EVENT_OPENING] = "opening",
-    [EVENT_PAUSE] = "pause",
-    [EVENT_RESUME] = "resume",
-    [EVENT_NOTIFIER] = "notifier",
-    [EVENT_SITE] = "site",
-    [EVENT_COPY] = "copy",
-    [EVENT_ADOPTED] = "adopted",
-    [EVENT_FROZEN] = "frozen",
-    [EVENT_RELOAD] = "reload",
-    [EVENT_STOPPING] = "stopping",
-    [EVENT_SUPPRESSION] = "suppression",
+    [EVENT_NOTICE] = "notice",     [EVENT_PROGRESS] = "progress",
+    [EVENT_FORECAST] = "forecast", [EVENT_OPENING] = "opening",
+    [EVENT_PAUSE] = "pause",       [EVENT_RESUME] = "resume",
+    [EVENT_NOTIFIER] = "notifier", [EVENT_SITE] = "site",
+    [EVENT_COPY] = "copy",         [EVENT_ADOPTED] = "adopted",
+    [EVENT_FROZEN] = "frozen",     [EVENT_RELOAD] = "reload",
+    [EVENT_STOPPING] = "stopping", [EVENT_SUPPRESSION] = "suppression",
     [EVENT_BOUNCE] = "bounce",
 };
 

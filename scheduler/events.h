@@ -14,6 +14,7 @@
 enum event_type {
     EVENT_NOTICE,      /* a notice was planned, or moved to another state */
     EVENT_PROGRESS,    /* how far one that gathers or sends is */
+    EVENT_FORECAST,    /* how long a notice ahead of us will take is known, or another */
     EVENT_OPENING,     /* an opening is new, moved, changed or withdrawn */
     EVENT_PAUSE,       /* a notice, a notifier or everything stands still ... */
     EVENT_RESUME,      /* ... and goes on */

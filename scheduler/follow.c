@@ -1,6 +1,7 @@
 #include "follow.h"
 
 #include "news.h"
+#include "outlook.h"
 
 #include <assert.h>
 
@@ -120,4 +121,6 @@ void follow_plan(struct world *world, const char *site, const struct plan *plan)
             last_added = add_notice(world, site, &plan->steps[i], now_ms);
         else
             change_notice(world, &plan->steps[i], last_added, now_ms);
+    if (plan->count > 0)
+        outlook_refresh(world->outlook);
 }

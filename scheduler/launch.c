@@ -4,6 +4,7 @@
 #include "gatekeeper.h"
 #include "launch_private.h"
 #include "news.h"
+#include "outlook.h"
 #include "progress.h"
 #include "scrub.h"
 
@@ -625,6 +626,7 @@ static void on_gathered(void *ctx, const struct gather_result *result)
         notice->pass = notice->begun;
         notice->gathered_at_ms = notice->begun_at_ms; /* maybe before a restart: consent is as old as that */
         notice->estimate = result->planned;
+        outlook_refresh(launch->world->outlook);
         launch->read_span_ms = now_ms - result->started_at_ms;
         if (notice->state == NOTICE_GATHERING || (notice->state == NOTICE_HELD && notice->reason == REASON_CONSENT))
             launch_move(launch, notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);

@@ -3,6 +3,7 @@
 #include "gatekeeper.h"
 #include "launch_private.h"
 #include "news.h"
+#include "outlook.h"
 #include "outside.h"
 
 #include <string.h>
@@ -256,6 +257,7 @@ void launch_finish(struct launch *launch)
     launch_move(launch, NOTICE_DONE, REASON_NONE, NULL);
     report(launch, "Done");
     launch->reported = true;
+    outlook_refresh(launch->world->outlook); /* the notifier has shown how fast it is */
 }
 
 /* A kill between the end and its report has the next start say it; one between the report and this, again. */

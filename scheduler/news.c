@@ -68,6 +68,19 @@ void news_notice(const struct world *world, const struct notice *notice, const e
     events_say(world->events, EVENT_NOTICE, notice->id, data);
 }
 
+void news_forecast(const struct world *world, const struct notice *notice, int64_t people, int64_t within_ms)
+{
+    bool known = notice->will_finish_ms >= 0;
+
+    if (world->events)
+        events_say(world->events, EVENT_FORECAST, notice->id,
+                   json_pack("{s:I, s:I, s:o, s:I, s:o, s:o}", "id", (json_int_t)notice->id, "people",
+                             (json_int_t)people, "will_finish_ms",
+                             known ? json_integer(notice->will_finish_ms) : json_null(), "finish_within_ms",
+                             (json_int_t)within_ms, "fits", known ? json_boolean(!notice->will_not_fit) : json_null(),
+                             "forecast", text(notice->forecast)));
+}
+
 void news_progress(const struct world *world, const struct notice *notice, int64_t per_second)
 {
     if (world->events)

@@ -7,6 +7,8 @@
 
 /* It was planned, moved, paused, or is due at another time. `before`: the state it had, NULL for a new one. */
 void news_notice(const struct world *world, const struct notice *notice, const enum notice_state *before);
+/* It has another forecast. */
+void news_forecast(const struct world *world, const struct notice *notice, int64_t people, int64_t within_ms);
 void news_progress(const struct world *world, const struct notice *notice, int64_t per_second);
 /* Those of an event that openings_update() has changed, once. */
 void news_openings(struct world *world, const char *site, const char *event_id);

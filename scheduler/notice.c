@@ -104,7 +104,7 @@ struct notice *notice_new(int64_t id, const char *site, const char *subject, con
     notice->first_handover_at_ms = MOMENT_NONE;
     notice->last_handover_at_ms = MOMENT_NONE;
     notice->ended_at_ms = MOMENT_NONE;
-    notice->estimate = -1;
+    notice->estimate = notice->will_finish_ms = -1;
     return notice;
 }
 
@@ -124,6 +124,7 @@ void notice_free(struct notice *notice)
     drop_members(notice);
     free(notice->reason_text);
     free(notice->channel);
+    free(notice->forecast);
     free(notice);
 }
 

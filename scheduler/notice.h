@@ -65,6 +65,7 @@ struct notice {
     bool paused;
     bool claimed;           /* has ever claimed a delivery: can never be planned again */
     bool approved;          /* an operator released it although its people were told before */
+    bool will_not_fit;      /* the forecast is longer than the rule's finish_within */
     bool unsaved;           /* planning changed it since it was last stored */
     bool told_before;       /* everyone behind it was told of another moment: PLAN_TOLD and PLAN_NOT_TOLD set it */
     bool owes_report;       /* it is done, and nobody may have heard of it yet */
@@ -75,10 +76,12 @@ struct notice {
     int64_t gathered_at_ms; /* when that read began; MOMENT_NONE before */
     int64_t released_at_ms; /* the gate said go; MOMENT_NONE before */
     int64_t first_handover_at_ms, last_handover_at_ms, ended_at_ms;
-    int64_t estimate; /* people expected, from the last count; -1 unknown */
-    int64_t made_of;  /* fingerprint of the audiences it was gathered from; 0 before */
-    char *channel;    /* the notifier that has claims of it; owned; NULL before the release */
-    char **members;   /* ids of the definitions named at release; owned; NULL before */
+    int64_t estimate;       /* people expected, from the last count; -1 unknown */
+    int64_t will_finish_ms; /* forecast: from due to its last hand-over; -1 unknown */
+    char *forecast;         /* ... in words; owned; NULL: nobody has thought about it */
+    int64_t made_of;        /* fingerprint of the audiences it was gathered from; 0 before */
+    char *channel;          /* the notifier that has claims of it; owned; NULL before the release */
+    char **members;         /* ids of the definitions named at release; owned; NULL before */
     size_t member_count;
     struct tally tally;  /* as of the last ledger answer */
     int64_t wakes_at_ms; /* while nothing is to be done for it: when that will be; who launches keeps it */

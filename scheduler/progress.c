@@ -16,6 +16,7 @@ struct track {
     struct tally said; /* in the last event */
     bool unsaid;
     int64_t noted_at_ms, said_at_ms; /* monotonic */
+    int64_t per_second;              /* as said then */
     struct sample {
         int64_t at_ms, people;
     } samples[SAMPLES]; /* a ring */
@@ -46,7 +47,7 @@ void progress_free(struct progress *progress)
     free(progress);
 }
 
-static struct track *find(struct progress *progress, int64_t notice)
+static struct track *find(const struct progress *progress, int64_t notice)
 {
     for (size_t i = 0; i < progress->count; i++)
         if (progress->tracks[i].notice == notice)
@@ -119,6 +120,7 @@ static void say(struct progress *progress, struct track *track, const struct not
     int64_t per_second = sample(track, people_of(notice), mono_ms);
 
     track->unsaid = false;
+    track->per_second = per_second;
     track->said_at_ms = mono_ms;
     track->said = shown(notice);
     news_progress(progress->world, notice, per_second);
@@ -163,6 +165,13 @@ void progress_note(struct progress *progress, const struct notice *notice)
     else if (!alarm_is_set(&progress->alarm))
         alarm_set(progress->world->alarms, &progress->alarm, clock_now_ms(progress->world->clock) + left_ms, on_alarm,
                   progress);
+}
+
+int64_t progress_per_second(const struct progress *progress, int64_t notice)
+{
+    const struct track *track = progress ? find(progress, notice) : NULL;
+
+    return track && clock_mono_ms(progress->world->clock) - track->said_at_ms <= STALE_MS ? track->per_second : 0;
 }
 
 void progress_say(struct progress *progress, const struct notice *notice)

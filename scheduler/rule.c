@@ -110,6 +110,11 @@ bool when_is_before(const struct when *when)
     return when->day_before || when->offset_ms < 0;
 }
 
+bool when_is_opening(const struct when *when)
+{
+    return when->kind == MOMENT_SALE_START && when->offset_ms == 0 && !when->day_before;
+}
+
 void buf_add_when(struct buf *buf, const struct when *when)
 {
     const char *moment = when->kind == MOMENT_SALE_START ? "the sale starts" : "the sale ends";

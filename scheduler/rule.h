@@ -22,6 +22,7 @@ int when_parse(struct text t, struct when *out, struct error *err);
 /* The instant a notice is due. `met` (may be NULL) says whether a day-before time fell in a gap or overlap. */
 int64_t when_due_at_ms(const struct when *when, int64_t at_ms, const struct zone *zone, enum zone_met *met);
 bool when_is_before(const struct when *when);                /* due before the moment: ends at the moment itself */
+bool when_is_opening(const struct when *when);               /* said at the very moment a sale starts */
 void buf_add_when(struct buf *buf, const struct when *when); /* "when the sale starts", "24h before ..." */
 
 struct scope { /* globs; an empty list does not restrict */

@@ -17,6 +17,7 @@ struct launches;
 struct dispatch;
 struct outside;
 struct estimates;
+struct outlook;
 struct unsubscribe_texts;
 struct events;
 struct progress;
@@ -86,6 +87,7 @@ struct world {
     struct dispatch *dispatch;
     struct launches *launches;
     struct estimates *estimates;
+    struct outlook *outlook;
     struct events *events;       /* what happened, for who watches; NULL: nobody keeps it */
     struct progress *progress;   /* NULL with it */
     struct writeback *writeback; /* NULL: nobody is told */

@@ -90,6 +90,7 @@ static const struct notice *copy_notice(struct arena *arena, const struct notice
     copy->subject = copy_string(arena, n->subject);
     copy->rule = copy_string(arena, n->rule);
     copy->reason_text = n->reason_text ? arena_copy(arena, text_of(n->reason_text)) : NULL;
+    copy->forecast = n->forecast ? arena_copy(arena, text_of(n->forecast)) : NULL;
     copy->channel = n->channel ? arena_copy(arena, text_of(n->channel)) : NULL;
     copy->members = copy_members(arena, n->members, n->member_count);
     return copy;

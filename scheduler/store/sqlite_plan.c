@@ -64,17 +64,18 @@ static int put_notice(struct sqlite *db, const struct notice *n, int64_t now_ms,
         return -1;
     if (sqlite_run(db, err,
                    "INSERT INTO notice VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
-                   " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29) ON CONFLICT(id) DO UPDATE SET"
+                   " ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32) ON CONFLICT(id) "
+                   "DO UPDATE SET"
                    " roll = ?2, due_at = ?9, state = ?10, reason = ?11, reason_text = ?12, rest = ?13, paused = ?14,"
                    " claimed = max(claimed, ?15), approved = ?16, catch_up_waived = ?17, pass = ?18, gathered_at = ?19,"
                    " released_at = ?20, first_handover_at = ?21, last_handover_at = ?22, ended_at = ?23,"
                    " estimate = ?24, made_of = ?25, channel = ?26, begun = ?27, begun_at = ?28,"
-                   " owes_report = ?29",
-                   "iisssdididdsdddddimmmmmiisimd", n->id, n->roll, n->site, n->subject, n->rule, n->kind, n->at_ms,
+                   " owes_report = ?29, will_finish = ?30, will_not_fit = ?31, forecast = ?32",
+                   "iisssdididdsdddddimmmmmiisimdids", n->id, n->roll, n->site, n->subject, n->rule, n->kind, n->at_ms,
                    n->edition, n->due_at_ms, n->state, n->reason, n->reason_text, n->rest, n->paused, n->claimed,
                    n->approved, n->catch_up_waived, n->pass, n->gathered_at_ms, n->released_at_ms,
                    n->first_handover_at_ms, n->last_handover_at_ms, n->ended_at_ms, n->estimate, n->made_of, n->channel,
-                   n->begun, n->begun_at_ms, n->owes_report) < 0)
+                   n->begun, n->begun_at_ms, n->owes_report, n->will_finish_ms, n->will_not_fit, n->forecast) < 0)
         return error_at(err, "notice %lld", (long long)n->id);
     if (n->roll != had_roll && sqlite_erase_again(db, n->id, n->roll, now_ms, err) < 0)
         return -1;
@@ -246,6 +247,10 @@ static struct notice *notice_of(sqlite3_stmt *row)
     n->begun = sqlite3_column_int64(row, 26);
     n->begun_at_ms = sqlite_moment(row, 27);
     n->owes_report = sqlite3_column_int(row, 28);
+    n->will_finish_ms = sqlite3_column_int64(row, 29);
+    n->will_not_fit = sqlite3_column_int(row, 30);
+    if (sqlite3_column_type(row, 31) != SQLITE_NULL)
+        n->forecast = text_dup(sqlite_text(row, 31));
     return n;
 }
 
@@ -256,8 +261,8 @@ static int load_notices(struct sqlite *db, int64_t now_ms, struct store_image *o
         db, err,
         "SELECT id, roll, site, subject, rule, kind, at, edition, due_at, state, reason, reason_text, rest, paused,"
         " claimed, approved, catch_up_waived, pass, gathered_at, released_at, first_handover_at, last_handover_at,"
-        " ended_at, estimate, made_of, channel, begun, begun_at, owes_report FROM notice n WHERE state NOT IN (?1, ?2, "
-        "?3)"
+        " ended_at, estimate, made_of, channel, begun, begun_at, owes_report, will_finish, will_not_fit, forecast"
+        " FROM notice n WHERE state NOT IN (?1, ?2, ?3)"
         " OR max(at, coalesce(ended_at, due_at)) >= ?4"
         " OR EXISTS (SELECT 1 FROM definition d WHERE d.site = n.site AND d.sale_starts_at = n.at)"
         " OR EXISTS (SELECT 1 FROM definition d WHERE d.site = n.site AND d.sale_ends_at = n.at) ORDER BY id",

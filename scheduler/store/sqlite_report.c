@@ -58,6 +58,9 @@ enum {
     N_KIND,
     N_EDITION,
     N_ESTIMATE,
+    N_WILL_FINISH,
+    N_WILL_NOT_FIT,
+    N_FORECAST,
     N_FIRST,
     N_LAST,
     N_RELEASED,
@@ -70,7 +73,7 @@ static const char notices_sql[] =
     "  ORDER BY o.state, o.id LIMIT 1),"
     " n.rule, n.state, n.reason, n.reason_text,"
     " n.paused OR EXISTS (SELECT 1 FROM pause p WHERE p.target IN ('', 'notice:' || n.id)),"
-    " n.at, n.due_at, n.kind, n.edition, n.estimate,"
+    " n.at, n.due_at, n.kind, n.edition, n.estimate, n.will_finish, n.will_not_fit, n.forecast,"
     " (SELECT min(c.first_handover_at) FROM counter c WHERE c.notice = n.id),"
     " (SELECT max(c.last_handover_at) FROM counter c WHERE c.notice = n.id),"
     " n.released_at, n.gathered_at, n.ended_at"
@@ -117,13 +120,20 @@ static json_t *notice_of(struct sqlite *db, sqlite3_stmt *row, struct error *err
                               "opens_at", sqlite_json_moment(row, N_AT), "due_at", sqlite_json_moment(row, N_DUE),
                               "estimate", json_estimate(sqlite3_column_int64(row, N_ESTIMATE)), "counts",
                               json_tally(&tally), "by_channel", by_channel(db, id, err));
+    int64_t will_finish_ms = sqlite3_column_int64(row, N_WILL_FINISH);
+    json_t *forecast =
+        json_pack("{s:o, s:o, s:o}", "will_finish_ms", json_estimate(will_finish_ms), "fits",
+                  will_finish_ms < 0 ? json_null() : json_boolean(!sqlite3_column_int(row, N_WILL_NOT_FIT)), "forecast",
+                  sqlite_json_text(row, N_FORECAST));
     json_t *times = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "gathered_at", sqlite_json_moment(row, N_GATHERED),
                               "released_at", sqlite_json_moment(row, N_RELEASED), "first_handover_at",
                               json_moment(first_at_ms), "last_handover_at", sqlite_json_moment(row, N_LAST), "late_ms",
                               first_at_ms == MOMENT_NONE ? json_null() : json_integer(first_at_ms - due_at_ms),
                               "ended_at", sqlite_json_moment(row, N_ENDED));
-    bool whole = out && state && times && json_object_update(out, state) == 0 && json_object_update(out, times) == 0;
+    bool whole = out && state && forecast && times && json_object_update(out, state) == 0 &&
+                 json_object_update(out, forecast) == 0 && json_object_update(out, times) == 0;
     json_decref(state);
+    json_decref(forecast);
     json_decref(times);
     if (whole)
         return out;
@@ -313,6 +323,8 @@ static json_t *show(struct sqlite *db, int64_t notice, struct error *err)
     json_object_set_new(out, "reasons", reasons(db, notice, err));
     json_object_set_new(out, "gate", gate(db, notice, err));
     json_object_set_new(out, "percentiles_ms", percentiles(db, notice, NULL, err));
+    json_object_set_new(out, "per_second", json_null()); /* the running daemon knows */
+    json_object_set_new(out, "ends_at", json_null());
     add_channel_percentiles(db, notice, out, err);
     json_object_set_new(out, "feedback", sqlite_feedback_counts(db, notice, err));
     json_object_set_new(out, "seeds", seeds(db, notice, err));

@@ -104,12 +104,16 @@ static const char *const version_2[] = {
     NULL,
 };
 
-/* Full speed. What a receiver asked a channel to wait outlives a restart. */
+/* Full speed. What a receiver asked a channel to wait outlives a restart; how long a notice will take is known ahead.
+ */
 static const char *const version_3[] = {
     "CREATE TABLE wait(channel TEXT PRIMARY KEY, until INTEGER NOT NULL, rests INTEGER NOT NULL, text TEXT NOT NULL,"
     "  at INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
     /* Set with the end of a notice, taken back when its report has been said. */
-    "ALTER TABLE notice ADD COLUMN owes_report INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE notice ADD COLUMN owes_report INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE notice ADD COLUMN will_finish INTEGER NOT NULL DEFAULT -1;"
+    "ALTER TABLE notice ADD COLUMN will_not_fit INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE notice ADD COLUMN forecast TEXT;",
     NULL,
 };
 

@@ -437,7 +437,7 @@ def watch_command():
         launch.agree(launch.eligible())
         code, lines = said(plain)
         check(code == 0, "exit %d: %s", code, lines)
-        states = [line.partition("arena")[0] for line in lines]
+        states = [line.partition("arena")[0] for line in lines if " ahead: " not in line]
         check("planned" in lines[0] and "no daemon runs; waiting for it" in lines and "planned" in states[2], "%s", lines[:4])
         check(any(": gathering" in line for line in lines) and any(": ready" in line for line in lines), "%s", lines)
         people = shown["counts"]["planned"]

@@ -42,6 +42,7 @@ def in_mid_send(launch, more_than=0):
 def exact_counts():
     """Paused by notice, by notifier and as a whole, each time in the middle; once over a kill -9."""
     with Launch(behaviour=SLOW) as launch:
+        launch.mail["rate"] = "20/s"
         launch.run()
         launch.wait("sending")
         in_mid_send(launch)
@@ -117,5 +118,35 @@ def one_bad_notice():
         launch.audit()
 
 
+def will_not_fit():
+    """Known ahead, said once everywhere: the log, one letter, `notices`, `show`, `check --online`; then how it goes."""
+    with Launch() as launch:
+        launch.config["operators"] = ["ops@arena.example"]
+        launch.mail["rate"] = "20/s"
+        launch.rule["finish_within"] = "1s"
+        launch.run()
+        launch.wait("ready")
+        people = len(launch.eligible())
+        launch.until(lambda: launch.notice()["fits"] is False, "the forecast")
+        expected = "%d people at 20/s take %d s; finish_within is 1 s" % (people, -(-people // 20))
+        notice = launch.notice()
+        check(notice["forecast"] == expected, "it says %s, not %s", notice["forecast"], expected)
+        check(abs(notice["will_finish_ms"] - people * 50) <= 1, "%s", notice["will_finish_ms"])
+        check("ready, will not fit" in launch.onsale("notices"), "notices do not mark it")
+        check("will not fit: " + expected in launch.onsale("show", notice["id"]), "show does not explain it")
+        check(expected in launch.onsale("check", "--online"), "check does not say it")
+        launch.until(lambda: len(launch.mails()) > 30, "some mails")
+        shown = launch.show()
+        check(10 <= shown["per_second"] <= 40, "%s a second", shown["per_second"])
+        check(shown["ends_at"] > shown["due_at"], "it ends at %s", shown["ends_at"])
+        check(" a second, so it ends about " in launch.onsale("show", notice["id"]), "show does not say how it goes")
+        launch.wait("done")
+        log = [line for line in launch.log_since().splitlines() if "event=forecast notice=%d " % notice["id"] in line]
+        check(len(log) == 1 and "fits=no" in log[0], "the log says %s", log)
+        mails = [mail["to"] for mail in launch.mails()]
+        check(len(mails) - mails.count("ops@arena.example") == people, "%d mails", len(mails))
+        check(mails.count("ops@arena.example") == 2, "operators had %d letters", mails.count("ops@arena.example"))
+
+
 if __name__ == "__main__":
-    tell([exact_counts, slow_answers, one_bad_notice])
+    tell([will_not_fit, exact_counts, slow_answers, one_bad_notice])

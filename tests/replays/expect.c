@@ -125,6 +125,23 @@ static void begun(struct replay *replay, const struct words *words)
     number_is(replay, "notices begun", count, words->at[2]);
 }
 
+/* forecast NOTICE MS fits|misfit: as stored; forecast NOTICE none */
+static void forecast(struct replay *replay, const struct words *words)
+{
+    struct notice *notice = replay_notice(replay, words->at[2]);
+    json_t *shown = notice ? ask(replay, &(struct store_report){.kind = REPORT_SHOW, .notice = notice->id}) : NULL;
+    const json_t *span = json_object_get(shown, "will_finish_ms");
+
+    if (strcmp(words->at[3], "none") == 0 ? !json_is_null(span)
+                                          : !json_is_integer(span) || json_integer_value(span) != atoll(words->at[3]))
+        replay_fail(replay, "expected forecast %s, found %lld: %s", words->at[3],
+                    json_is_integer(span) ? (long long)json_integer_value(span) : -1LL,
+                    json_string_value(json_object_get(shown, "forecast")));
+    if (words->count > 4 && json_is_true(json_object_get(shown, "fits")) != (strcmp(words->at[4], "fits") == 0))
+        replay_fail(replay, "expected that it %s", words->at[4]);
+    json_decref(shown);
+}
+
 static void told(struct replay *replay, const struct words *words)
 {
     number_is(replay, words->at[2], (int64_t)postman_told(&replay->stage.postman, words->at[2]), words->at[3]);
@@ -387,17 +404,29 @@ void replay_expect(struct replay *replay, const struct words *words)
         size_t least, most; /* words, with "expect" */
         void (*check)(struct replay *replay, const struct words *words);
     } expectations[] = {
-        {"messages", 3, 3, messages}, {"begun", 3, 3, begun},
-        {"told", 4, 4, told},         {"letter", 4, 4, letter},
-        {"notices", 3, 3, notices},   {"openings", 3, 3, openings},
-        {"opening", 4, 5, opening},   {"due", 4, 4, due},
-        {"first", 4, 4, first},       {"last", 4, 4, last},
-        {"reads", 4, 4, reads},       {"edition", 4, 4, edition},
-        {"count", 5, 5, count},       {"withheld", 5, WORDS_MAX, withheld},
-        {"known", 4, 4, known},       {"people", 4, 4, people},
-        {"frozen", 3, 3, frozen},     {"no", 3, 3, no},
-        {"named", 4, 4, named},       {"attempts", 3, 4, attempts},
-        {"pace", 4, 4, pace},         {"channel", 4, WORDS_MAX, channel},
+        {"messages", 3, 3, messages},
+        {"begun", 3, 3, begun},
+        {"forecast", 4, 5, forecast},
+        {"told", 4, 4, told},
+        {"letter", 4, 4, letter},
+        {"notices", 3, 3, notices},
+        {"openings", 3, 3, openings},
+        {"opening", 4, 5, opening},
+        {"due", 4, 4, due},
+        {"first", 4, 4, first},
+        {"last", 4, 4, last},
+        {"reads", 4, 4, reads},
+        {"edition", 4, 4, edition},
+        {"count", 5, 5, count},
+        {"withheld", 5, WORDS_MAX, withheld},
+        {"known", 4, 4, known},
+        {"people", 4, 4, people},
+        {"frozen", 3, 3, frozen},
+        {"no", 3, 3, no},
+        {"named", 4, 4, named},
+        {"attempts", 3, 4, attempts},
+        {"pace", 4, 4, pace},
+        {"channel", 4, WORDS_MAX, channel},
     };
     unsigned failures = replay->failures;
 

@@ -957,7 +957,10 @@ static void a_state_of_the_last_version_is_brought_forward(void **state)
 
     bench_add_notice(b, 1);
     bench_close(b);
-    bench_sql(b, "DROP TABLE wait; ALTER TABLE notice DROP COLUMN owes_report; PRAGMA user_version = 2");
+    bench_sql(b,
+              "DROP TABLE wait; ALTER TABLE notice DROP COLUMN owes_report;ALTER TABLE notice DROP COLUMN will_finish;"
+              "ALTER TABLE notice DROP COLUMN will_not_fit; ALTER TABLE notice DROP COLUMN forecast;"
+              "PRAGMA user_version = 2");
     bench_open(b);
     assert_int_equal(store_recall(b->store, "mail", 0, &recalled, &err), 0);
     assert_int_equal(recalled.wait.until_ms, MOMENT_NONE);

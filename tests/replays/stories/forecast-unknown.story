@@ -1,0 +1,13 @@
+# Without a rate, and before anything was sent, nobody can say how long it takes; after hundreds of answers one can.
+now 2027-03-26T07:00:00Z
+crowd 1000
+define hall event=first start=08:00:00
+define loge event=second start=12:00:00
+post slow 100ms
+post window 10
+start
+until 07:30:00
+expect forecast on-sale/first none
+until 09:30:00
+expect on-sale/first done
+expect forecast on-sale/second 10000 fits
