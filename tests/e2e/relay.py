@@ -262,9 +262,9 @@ def a_certificate_of_nobody():
         launch.agree(launch.eligible())
 
 
-def a_stream_that_breaks(what, doubt):
+def a_stream_that_breaks(what, doubt, dot_s=0):
     """The server cannot take an envelope right behind a message: that is found out, at the cost of two people at most."""
-    with Launch(behaviour={"behind": what}) as launch:
+    with Launch(behaviour={"behind": what, "delay": {"dot": dot_s}}) as launch:
         quick_retries(launch)
         launch.mail["command_timeout"] = "300ms"
         launch.run()
@@ -285,7 +285,7 @@ def a_stream_that_is_told_off():
 
 
 def a_stream_that_is_lost():
-    a_stream_that_breaks("lose", 0)
+    a_stream_that_breaks("lose", 0, dot_s=0.3)  # else all the others are told before it is tried a second time
 
 
 def a_stream_that_ends_the_connection():
