@@ -89,6 +89,24 @@ def slow_answers():
         launch.agree(launch.eligible())
 
 
+def reloaded():
+    """Rate, connections, doubt_max and deadline change in mid-send: what is in flight comes home, and it goes on from there."""
+    with Launch(behaviour=SLOW) as launch:
+        launch.mail["rate"] = "10/s"
+        launch.run()
+        launch.wait("sending")
+        in_mid_send(launch)
+        launch.mail.update(rate="200/s", connections=2, doubt_max=5, deadline="1h")
+        launch.reload()
+        had = len(launch.mails())
+        check(had < len(launch.eligible()), "it was over before the reload")
+        began = time.monotonic()
+        launch.wait("done")
+        took, left = time.monotonic() - began, len(launch.eligible()) - had
+        check(took < left / 10, "%d people took %.1f s: the old rate still counts", left, took)
+        launch.agree(launch.eligible())
+
+
 def ledger(launch, statement, *values):
     with sqlite3.connect(launch.path("onsale.db"), timeout=10) as db:
         db.execute(statement, values)
@@ -149,4 +167,4 @@ def will_not_fit():
 
 
 if __name__ == "__main__":
-    tell([will_not_fit, exact_counts, slow_answers, one_bad_notice])
+    tell([will_not_fit, reloaded, exact_counts, slow_answers, one_bad_notice])
