@@ -255,7 +255,7 @@ static bool feed_alone(struct smtp *smtp)
 {
     struct conn *conn = TAILQ_FIRST(&smtp->alone);
 
-    if (!conn || smtp->waiting_count <= smtp->addressed || !smtp_stream_may(&smtp->stream, conn))
+    if (!conn || smtp->waiting_count <= smtp->addressed || !smtp_stream_may(&smtp->stream, conn, true))
         return false;
     begin(smtp, conn);
     return true;
@@ -273,6 +273,6 @@ void pool_drain(struct smtp *smtp)
 void pool_feed(struct smtp *smtp, struct conn *conn)
 {
     if (smtp->waiting && ((conn->place == CONN_IDLE && smtp->busy < smtp->window.limit) ||
-                          (conn->place == CONN_ALONE && smtp_stream_may(&smtp->stream, conn))))
+                          (conn->place == CONN_ALONE && smtp_stream_may(&smtp->stream, conn, !conn->unwritten))))
         conn_begin(conn, take(smtp));
 }

@@ -2,11 +2,13 @@
 
 #include <stddef.h>
 
-bool smtp_stream_may(const struct smtp_stream *stream, const void *conn)
+bool smtp_stream_may(const struct smtp_stream *stream, const void *conn, bool late)
 {
     if (stream->asked != SMTP_AUTO)
         return stream->asked == SMTP_STREAM;
-    return !stream->broken && (stream->proven || !stream->trial || stream->trial == conn);
+    if (stream->broken || stream->proven)
+        return !stream->broken;
+    return !late && (!stream->trial || stream->trial == conn);
 }
 
 void smtp_stream_begun(struct smtp_stream *stream, const void *conn)

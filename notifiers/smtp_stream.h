@@ -26,7 +26,8 @@ struct smtp_stream { /* zero bytes but for `asked`: nothing is known */
     const void *trial; /* the connection that tries, while it is not proven */
 };
 
-bool smtp_stream_may(const struct smtp_stream *stream, const void *conn);
+/* `late`: the body has left already, and its answer may be on its way. That proves nothing, so it is no trial. */
+bool smtp_stream_may(const struct smtp_stream *stream, const void *conn, bool late);
 void smtp_stream_begun(struct smtp_stream *stream, const void *conn); /* an envelope is on its way behind a body */
 void smtp_stream_worked(struct smtp_stream *stream, const void *conn);
 /* The connection ended, fell out of step or was told off between the body and the answer to that envelope. True: this

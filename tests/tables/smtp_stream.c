@@ -10,12 +10,14 @@
 static const struct row {
     const char *name;
     enum smtp_pipelining asked;
-    const char *story; /* b begun, w worked, x broke (X: and that was the last time), g gone; y may, n may not */
+    const char
+        *story; /* b begun, w worked, x broke (X: and that was the last time), g gone; y may, n may not; l, L: late */
 } rows[] = {
     {"message never streams", SMTP_MESSAGE, "n1 x1 n1"},
     {"stream always does", SMTP_STREAM, "y1 b1 y2 x1 x2 x1 y1"},
     {"one tries first", SMTP_AUTO, "y1 y2 b1 y1 n2 n3"},
-    {"it worked: all do", SMTP_AUTO, "b1 w1 y1 y2 b2 y3"},
+    {"it worked: all do", SMTP_AUTO, "b1 w1 y1 y2 b2 y3 l4"},
+    {"what leaves late is no trial", SMTP_AUTO, "L1 y1 b1 L1 L2 w1 l1 l2 b1 x1 L1 L2 y2"},
     {"the one that tries goes away: another tries", SMTP_AUTO, "b1 n2 g1 y2 b2 n1"},
     {"others that go away change nothing", SMTP_AUTO, "b1 g2 n2"},
     {"broken twice is broken", SMTP_AUTO, "b1 x1 y2 b2 n1 X2 n1 n2 n3"},
@@ -42,8 +44,10 @@ static void tell(const struct row *row)
             smtp_stream_gone(&stream, conn);
         else if (*at == 'x' || *at == 'X')
             fine = smtp_stream_broke(&stream, conn) == (*at == 'X');
+        else if (*at == 'l' || *at == 'L')
+            fine = smtp_stream_may(&stream, conn, true) == (*at == 'l');
         else
-            fine = smtp_stream_may(&stream, conn) == (*at == 'y');
+            fine = smtp_stream_may(&stream, conn, false) == (*at == 'y');
         if (!fine)
             fail_msg("%s: not so at \"%s\"", row->name, at);
     }
@@ -70,7 +74,7 @@ static void what_went_well_is_counted(void **state)
             smtp_stream_worked(&stream, &conn);
         }
     }
-    assert_true(smtp_stream_may(&stream, &conn));
+    assert_true(smtp_stream_may(&stream, &conn, false));
 }
 
 int main(void)
