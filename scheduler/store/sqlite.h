@@ -17,12 +17,12 @@ enum sqlite_mode {
 struct sqlite {
     sqlite3 *handle;
     char *path;
-    bool fresh;          /* this start made the file */
-    int64_t generation;  /* of the daemon; claims carry it */
-    bool copy;           /* looks like a copy of another's state: no claim is made */
-    bool wipe;           /* the write-ahead log holds what was to be forgotten */
-    int log_pages;       /* the writer's: in the write-ahead log, as of its last commit */
-    bool full;           /* a write found no room */
+    bool fresh;         /* this start made the file */
+    int64_t generation; /* of the daemon; claims carry it */
+    bool copy;          /* looks like a copy of another's state: no claim is made */
+    bool wipe;          /* the write-ahead log is to be emptied: it holds what was to be forgotten, or room is wanted */
+    int log_pages;      /* the writer's: in the write-ahead log, as of its last commit */
+    bool full;          /* a write found no room */
     struct error damage; /* the first that was found in the file; it does not pass */
 #ifdef ONSALE_FAILPOINTS
     long commits;

@@ -148,6 +148,7 @@ static void write_together(struct worker *worker)
     if (db->full) { /* what is in flight can be written down now; no claim is made before the room is there again */
         sqlite_ballast_drop(db->path);
         db->full = false;
+        db->wipe = true; /* the write-ahead log takes room, too */
     }
     worker_rest(worker, whole ? disk_failure(&done) : &err);
     put_back(worker, &done);

@@ -174,6 +174,16 @@ def stopped_while_full():
         told_all(launch)
 
 
+def a_tiny_disk():
+    """Less than the write-ahead log would like to have: it is folded when there is no room for more, and all goes on."""
+    with OnSmallDisk(6, people=3000) as launch:
+        if skip(launch):
+            return
+        launch.rule["catch_up"] = "10m"
+        launch.run()
+        told_all(launch)
+
+
 def damage(launch):
     """The page with the first person in it is nonsense from here on."""
     path = launch.path("onsale.db")
@@ -219,4 +229,4 @@ def damaged_in_the_middle():
 
 
 if __name__ == "__main__":
-    tell([damaged_in_the_middle, full_while_sending, full_before_it_opens, tight_before_it_is_read, read_only_while_sending, stopped_while_full])
+    tell([a_tiny_disk, damaged_in_the_middle, full_while_sending, full_before_it_opens, tight_before_it_is_read, read_only_while_sending, stopped_while_full])
