@@ -35,19 +35,37 @@ static void question_free(struct gate_question *question)
     free(question);
 }
 
-static void answer_with(struct gatekeeper *keeper, struct gate_question *question, const struct source_answer *answer)
+/* What was heard of one definition; whoever asked finds it by its id. */
+struct heard {
+    const char *id;
+    enum source_verdict verdict;
+    const struct definition *definition;
+};
+
+static uint64_t hash_of_id(const void *item)
+{
+    return index_hash(INDEX_HASH, *(const char *const *)item);
+}
+
+static bool same_id(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
+}
+
+/* Of anything that begins with an id. */
+static const struct index_kind by_id = {hash_of_id, same_id};
+
+static void answer_with(struct gate_question *question, const struct source_answer *answer, const struct index *heard)
 {
     struct gate_word_of *words = must_calloc(question->count, sizeof *words);
     struct gate_answer mine = {
         .words = words, .count = question->count, .answered_at_ms = answer->answered_at_ms, .failure = answer->failure};
 
     for (size_t i = 0; i < question->count; i++) {
-        words[i] = (struct gate_word_of){.id = question->asks[i].id, .verdict = SOURCE_UNKNOWN};
-        for (size_t k = 0; k < answer->count; k++)
-            if (strcmp(answer->ids[k], question->asks[i].id) == 0) {
-                words[i].verdict = answer->verdicts[k];
-                words[i].definition = answer->definitions[k];
-            }
+        const struct heard *one = index_find(heard, &by_id, &(struct heard){.id = question->asks[i].id});
+        words[i] = (struct gate_word_of){.id = question->asks[i].id,
+                                         .verdict = one ? one->verdict : SOURCE_UNKNOWN,
+                                         .definition = one ? one->definition : NULL};
     }
     if (answer->server_date_ms != MOMENT_NONE)
         mine.clock_ahead_ms = answer->answered_at_ms - answer->server_date_ms;
@@ -61,14 +79,21 @@ static void on_answer(void *ctx, struct source_answer *answer)
 {
     struct gatekeeper *keeper = ctx;
     struct gate_question *question = keeper->asked, *next;
+    auto_free struct heard *heard = must_calloc(answer->count + 1, sizeof *heard);
+    struct index index = {0};
 
     keeper->request = NULL;
     keeper->asked = NULL;
     keeper->news(keeper->ctx, answer);
+    for (size_t i = 0; i < answer->count; i++) {
+        heard[i] = (struct heard){answer->ids[i], answer->verdicts[i], answer->definitions[i]};
+        index_put(&index, &by_id, &heard[i]);
+    }
     for (; question; question = next) {
         next = question->next;
-        answer_with(keeper, question, answer);
+        answer_with(question, answer, &index);
     }
+    index_clear(&index);
     request(keeper);
 }
 
@@ -81,18 +106,11 @@ static void on_unable(void *ctx)
     on_answer(keeper, &none);
 }
 
-static bool asked_already(const struct source_ask *asks, size_t count, const char *id)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(asks[i].id, id) == 0)
-            return true;
-    return false;
-}
-
 static void request(void *ctx)
 {
     struct gatekeeper *keeper = ctx;
     struct source_ask *asks = NULL;
+    struct index asked = {0};
     size_t count = 0, cap = 0;
 
     if (keeper->asked || !keeper->waiting)
@@ -104,9 +122,12 @@ static void request(void *ctx)
         cap += question->count;
         asks = must_realloc(asks, cap * sizeof *asks);
         for (size_t i = 0; i < question->count; i++)
-            if (!asked_already(asks, count, question->asks[i].id))
+            if (!index_find(&asked, &by_id, &question->asks[i])) {
+                index_put(&asked, &by_id, &question->asks[i]);
                 asks[count++] = question->asks[i];
+            }
     }
+    index_clear(&asked);
     keeper->request = keeper->source->ops->ask(keeper->source, asks, count, on_answer, keeper, &keeper->unable);
     free(asks);
     if (!keeper->request) /* everybody hears that nobody knows */
