@@ -44,6 +44,22 @@ def killed_while_sending(kills, people):
     return test
 
 
+def killed_and_repeated(kills, people):
+    """in_doubt: repeat. Nobody is left in doubt, and everybody who was gets it again."""
+    def test(rng):
+        with Crash(people, round_trip_ms=rng.choice([1, 2, 5]), nasty=rng.choice([0, 9]), in_doubt="repeat") as crash:
+            for _ in range(kills):
+                crash.start()
+                in_mid_flight(crash, rng)
+                crash.kill()
+            go_on(crash)
+            judge(crash, doubt_most=0)
+            mails = crash.mails()
+            again = len(mails) - len({mail["to"] for mail in mails})
+            return "%d kills, %d mails, %d of them again" % (crash.kills, len(mails), again)
+    return test
+
+
 def stopped_while_sending(stops, people):
     """An orderly stop returns what it claimed and did not hand over: no doubt at all."""
     def test(rng):
@@ -153,6 +169,8 @@ def main():
     for i in range(launches if "kills" in what else 0):
         kills = arguments.kills // launches + (i < arguments.kills % launches)
         tests.append(("killed while sending, launch %d" % (i + 1), killed_while_sending(kills, arguments.people)))
+    for i in range(max(launches // 10, 1) if "kills" in what else 0):
+        tests.append(("killed and repeated, launch %d" % (i + 1), killed_and_repeated(5, arguments.people)))
     for i in range(max(launches // 10, 1) if "terms" in what else 0):
         tests.append(("stopped while sending, launch %d" % (i + 1), stopped_while_sending(10, arguments.people)))
     if "phases" in what:

@@ -52,9 +52,10 @@ class Crash:
     `round_trip_ms`: until each answer of the mail server. `nasty`: every so manieth recipient is told to come back, each hundredth never to."""
 
     def __init__(self, people, opens_in=3.0, connections=8, round_trip_ms=2, nasty=0, doubt_max=32, gather_ahead="1m",
-                 program="onsale"):
+                 program="onsale", in_doubt="keep"):
         self.folder = tempfile.mkdtemp(prefix="onsale-crash.")
         self.program, self.doubt_max, self.kills = os.path.join(BUILD, program), doubt_max, 0
+        self.in_doubt = in_doubt
         self.opens_in, self.opens_at_s, self.gather_ahead, self.connections = opens_in, None, gather_ahead, connections
         self.daemon, self.daemon_lines, self.output, self.before = None, [], None, 0
         self.eligible = set()
@@ -142,7 +143,7 @@ class Crash:
                            "from": "Arena <tickets@arena.example>", "connections": self.connections,
                            "doubt_max": self.doubt_max, "connect_timeout": "5s"}],
             "rules": [{"name": "on-sale", "when": "sale_start", "audiences": ["fans"], "notify": ["mail"],
-                       "template": "on-sale", "gather_ahead": self.gather_ahead,
+                       "template": "on-sale", "gather_ahead": self.gather_ahead, "in_doubt": self.in_doubt,
                        "retry": {"attempts": 20, "first": "50ms", "cap": "500ms"}}]}, indent=1))
 
     @property
