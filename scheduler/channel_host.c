@@ -247,7 +247,7 @@ static void on_fetched(void *ctx, const struct fetch_result *result)
         .body_len = result->body.len,
         .retry_after_ms = result->retry_after_ms > 0 ? result->retry_after_ms : 0,
         .failure = result->failure ? result->failure->text : NULL,
-        .in_doubt = result->failure && result->failure->kind == ERROR_IN_DOUBT,
+        .in_doubt = result->failure && result->left,
     };
 
     http->fetch = NULL;

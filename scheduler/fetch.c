@@ -320,7 +320,7 @@ static void answer(struct fetch *fetch, CURLcode code)
     struct error failure = {0};
     int64_t now_ms = clock_now_ms(&clock_machine);
     curl_off_t sent_us = 0, first_byte_us = 0, total_us = 0;
-    long status = 0;
+    long status = 0, request_size = 0;
 
     curl_easy_getinfo(fetch->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
     curl_easy_getinfo(fetch->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
@@ -335,6 +335,8 @@ static void answer(struct fetch *fetch, CURLcode code)
     } else {
         describe_failure(fetch, code, &failure);
         result.failure = &failure;
+        curl_easy_getinfo(fetch->easy, CURLINFO_REQUEST_SIZE, &request_size);
+        result.left = request_size > 0;
     }
     fetch->answered = true;
     fetch->done(fetch->ctx, &result);

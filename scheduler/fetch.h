@@ -37,6 +37,7 @@ struct fetch_result {
     int64_t date_ms;                   /* its Date header, or MOMENT_NONE */
     int64_t sent_at_ms, round_trip_ms; /* by the machine's clock */
     const struct error *failure;       /* NULL when an answer came, whatever its status */
+    bool left;                         /* with it: something of the request had left, so it may have been obeyed */
 };
 typedef void fetch_done_fn(void *ctx, const struct fetch_result *result);
 
