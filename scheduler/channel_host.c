@@ -275,6 +275,7 @@ static struct notifier_http *host_http_start(const struct notifier_host *host, c
                                   .body = {spec->body, spec->body_len},
                                   .body_limit = spec->answer_limit,
                                   .timeout_ms = spec->timeout_ms,
+                                  .once = true,
                               },
                               on_fetched, http, &err);
     if (http->fetch)

@@ -38,6 +38,8 @@ struct fetch {
     char place[300]; /* host or socket, for errors; never the path or the query */
     char curl_text[CURL_ERROR_SIZE];
 
+    char *once; /* a body that is read but once */
+    size_t once_len, once_sent;
     int out_fd, out_errno; /* where the body goes, if not into memory, and why it could not */
 
     /* the answer so far */
@@ -177,13 +179,40 @@ static int set_headers(struct fetch *fetch, const struct fetch_spec *spec, struc
     return 0;
 }
 
-static void set_method(CURL *easy, const struct fetch_spec *spec)
+static size_t on_once(char *out, size_t size, size_t count, void *ctx)
 {
+    struct fetch *fetch = ctx;
+    size_t left = fetch->once_len - fetch->once_sent, n = size * count < left ? size * count : left;
+
+    memcpy(out, fetch->once + fetch->once_sent, n);
+    fetch->once_sent += n;
+    return n;
+}
+
+/* libcurl sends a request again when a connection that it kept ends before an answer, although it may have been obeyed.
+ * It fails instead when it cannot go back to the beginning of the body, and there is no function here by which it
+ * could. */
+static void set_body_once(struct fetch *fetch, const struct fetch_spec *spec)
+{
+    fetch->once = text_dup(spec->body);
+    fetch->once_len = spec->body.len;
+    curl_easy_setopt(fetch->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)spec->body.len);
+    curl_easy_setopt(fetch->easy, CURLOPT_READFUNCTION, on_once);
+    curl_easy_setopt(fetch->easy, CURLOPT_READDATA, fetch);
+}
+
+static void set_method(struct fetch *fetch, const struct fetch_spec *spec)
+{
+    CURL *easy = fetch->easy;
+
     if (strcmp(spec->method, "HEAD") == 0) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
         return;
     }
-    if (spec->body.len > 0 || strcmp(spec->method, "POST") == 0) {
+    if (spec->once && spec->body.len > 0) {
+        set_body_once(fetch, spec);
+    } else if (spec->body.len > 0 || strcmp(spec->method, "POST") == 0) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)spec->body.len);
         curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, spec->body.len ? spec->body.ptr : "");
     }
@@ -222,6 +251,7 @@ static void fetch_free(struct fetch *fetch)
     curl_easy_cleanup(fetch->easy);
     curl_slist_free_all(fetch->headers);
     buf_clear(&fetch->body);
+    free(fetch->once);
     free(fetch);
 }
 
@@ -241,7 +271,7 @@ static struct fetch *fetch_new(const struct fetch_spec *spec, fetch_done_fn *don
     if (check_url(fetch, spec, err) < 0)
         goto fail;
     set_rules(fetch, spec);
-    set_method(fetch->easy, spec);
+    set_method(fetch, spec);
     if (set_headers(fetch, spec, err) < 0)
         goto fail;
     return fetch;

@@ -23,6 +23,7 @@ struct fetch_spec {
     size_t body_limit;       /* bytes of the answer; 0: 8 MiB */
     int64_t timeout_ms;      /* of the whole transfer; 0: 30 s */
     const char *unix_socket; /* connect there instead; NULL */
+    bool once;               /* the body is never sent a second time, also not when a kept connection turns out dead */
     int out_fd;              /* the body of a 200 is written there as it comes, of any size; 0: into memory */
 };
 
