@@ -3,7 +3,7 @@
 #include "outside.h"
 
 enum {
-    CHANNEL_PAUSE_MS = 1000, /* people sent back by a faulty channel wait at least so long */
+    CHANNEL_PAUSE_MS = 1000, /* people sent back by a faulty channel; how long it rests is its own business */
     SAID_MAX = 400,
 };
 
@@ -72,18 +72,6 @@ static const char *as_said(const struct channel_result *result, char out[SAID_MA
     return out;
 }
 
-/* The channel itself keeps everybody back while it rests. Whoever was on their way when it failed does not go first
- * again: it may be they what it stumbles over. */
-static int64_t channel_pause_ms(struct sending *sending, const struct channel_result *result)
-{
-    enum { APART_MS = 5000, REST_MAX_MS = 5 * 60 * 1000 };
-    int64_t rest_ms = channel_rest_ms(sending->line->channel);
-
-    if (result->fate == FATE_RETURNED || rest_ms == 0)
-        return CHANNEL_PAUSE_MS;
-    return (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS) + (int64_t)(crypt_random_u64() % APART_MS);
-}
-
 static int code_of(const struct channel_result *result)
 {
     return result->code ? result->code : 1;
@@ -105,7 +93,7 @@ static void judge(struct sending *sending, const struct channel_result *result, 
     }
     if (said == FATE_RETURNED || (ours && said != FATE_ACCEPTED && said != FATE_IN_DOUBT)) {
         fate->fate = FATE_RETURNED;
-        wait_again(sending, fate, result->attempt, ours ? channel_pause_ms(sending, result) : result->retry_after_ms);
+        wait_again(sending, fate, result->attempt, ours ? CHANNEL_PAUSE_MS : result->retry_after_ms);
         if (said == FATE_REFUSED)
             sending_fault(sending, result->scope == SCOPE_MESSAGE ? REASON_MESSAGE : REASON_CHANNEL,
                           as_said(result, text));
