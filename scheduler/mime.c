@@ -185,7 +185,7 @@ static bool is_plain(struct text t)
         if ((unsigned char)t.ptr[i] >= 0x7F || word > 60)
             return false;
     }
-    return !memmem(t.ptr, t.len, "=?", 2);
+    return t.len == 0 || !memmem(t.ptr, t.len, "=?", 2);
 }
 
 static void put_words(struct header *h, struct text t)
