@@ -192,10 +192,10 @@ static void on_retried(void *ctx, int64_t count, const struct error *failure)
     struct server_request *request = api_call_end(call);
     struct error err = {0};
 
-    if (failure)
-        api_answer_done(request, -1, failure);
-    else if (count > 0 && launch_retried(api->world->launches, notice, fate, count, &err) < 0)
-        api_answer_done(request, -1, &err);
+    /* A failure half way: those who were moved by then are told all the same. */
+    int rc = count > 0 ? launch_retried(api->world->launches, notice, fate, count, &err) : 0;
+    if (failure || rc < 0)
+        api_answer_done(request, -1, failure ? failure : &err);
     else
         server_answer(request, 200, json_pack("{s:I}", "people", (json_int_t)count));
 }

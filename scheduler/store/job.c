@@ -320,7 +320,9 @@ static int run_retry(struct sqlite *db, struct store_job *job, struct error *err
 
 static void answer_retry(struct store_job *job)
 {
-    job->tell.counted(job->ctx, job_failure(job) ? 0 : job->out.retried.moved, job_failure(job));
+    const struct sqlite_retry *retried = &job->out.retried;
+
+    job->tell.counted(job->ctx, job_failure(job) ? retried->kept : retried->moved, job_failure(job));
 }
 
 struct store_job *store_retry(struct store *store, const struct store_retry *what, store_count_fn *done, void *ctx)

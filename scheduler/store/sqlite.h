@@ -180,6 +180,7 @@ int sqlite_turn(struct sqlite *db, const struct store_turn *turn, struct arena *
 struct sqlite_retry {
     int64_t behind; /* looked at up to this seq */
     int64_t moved;  /* by all slices */
+    int64_t kept;   /* by those before the last: they are committed */
 };
 int sqlite_retry(struct sqlite *db, const struct store_retry *what, struct sqlite_retry *progress, struct error *err);
 int sqlite_evidence(struct sqlite *db, int64_t notice, int64_t at_ms, const char *json, struct error *err);

@@ -3,8 +3,8 @@
 #include "sqlite.h"
 
 enum {
-    SLICE_MS = 10, /* a slice ends after so long; its commit comes on top */
-    BATCH = 200,   /* rows in one statement */
+    SLICE_MS = 5,  /* a slice ends after so long; its commit comes on top, and takes longer */
+    BATCH = 100,   /* rows in one statement */
     LOOK_AT = 500, /* texts in one statement */
 };
 

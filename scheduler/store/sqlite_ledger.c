@@ -429,24 +429,34 @@ static int retry_some(struct sqlite *db, const struct store_retry *what, struct 
     return sqlite_count(db, what->notice, what->channel, &delta, err) < 0 ? -1 : open_again(db, what, err);
 }
 
-int sqlite_retry(struct sqlite *db, const struct store_retry *what, struct sqlite_retry *progress, struct error *err)
+/* Before the first slice, so that whatever is moved by a later one is not withheld by a word that still stands. */
+static int begin_retry(struct sqlite *db, const struct store_retry *what, struct sqlite_retry *progress,
+                       struct error *err)
 {
-    struct tally tally = {0};
-    uint32_t last_seq = 0;
-
-    if (what->fate != FATE_REFUSED && what->fate != FATE_IN_DOUBT && what->fate != FATE_WITHHELD)
-        return error_set(err, ERROR_REFUSED, "only refused, in doubt and withheld people can be tried again");
-    if (retry_some(db, what, progress, err) < 0 || sqlite_tally(db, what->notice, &tally, NULL, &last_seq, err) < 0)
-        return -1;
-    if (progress->behind < last_seq)
-        return 1;
+    struct tally tally;
     int lifted = lift_rest(db, what, err);
+
     if (lifted <= 0)
         return lifted;
     if (sqlite_tally(db, what->notice, &tally, NULL, NULL, err) < 0)
         return -1;
-    progress->moved = tally.waiting - tally.claimed; /* the chosen ones among them */
+    progress->moved = tally.waiting - tally.claimed;
     return progress->moved > 0 ? open_again(db, what, err) : 0;
+}
+
+int sqlite_retry(struct sqlite *db, const struct store_retry *what, struct sqlite_retry *progress, struct error *err)
+{
+    struct tally tally;
+    uint32_t last_seq = 0;
+
+    if (what->fate != FATE_REFUSED && what->fate != FATE_IN_DOUBT && what->fate != FATE_WITHHELD)
+        return error_set(err, ERROR_REFUSED, "only refused, in doubt and withheld people can be tried again");
+    progress->kept = progress->moved;
+    if (progress->behind == 0 && begin_retry(db, what, progress, err) < 0)
+        return -1;
+    if (retry_some(db, what, progress, err) < 0 || sqlite_tally(db, what->notice, &tally, NULL, &last_seq, err) < 0)
+        return -1;
+    return progress->behind < last_seq;
 }
 
 int sqlite_evidence(struct sqlite *db, int64_t notice, int64_t at_ms, const char *json, struct error *err)

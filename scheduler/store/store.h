@@ -260,7 +260,7 @@ struct store_job *store_evidence(struct store *store, int64_t notice, int64_t at
 
 /* Marks people for another try: refused with a code, in doubt, or withheld for a reason. `moved` people wait again.
  * When it is the reason for which everybody left was withheld (notice.rest), that is lifted. Slice by slice, so that
- * claims go on beside it: what fails half way has moved some, and may be asked for again. */
+ * claims go on beside it: `count` of them are moved also when a later slice fails; it may be asked for again. */
 struct store_retry {
     int64_t notice;
     enum fate fate;         /* FATE_REFUSED, FATE_IN_DOUBT, FATE_WITHHELD */
@@ -359,7 +359,7 @@ typedef void store_feedback_fn(void *ctx, const struct store_fed_back *results, 
 struct store_job *store_feedback(struct store *store, const struct store_feedback *list, size_t count,
                                  store_feedback_fn *done, void *ctx);
 
-/* Retention, a slice at a time, after everything else that waits to be written: a slice takes some 10 ms. Of notices
+/* Retention, a slice at a time, after everything else that waits to be written: a slice takes some 5 ms. Of notices
  * that ended, and whose moment was, before `people_before_ms` everybody's person goes; before `reports_before_ms` all
  * that is known of the notice goes, and what nobody names any more. A notice whose moment a definition still has is
  * kept, bare: planning has to know it. Suppressions stay. */

@@ -567,6 +567,39 @@ static void people_can_be_chosen_for_another_try(void **state)
     bench_tally_is(&b->launch.tally, (struct tally){.planned = 4, .waiting = 2, .accepted = 1, .in_doubt = 1});
 }
 
+/* Slice by slice: what failed at a later one says how many wait by then, and asking again moves the others. */
+static void a_retry_that_fails_half_way_says_who_was_moved(void **state)
+{
+    struct bench *b = *state;
+    struct store_retry what = {.notice = 1, .fate = FATE_REFUSED, .channel = "mail", .now_ms = DUE_MS};
+    enum { PEOPLE = 6000, SLICE = 2500 };
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, PEOPLE);
+    bench_sql(b, "INSERT INTO fate SELECT 1, seq, 1, 'mail', 1, 3, 0, 550, NULL, 1806048000000, NULL, 1 FROM told "
+                 "WHERE roll = 1;"
+                 "INSERT INTO claim VALUES(1, 1, 'mail', 1, 6000, 6000, 1806048000000, 1);"
+                 "INSERT INTO counter VALUES(1, 'mail', 6000, 0, 0, 6000, 0, 0, NULL, NULL);"
+                 "UPDATE notice SET state = 5, claimed = 1 WHERE id = 1;"
+                 "CREATE TRIGGER fault BEFORE INSERT ON again WHEN NEW.seq = 4000 BEGIN"
+                 "  SELECT RAISE(ABORT, 'fault'); END");
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_non_null(strstr(b->failure.text, "fault"));
+    assert_int_equal(b->count, SLICE);
+    bench_launch(b, 1, 0);
+    assert_int_equal(b->launch.again_count, SLICE);
+    bench_tally_is(&b->launch.tally, (struct tally){.planned = PEOPLE, .waiting = SLICE, .refused = PEOPLE - SLICE});
+    assert_int_equal(bench_number(b, "SELECT state FROM notice WHERE id = 1"), NOTICE_SENDING);
+    bench_audit(b);
+    bench_sql(b, "DROP TRIGGER fault");
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    bench_fine(b);
+    assert_int_equal(b->count, PEOPLE - SLICE);
+    bench_audit(b);
+}
+
 /* One that is not due, one whose ledger makes no sense in its middle: both are left out whole, with why, and neither
  * takes anybody else along. */
 static void a_bad_claim_is_left_out(void **state)
@@ -1092,6 +1125,7 @@ int main(void)
         TEST(a_retry_is_judged_again),
         TEST(a_fallback_takes_over),
         TEST(people_can_be_chosen_for_another_try),
+        TEST(a_retry_that_fails_half_way_says_who_was_moved),
         TEST(a_bad_claim_is_left_out),
         TEST(nothing_is_claimed_before_it_is_due_or_after_it_ended),
         TEST(a_moved_notice_takes_its_people_over),
