@@ -167,8 +167,8 @@ class Daemon:
 
 
 def lead_s(count):
-    """Time for start, gathering on a busy machine, and the gate's first look."""
-    return 12.5 + count / 12000
+    """Time for the start, for gathering twice, and for connections and messages to be made ready."""
+    return 6 + count / 20000
 
 
 class Probe:
