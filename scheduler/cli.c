@@ -97,10 +97,10 @@ const struct cli_command cli_commands[] = {
      "permission for its socket.",
      cli_bounce},
     {"erase", "ADDRESS", "json", "forgets somebody",
-     "Address, name and all that sources said of them go from every notice, at once and from the disk; who still "
-     "waited is withheld. What became of them stays under a hash, and so does a suppression, lest the next reading of "
-     "an "
-     "audience brings them back. Says what it cannot reach. Needs the running daemon.",
+     "Address, name and all that sources said of them go from every notice at once; on the disk they are overwritten "
+     "right after that, or when a backup that is under way has ended. Who still waited is withheld. What became of "
+     "them stays under a hash, and so does a suppression, lest the next reading of an audience brings them back. Says "
+     "what it cannot reach. Needs the running daemon.",
      cli_erase},
     {"export", "ADDRESS", "", "all that is held about somebody, as JSON",
      "For a person who asks what is known of them: lists, words of consent, each step in every notice, what came back.",
