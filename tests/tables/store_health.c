@@ -104,6 +104,7 @@ static void a_thread_that_cannot_move_is_told(void **state)
     sqlite3 *other;
 
     assert_int_equal(sqlite3_open(b->db, &other), SQLITE_OK);
+    sqlite3_busy_timeout(other, 5000); /* the writer empties the log of the last life first */
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     store_apply(b->store, &(struct store_change){.pause = &pause}, bench_on_done, b);
     int64_t stuck_ms = 0;
@@ -115,7 +116,7 @@ static void a_thread_that_cannot_move_is_told(void **state)
     assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(other);
     bench_wait(b);
-    assert_int_equal(b->failure.kind, ERROR_NONE);
+    bench_fine(b);
     assert_int_equal(health_of(b).stuck_ms, 0);
 }
 
