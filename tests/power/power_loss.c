@@ -205,9 +205,13 @@ static void record(struct power *power)
     drive_record(power->drive, true);
     habits(&stage->postman);
     check(power, stage_begin(stage, &err), &err);
+    if (*power->complaint)
+        return; /* there is no daemon */
     until(power, power->opens_at_ms - 35 * SECOND_MS, 5 * SECOND_MS);
     stage_end(stage, 0); /* an orderly stop and a start are part of it */
     check(power, stage_begin(stage, &err), &err);
+    if (*power->complaint)
+        return;
     until(power, power->opens_at_ms - STEP_MS, 5 * SECOND_MS);
     until(power, power->opens_at_ms + 6 * STEP_MS, STEP_MS);
     check(power, stage_suppress(stage, left, false, &err), &err);
@@ -473,12 +477,13 @@ static bool ignored_syncs_are_found_out(unsigned n, enum drive_cut cut, unsigned
     char name[1200];
 
     begin(&power, people, true);
+    bool begun = !*power.complaint;
     for (size_t i = 0; i < DAMAGED_MAX && !*power.complaint; i++) /* while it sends, from the end */
         try_cut(&power, &tried, power.end - power.end * i / (2 * DAMAGED_MAX), cut, seed + i);
     free(tried.at);
     snprintf(name, sizeof name, "syncs that are ignored are found out, %s: %s", cut_names[cut], power.complaint);
     end(&power);
-    return say(n, name, *power.complaint ? "" : "nothing was found");
+    return say(n, name, !begun ? "there is no launch" : *power.complaint ? "" : "nothing was found");
 }
 
 static int only(unsigned people, uint64_t seed, size_t position, const char *word)
