@@ -293,7 +293,8 @@ int sqlite_turn(struct sqlite *db, const struct store_turn *turn, struct arena *
 
 /* --- Launch --- */
 
-/* What an earlier start had in its hands when it ended: nobody knows whether it arrived. */
+/* What an earlier start, or the flow before a reload, had in its hands when it ended: nobody knows whether it arrived.
+ * Who asks has nothing of this notice in theirs (store_launch()). */
 static int find_doubts(struct sqlite *db, const struct sqlite_launch *what, struct arena *arena,
                        struct store_fate **fates, size_t *count, struct error *err)
 {
@@ -305,10 +306,8 @@ static int find_doubts(struct sqlite *db, const struct sqlite_launch *what, stru
     if (most <= 0)
         return 0;
     *fates = arena_alloc(arena, (size_t)most * sizeof **fates);
-    sqlite3_stmt *row = sqlite_query(db, err,
-                                     "SELECT f.seq, f.attempt FROM flight f JOIN claim c ON c.notice = f.notice AND"
-                                     " c.no = f.claim WHERE f.notice = ?1 AND f.channel = ?2 AND c.generation < ?3",
-                                     "isi", what->notice, what->channel, db->generation);
+    sqlite3_stmt *row = sqlite_query(db, err, "SELECT seq, attempt FROM flight WHERE notice = ?1 AND channel = ?2",
+                                     "is", what->notice, what->channel);
     int rc = row ? 1 : -1;
     while (rc == 1 && (rc = sqlite_step(db, row, err)) == 1 && *count < (size_t)most) {
         int attempt = sqlite3_column_int(row, 1);
@@ -317,7 +316,7 @@ static int find_doubts(struct sqlite *db, const struct sqlite_launch *what, stru
             .seq = (uint32_t)sqlite3_column_int64(row, 0),
             .attempt = attempt,
             .fate = attempt < what->repeat_below ? FATE_TRY_LATER : FATE_IN_DOUBT,
-            .text = "the program ended before an answer came",
+            .text = "no answer came before the program ended or was reloaded",
             .at_ms = what->now_ms,
             .next_at_ms = what->now_ms,
         };

@@ -151,8 +151,9 @@ char *store_cursor(struct store *store, int64_t roll, int64_t pass, unsigned aud
 /* --- Ledger ---------------------------------------------------------------------------------------------------------
  */
 
-/* Opens a notice's ledger on a channel: claims of an earlier generation without a fate become in doubt (or try later,
- * for an attempt below `repeat_below`), returned and postponed ones are listed. */
+/* Opens a notice's ledger on a channel, while nothing of it is in anybody's hands: claims without a fate, of an earlier
+ * start or of the flow before a reload, become in doubt (or try later, for an attempt below `repeat_below`), returned
+ * and postponed ones are listed. */
 struct store_again {
     uint32_t seq;
     int attempt; /* the next one, from 2; a returned one keeps its number */

@@ -63,9 +63,10 @@ static void what_was_in_hand_is_in_doubt(void **state)
     bench_launch(b, 1, 0);
     assert_int_equal(b->launch.doubts, 0);
     bench_claim(b, 1, 2, 1);
-    bench_launch(b, 1, 0); /* claims of this start are no doubt */
-    assert_int_equal(b->launch.doubts, 0);
-    assert_int_equal(b->launch.tally.claimed, 2);
+    bench_launch(b, 1, 0); /* what this start has claimed, too: who opens a ledger has nothing in hand */
+    assert_int_equal(b->launch.doubts, 2);
+    assert_int_equal(b->launch.tally.claimed, 0);
+    assert_int_equal(b->launch.tally.in_doubt, 4);
     bench_audit(b);
 }
 
