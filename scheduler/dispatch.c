@@ -389,7 +389,7 @@ bool dispatch_quiet(const struct dispatch *dispatch)
 
 static void request_launch(struct sending *sending)
 {
-    sending->stale = false;
+    sending->open = sending->stale = false; /* no claim until it has told: what it lists must not be in our hands */
     sending->opening = store_launch(sending->line->dispatch->world->store, sending->spec.notice->id,
                                     channel_settings(sending->spec.channel)->name,
                                     rule_repeats_below(sending->spec.rule), on_launch, sending);
