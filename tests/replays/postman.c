@@ -7,6 +7,7 @@ struct postman_job {
     const struct notifier_host *host;
     struct notifier_delivery *delivery;
     struct notifier_result answer;
+    int64_t answer_at_ms; /* by the machine's clock; 0: never */
     struct alarm alarm;
     struct postman_job *next;
 };
@@ -87,8 +88,10 @@ static void take(struct desk *desk, const struct notifier_host *host, struct not
     *job = (struct postman_job){
         .postman = postman, .host = host, .delivery = delivery, .answer = answer, .next = postman->jobs};
     postman->jobs = job;
-    if (!habit->never)
-        alarm_set(postman->alarms, &job->alarm, answer.handed_over_at_ms + postman->latency_ms, on_time, job);
+    if (habit->never)
+        return;
+    job->answer_at_ms = answer.handed_over_at_ms + postman->latency_ms;
+    alarm_set(postman->alarms, &job->alarm, job->answer_at_ms, on_time, job);
 }
 
 /* What has begun is answered in its time; at the very end nothing is: the host says what that means. */
@@ -110,6 +113,16 @@ void postman_init(struct postman *postman, const struct clock *clock)
 {
     *postman =
         (struct postman){.desk = {take, stop, window}, .clock = clock, .window = 100, .never_before_ms = MOMENT_NONE};
+}
+
+void postman_clock_stepped(struct postman *postman, int64_t step_ms)
+{
+    for (struct postman_job *job = postman->jobs; job; job = job->next) {
+        if (job->answer_at_ms == 0)
+            continue;
+        job->answer_at_ms += step_ms;
+        alarm_set(postman->alarms, &job->alarm, job->answer_at_ms, on_time, job);
+    }
 }
 
 void postman_forget_jobs(struct postman *postman)

@@ -34,6 +34,8 @@ struct postman {
 
 void postman_init(struct postman *postman, const struct clock *clock);
 void postman_clear(struct postman *postman);
+/* Somebody set the machine's clock: letters take as long as they do. */
+void postman_clock_stepped(struct postman *postman, int64_t step_ms);
 /* The world went down: who has not been answered never will be. */
 void postman_forget_jobs(struct postman *postman);
 void postman_habit(struct postman *postman, const char *address, const struct notifier_result *answer, int64_t times);

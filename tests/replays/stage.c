@@ -116,6 +116,7 @@ void stage_step(struct stage *stage, int64_t step_ms)
     if (!stage->cast)
         return;
     watcher_clock_stepped(&stage->watcher);
+    postman_clock_stepped(&stage->postman, step_ms);
     stage_advance(stage, stage->now_ms);
 }
 
