@@ -41,6 +41,29 @@ static void check(struct history *history, int result, const struct error *err)
 
 /* --- What may happen --- */
 
+static const char *any(struct history *history, const char *const *words, unsigned count)
+{
+    return words[below(history, count)];
+}
+#define ANY(history, ...)                                                                                              \
+    any(history, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+/* Who is claimed has their turn when those before them have been answered: at most 20 s each. */
+static void choose_limits(struct history *history)
+{
+    struct stage *stage = &history->replay.stage;
+    const char *doubt_max = ANY(history, "1", "2", "4", "50");
+    int64_t in_hand_ms;
+
+    stage->postman.window = 1 + below(history, 5);
+    history->doubt_max = atoll(doubt_max);
+    in_hand_ms = (history->doubt_max / stage->postman.window + 2) * 20 * SECOND_MS;
+    if (in_hand_ms > history->in_hand_ms) /* of what was claimed before a reload, too */
+        history->in_hand_ms = in_hand_ms;
+    snprintf(stage->script.notifier, sizeof stage->script.notifier, "doubt_max: %s%s", doubt_max,
+             ANY(history, "", "", ", deadline: 5m", ", deadline: 1h", ", rate: 30/min"));
+}
+
 static int64_t any_slot(struct history *history)
 {
     int64_t now_ms = history_true_ms(history);
@@ -180,6 +203,11 @@ static void change_daemon(struct history *history)
     struct error err = {0};
 
     if (chance(history, 30)) {
+        choose_limits(history);
+        check(history, stage_reload(stage, &err), &err);
+        return;
+    }
+    if (chance(history, 30)) {
         script_rule(&stage->script, chance(history, 50) ? "reminder, when: 10m before sale_start"
                                                         : "reminder, when: 20m before sale_start");
         check(history, stage_reload(stage, &err), &err);
@@ -208,14 +236,28 @@ static void change_clock(struct history *history)
     stage_step(stage, step_ms);
 }
 
+static void choose_target(struct history *history, char out[32])
+{
+    const struct notices *notices = &history->replay.stage.world.notices;
+
+    snprintf(out, 32, "%s", chance(history, 50) ? "" : "notifier:mail");
+    if (notices->count > 0 && chance(history, 50))
+        snprintf(out, 32, "notice:%lld", (long long)notices->at[below(history, (unsigned)notices->count)]->id);
+}
+
+/* One thing at a time, so that whoever looks knows what may not leave. */
 static void change_pause(struct history *history)
 {
     struct launches *launches = history->replay.stage.world.launches;
     struct error err = {0};
-    bool pause = history->paused_at_ms == 0 && chance(history, 50);
+    bool pause = history->paused_at_ms == 0 && chance(history, 70);
 
-    struct store_job *job = pause ? launch_pause(launches, "", "history", NULL, NULL, &err)
+    if (pause)
+        choose_target(history, history->paused);
+    struct store_job *job = pause ? launch_pause(launches, history->paused, "history", NULL, NULL, &err)
                                   : launch_resume(launches, "*", "history", NULL, NULL, &err);
+    if (!job && pause)
+        return; /* a notice that has ended */
     check(history, job ? 0 : -1, &err);
     history->paused_at_ms = pause ? history_true_ms(history) : 0;
 }
@@ -245,6 +287,19 @@ static void retry(struct history *history, struct notice *notice)
         check(history, launch_retried(stage->world.launches, notice->id, what.fate, count, &err), &err);
 }
 
+/* It lifts a pause of the notice, too. */
+static void release(struct history *history, const struct notice *notice, bool anyway)
+{
+    char own[32];
+    struct error err = {0};
+
+    if (launch_release(history->replay.stage.world.launches, notice->id, anyway, &err) < 0)
+        return;
+    snprintf(own, sizeof own, "notice:%lld", (long long)notice->id);
+    if (strcmp(history->paused, own) == 0)
+        history->paused_at_ms = 0;
+}
+
 /* Most of it is refused, and that is fine. */
 static void steer(struct history *history)
 {
@@ -264,10 +319,10 @@ static void steer(struct history *history)
     case 3:
     case 4:
     case 5:
-        launch_release(world->launches, notice->id, false, &err);
+        release(history, notice, false);
         break;
     case 6:
-        launch_release(world->launches, notice->id, true, &err);
+        release(history, notice, true);
         break;
     case 7:
         launch_cancel(world->launches, notice->id, &err);
@@ -302,13 +357,6 @@ static void happen(struct history *history)
 
 /* --- One history --- */
 
-static const char *any(struct history *history, const char *const *words, unsigned count)
-{
-    return words[below(history, count)];
-}
-#define ANY(history, ...)                                                                                              \
-    any(history, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
-
 /* The first rule may be of any kind; the others are as most people would write them. */
 static void choose_rules(struct history *history)
 {
@@ -327,21 +375,8 @@ static void choose_rules(struct history *history)
              ANY(history, "drop", "send"));
     script_rule(script, line);
     script_rule(script, "reminder, when: 10m before sale_start");
+    script_rule(script, "also, if_told: drop");
     script_rule(script, "ending, when: 5m before sale_end, if_told: drop");
-}
-
-/* Who is claimed has their turn when those before them have been answered: at most 20 s each. */
-static void choose_limits(struct history *history)
-{
-    struct stage *stage = &history->replay.stage;
-    const char *doubt_max = ANY(history, "1", "2", "4", "50");
-
-    stage->postman.window = 1 + below(history, 5);
-    history->doubt_max = atoll(doubt_max);
-    history->in_hand_ms = (history->doubt_max / stage->postman.window + 2) * 20 * SECOND_MS;
-    snprintf(stage->script.notifier, sizeof stage->script.notifier, "doubt_max: %s%s", doubt_max,
-             ANY(history, "", "", ", deadline: 5m", ", deadline: 1h", ", rate: 30/min"));
-    snprintf(stage->script.site, sizeof stage->script.site, "poll_every: %s", ANY(history, "10s", "1m", "5m"));
 }
 
 static void set_the_scene(struct history *history)
@@ -353,6 +388,7 @@ static void set_the_scene(struct history *history)
     stage->front.dated = true;
     choose_rules(history);
     choose_limits(history);
+    snprintf(stage->script.site, sizeof stage->script.site, "poll_every: %s", ANY(history, "10s", "1m", "5m"));
     for (unsigned n = 0; n < HISTORY_PEOPLE; n++) {
         char address[64];
         history_address(n, address);

@@ -45,6 +45,14 @@ static bool is_over(int64_t since_ms, int64_t at_ms, int64_t span_ms)
     return since_ms > 0 && at_ms > since_ms + span_ms;
 }
 
+static bool is_paused(const struct history *history, const struct notice *notice)
+{
+    char own[32];
+
+    snprintf(own, sizeof own, "notice:%lld", (long long)notice->id);
+    return !text_starts(text_of(history->paused), "notice:") || strcmp(history->paused, own) == 0;
+}
+
 static void look_at_letter(struct history *history, const struct postman_letter *letter, const struct notice *notice)
 {
     struct replay *replay = &history->replay;
@@ -58,8 +66,8 @@ static void look_at_letter(struct history *history, const struct postman_letter 
         replay_fail(replay, "notice %lld: a letter to %s, who is suppressed", id, letter->address);
     if (is_over(history->erased_at_ms[person], at_ms, history->in_hand_ms))
         replay_fail(replay, "notice %lld: a letter to %s, who is erased", id, letter->address);
-    if (is_over(history->paused_at_ms, at_ms, history->in_hand_ms))
-        replay_fail(replay, "notice %lld: a letter while everything is paused", id);
+    if (is_paused(history, notice) && is_over(history->paused_at_ms, at_ms, history->in_hand_ms))
+        replay_fail(replay, "notice %lld: a letter while \"%s\" is paused", id, history->paused);
     if (!history->trusting && !stands(history, notice) &&
         at_ms > history->changed_at_ms[atoi(notice->subject + 1)] + EVIDENCE_MS + history->in_hand_ms)
         replay_fail(replay, "notice %lld: a letter of a sale that is not there any more", id);
