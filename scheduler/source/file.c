@@ -17,8 +17,10 @@ struct stamp {
 struct tickets {
     struct source source;
     struct source_parts parts;
-    struct stamp seen; /* by the latest reading, good or broken */
-    bool read, good;   /* at least once */
+    struct stamp seen;   /* by the latest reading, good or broken */
+    struct stamp walked; /* seen when the last walk was told: a gate that reads the file takes no news from the poll */
+    bool read, good;     /* at least once */
+    bool told;           /* a walk, at least once */
     uint64_t readings, latest;
     struct definition **definitions; /* the last good state, sorted by id */
     size_t count;
@@ -260,6 +262,8 @@ static void tell_walk(struct source_request *request, int64_t now_ms)
                                .answered_at_ms = now_ms,
                                .failure = fine ? NULL : &broken};
 
+    tickets->walked = tickets->seen;
+    tickets->told = true;
     if (fine)
         take_news(tickets, now_ms, &told);
     request->walked(request->ctx, &told); /* our owner may end the source in there */
@@ -377,7 +381,7 @@ static bool file_changed(struct source *source)
 
     if (stat(source->settings->path, &st) == 0)
         now = stamp_of(&st);
-    return !tickets->read || !same_stamp(&now, &tickets->seen);
+    return !tickets->told || !same_stamp(&now, &tickets->walked);
 }
 
 static void file_free(struct source *source)
