@@ -260,7 +260,10 @@ static int load_notices(struct sqlite *db, int64_t now_ms, struct store_image *o
     sqlite3_stmt *row = sqlite_query(
         db, err,
         "SELECT id, roll, site, subject, rule, kind, at, edition, due_at, state, reason, reason_text, rest, paused,"
-        " claimed, approved, catch_up_waived, pass, gathered_at, released_at, first_handover_at, last_handover_at,"
+        " claimed, approved, catch_up_waived, pass, gathered_at, released_at,"
+        " (SELECT min(c.first_handover_at) FROM counter c WHERE c.notice = n.id)," /* as the ledger has them: a notice
+                                                                                    */
+        " (SELECT max(c.last_handover_at) FROM counter c WHERE c.notice = n.id),"  /* is not saved with each turn */
         " ended_at, estimate, made_of, channel, begun, begun_at, owes_report, will_finish, will_not_fit, forecast"
         " FROM notice n WHERE state NOT IN (?1, ?2, ?3)"
         " OR max(at, coalesce(ended_at, due_at)) >= ?4"

@@ -107,6 +107,10 @@ static void notices_and_openings(void **state)
     is(list, "0.by_channel.mail.claimed", "1");
     is(list, "0.first_handover_at", "\"2027-03-26T08:00:01.300Z\"");
     is(list, "0.late_ms", "1300");
+    struct store_image image; /* a start knows it too: its report at the end says the same */
+    assert_int_equal(store_load(b->store, &image, NULL), 0);
+    assert_int_equal(image.notices.at[0]->first_handover_at_ms, image.notices.at[0]->due_at_ms + 1300);
+    store_image_clear(&image);
     list = bench_report(b, &(struct store_report){.kind = REPORT_OPENINGS});
     is(list, "0.id", "4");
     is(list, "0.definitions.0", "{\"id\":\"a\",\"name\":\"Balkon\",\"price\":\"49.90\",\"currency\":\"EUR\"}");
