@@ -124,13 +124,16 @@ static const struct channel *channel_of(const struct world *world, const struct 
 }
 
 /* How fast it goes, and when that ends. */
-static void add_pace(const struct world *world, const struct notice *notice, json_t *shown)
+static void add_pace(const struct world *world, const struct notice *notice, const struct channel *channel,
+                     json_t *shown)
 {
-    int64_t per_second = progress_per_second(world->progress, notice->id);
-    auto_buf struct buf at = {0};
+    int64_t per_second = progress_per_second(world->progress, notice);
+    auto_buf struct buf target = {0}, at = {0};
 
     json_object_set_new(shown, "per_second", json_integer(per_second));
-    if (per_second == 0 || notice->paused || world_paused(world, ""))
+    buf_init(&target, 256);
+    buf_addf(&target, "notifier:%s", channel ? channel_settings(channel)->name : "");
+    if (per_second == 0 || notice->paused || world_paused(world, target.ptr))
         return;
     buf_init(&at, 64);
     buf_add_moment(&at, clock_now_ms(world->clock) + notice->tally.waiting * SECOND_MS / per_second);
@@ -154,7 +157,7 @@ static void on_shown(void *ctx, json_t *answer, const struct error *failure)
     if (channel && !notice_final(notice) && channel_standing(channel).state != CHANNEL_WELL)
         json_object_set_new(shown, "notifier", standing_of(channel));
     if (notice && notice->state == NOTICE_SENDING)
-        add_pace(world, notice, shown);
+        add_pace(world, notice, channel, shown);
     server_answer(request, 200, shown);
 }
 

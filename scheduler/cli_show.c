@@ -69,12 +69,12 @@ static void print_notifier(const json_t *notifier)
     puts(cli_text(notifier, "reason"));
 }
 
-/* What was thought ahead, and how it goes. */
+/* What was thought ahead, as long as that matters, and how it goes. */
 static void print_outlook(const json_t *answer, const struct zone *zone)
 {
     auto_buf struct buf at = {0};
 
-    if (*cli_text(answer, "forecast")) {
+    if (*cli_text(answer, "forecast") && !*cli_text(answer, "ended_at")) {
         print_label("forecast");
         printf("%s%s\n", json_is_false(json_object_get(answer, "fits")) ? "will not fit: " : "",
                cli_text(answer, "forecast"));

@@ -15,6 +15,7 @@ struct track {
     int64_t notice;
     struct tally said; /* in the last event */
     bool unsaid;
+    bool gathering;                  /* what the samples count */
     int64_t noted_at_ms, said_at_ms; /* monotonic */
     int64_t per_second;              /* as said then */
     struct sample {
@@ -78,21 +79,29 @@ static struct track *add(struct progress *progress, int64_t notice, int64_t mono
     return track;
 }
 
+static bool gathers(const struct notice *notice)
+{
+    return notice->state == NOTICE_GATHERING;
+}
+
 /* People gathered, or those whose fate is known. */
 static int64_t people_of(const struct notice *notice)
 {
-    return notice->state == NOTICE_GATHERING ? notice->tally.planned : notice->tally.planned - notice->tally.waiting;
+    return gathers(notice) ? notice->tally.planned : notice->tally.planned - notice->tally.waiting;
 }
 
 /* A second, over the samples' span. */
-static int64_t sample(struct track *track, int64_t people, int64_t mono_ms)
+static int64_t sample(struct track *track, const struct notice *notice, int64_t mono_ms)
 {
+    int64_t people = people_of(notice);
     size_t kept = track->sample_count < SAMPLES ? track->sample_count : SAMPLES;
     const struct sample *oldest = &track->samples[(track->sample_count - kept) % SAMPLES];
     int64_t rate = 0;
 
-    if (kept > 0 && (people < oldest->people || mono_ms - track->said_at_ms > STALE_MS))
+    if (kept > 0 &&
+        (gathers(notice) != track->gathering || people < oldest->people || mono_ms - track->said_at_ms > STALE_MS))
         kept = track->sample_count = 0; /* it counts something else now, or begins anew */
+    track->gathering = gathers(notice);
     if (kept > 0 && mono_ms > oldest->at_ms)
         rate = (people - oldest->people) * SECOND_MS / (mono_ms - oldest->at_ms);
     track->samples[track->sample_count++ % SAMPLES] = (struct sample){mono_ms, people};
@@ -117,7 +126,7 @@ static bool news(const struct track *track, const struct notice *notice)
 
 static void say(struct progress *progress, struct track *track, const struct notice *notice, int64_t mono_ms)
 {
-    int64_t per_second = sample(track, people_of(notice), mono_ms);
+    int64_t per_second = sample(track, notice, mono_ms);
 
     track->unsaid = false;
     track->per_second = per_second;
@@ -167,11 +176,14 @@ void progress_note(struct progress *progress, const struct notice *notice)
                   progress);
 }
 
-int64_t progress_per_second(const struct progress *progress, int64_t notice)
+int64_t progress_per_second(const struct progress *progress, const struct notice *notice)
 {
-    const struct track *track = progress ? find(progress, notice) : NULL;
+    const struct track *track = progress ? find(progress, notice->id) : NULL;
 
-    return track && clock_mono_ms(progress->world->clock) - track->said_at_ms <= STALE_MS ? track->per_second : 0;
+    return track && track->gathering == gathers(notice) &&
+                   clock_mono_ms(progress->world->clock) - track->said_at_ms <= STALE_MS
+               ? track->per_second
+               : 0;
 }
 
 void progress_say(struct progress *progress, const struct notice *notice)

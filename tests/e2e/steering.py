@@ -158,7 +158,11 @@ def will_not_fit():
         check(10 <= shown["per_second"] <= 40, "%s a second", shown["per_second"])
         check(shown["ends_at"] > shown["due_at"], "it ends at %s", shown["ends_at"])
         check(" a second, so it ends about " in launch.onsale("show", notice["id"]), "show does not say how it goes")
+        launch.onsale("pause", "mail")
+        check(launch.show()["ends_at"] is None, "its notifier is paused, and it is said when it ends")
+        launch.onsale("resume", "mail")
         launch.wait("done")
+        check("forecast" not in launch.onsale("show", notice["id"]), "what is over will not fit")
         log = [line for line in launch.log_since().splitlines() if "event=forecast notice=%d " % notice["id"] in line]
         check(len(log) == 1 and "fits=no" in log[0], "the log says %s", log)
         mails = [mail["to"] for mail in launch.mails()]

@@ -143,7 +143,9 @@ static void gathering_counts_people(void **state)
         alarms_run(bench.world.alarms);
     }
     assert_in_range(bench.per_second, 4900, 5100);
+    assert_in_range(progress_per_second(bench.world.progress, bench.notice), 4900, 5100);
     bench.notice->state = NOTICE_SENDING; /* nobody is told yet: another rate begins, from nothing */
+    assert_int_equal(progress_per_second(bench.world.progress, bench.notice), 0);
     tell(&bench, 10, 1000);
     assert_in_range(bench.per_second, 0, 1010);
     teardown(&bench);
