@@ -518,11 +518,27 @@ static bool begin_pass(struct launch *launch)
     return false;
 }
 
+/* Nobody could be read so far, and the moment is ahead: why is seen while there is time to mend it. It is tried
+ * again. */
+static void say_unread(struct launch *launch, const char *said)
+{
+    struct notice *notice = launch->notice;
+    auto_free char *text = scrub(said, NULL);
+
+    if (notice->state != NOTICE_GATHERING || (notice->reason_text && strcmp(notice->reason_text, text) == 0))
+        return;
+    free(notice->reason_text);
+    notice->reason_text = must_strdup(text);
+    launch_save(launch);
+    news_notice(launch->world, notice, &notice->state);
+}
+
 /* What is left of the disk is for claims and fates. */
 static void put_reading_off(struct launch *launch, int64_t now_ms)
 {
     launch->gather_failure = (struct error){0};
     error_set(&launch->gather_failure, ERROR_TRY_LATER, "no room on the disk of the state to read people in");
+    say_unread(launch, launch->gather_failure.text);
     launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
     look_at(launch, launch->gather_after_ms);
 }
@@ -570,6 +586,7 @@ static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
     if (!launch->gather) {
         launch->gather_failure = err;
         launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
+        say_unread(launch, err.text);
     }
 }
 
@@ -616,6 +633,7 @@ static void on_gathered(void *ctx, const struct gather_result *result)
     if (result->failure) {
         launch->gather_failure = *result->failure;
         launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
+        say_unread(launch, result->failure->text);
         launch->swept = notice->state == NOTICE_READY; /* the last complete read counts while it is young enough */
         launch_look(launch);
         return;

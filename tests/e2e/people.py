@@ -54,6 +54,10 @@ def gone_before_gathering():
     with Launch() as launch:
         launch.run()
         launch.listmonk.stop()
+        launch.until(lambda: launch.notice()["reason_text"], "what keeps people from being read")
+        ahead = launch.notice()
+        check(ahead["state"] == "gathering" and "fans" in ahead["reason_text"], "before the moment: %s", ahead)
+        check(ahead["reason_text"] in launch.onsale("show", ahead["id"]), "show does not say it")
         shown = launch.wait("held", "consent")
         check(shown["reason_text"] and "fans" in shown["reason_text"], "it says %s", shown["reason_text"])
         launch.nobody_told()
