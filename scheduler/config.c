@@ -251,9 +251,9 @@ static const char *expectation(struct arena *arena, const struct config_option *
     if (option->max && (option->type == CONFIG_SPAN || option->type == CONFIG_SIZE)) {
         bool span = option->type == CONFIG_SPAN;
         buf_adds(&text, " from ");
-        span ? buf_add_span(&text, option->min) : buf_addf(&text, "%lld", (long long)option->min);
+        span ? buf_add_span(&text, option->min) : buf_add_size(&text, option->min);
         buf_adds(&text, " to ");
-        span ? buf_add_span(&text, option->max) : buf_addf(&text, "%lld bytes", (long long)option->max);
+        span ? buf_add_span(&text, option->max) : buf_add_size(&text, option->max);
     }
     return arena_copy(arena, buf_text(&text));
 }

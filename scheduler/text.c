@@ -489,6 +489,15 @@ int parse_size(struct text t, int64_t *out_bytes, struct error *err)
     return 0;
 }
 
+void buf_add_size(struct buf *buf, int64_t bytes)
+{
+    for (const struct unit *unit = size_units; unit->name; unit++)
+        if (unit->factor == 1 || (bytes >= unit->factor && bytes % unit->factor == 0)) {
+            buf_addf(buf, "%lld%s", (long long)(bytes / unit->factor), unit->name);
+            return;
+        }
+}
+
 void buf_add_span(struct buf *buf, int64_t span_ms)
 {
     if (span_ms == 0) {

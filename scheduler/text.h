@@ -86,6 +86,8 @@ int parse_span(struct text t, int64_t *out_ms, struct error *err);
 int parse_size(struct text t, int64_t *out_bytes, struct error *err);
 /* Writes a span the way people write it: "90s" stays, "3600000" is "1h". */
 void buf_add_span(struct buf *buf, int64_t span_ms);
+/* The same of a size: 65536 is "64KB". */
+void buf_add_size(struct buf *buf, int64_t bytes);
 
 /* Locals that clean up after themselves. */
 #define auto_free __attribute__((cleanup(text_auto_free)))

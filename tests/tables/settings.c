@@ -62,6 +62,8 @@ static const struct bad {
     {"[unix:onsale.sock]", "[\"::1:8470\"]",
      "4:17: listen: expected unix:PATH (at most 107 bytes), ADDRESS:PORT such as 127.0.0.1:8470, or systemd, found "
      "\"::1:8470\""},
+    {"store: ", "disk_reserve: 64\nstore: ",
+     "1:15: disk_reserve: expected a size such as 512, 64KB or 10MB from 1MB to 1024GB, found \"64\""},
     {"http: {", "http: {rate: [50/s, 600/min], ", "4:14: rate: expected one rate"},
     {"http: {", "http: {rate: often, ", "4:14: rate: expected a rate such as 50/s or 600/min, found \"often\""},
     {"http: {", "http: {connections: 3, ", "4:21: connections: expected a whole number from 16 to 60000, found \"3\""},
