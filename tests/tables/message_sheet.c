@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { TEMPLATES = 100, PEOPLE = 60, ROW_MAX = 76 };
+enum { TEMPLATES = 100, PEOPLE = 60, ROW_MAX = 76, NAME_SIZE = 256 };
 
 static const struct crypt_keys keys = {
     .message_id = {2}, .unsubscribe = {{.id = 1, .bytes = {3}}}, .unsubscribe_count = 1};
@@ -127,7 +127,21 @@ static void put_hard(const char *folder, const char *name, uint64_t *seed)
     fclose(file);
 }
 
+/* Of any length and of letters of any length: line ends fall everywhere. */
+static struct text long_name(char *out, uint64_t *seed)
+{
+    static const char *const bits[] = {"a", "b ", "\xC3\xA4", "\xE2\x82\xAC", "=",  ".",
+                                       "<", "&",  "M",        "\r",           "\n", "\xF0\x9F\x8E\x9F"};
+    size_t len = 0, most = next(seed) % 190;
+
+    out[0] = '\0';
+    while (len < most)
+        len += (size_t)snprintf(out + len, NAME_SIZE - len, "%s", PICK(bits, seed));
+    return text_of(out);
+}
+
 struct people {
+    char names[PEOPLE][NAME_SIZE];
     char addresses[PEOPLE][64];
     struct message_person at[PEOPLE];
 };
@@ -142,7 +156,8 @@ static void make_people(struct people *people, uint64_t *seed)
                                                 .source = TEXT("fans"),
                                                 .source_id = text_of(next(seed) % 5 ? "4711" : ""),
                                                 .address = text_of(address),
-                                                .name = text_of(PICK(names, seed)),
+                                                .name = next(seed) % 2 ? long_name(people->names[i], seed)
+                                                                       : text_of(PICK(names, seed)),
                                                 .locale = text_of(PICK(locales, seed)),
                                                 .zone = text_of(PICK(zones, seed)),
                                                 .attributes = text_of(PICK(attributes, seed)),
@@ -162,7 +177,7 @@ static void check_rows(struct text raw)
     }
 }
 
-/* How many were made. */
+/* Nothing of one person stands in the message of the next: it is what one alone gets. How many were made. */
 static size_t compare(struct message_batch_spec spec, const struct people *people, const char *what)
 {
     struct error err = {0};
@@ -187,6 +202,14 @@ static size_t compare(struct message_batch_spec spec, const struct people *peopl
         if (!text_equal(buf_text(&one.raw), buf_text(&other.raw)))
             fail_msg("%s, person %zu: prepared\n%s\none by one\n%s", what, i, one.raw.ptr, other.raw.ptr);
         assert_string_equal(one.from, other.from);
+        struct message_batch *fresh = message_batch_new(&spec, &err);
+        struct message alone;
+        message_init(&alone);
+        assert_int_equal(message_make(fresh, &people->at[i], &alone, &second), 0);
+        if (!text_equal(buf_text(&one.raw), buf_text(&alone.raw)))
+            fail_msg("%s, person %zu: among others\n%s\nalone\n%s", what, i, one.raw.ptr, alone.raw.ptr);
+        message_clear(&alone);
+        message_batch_free(fresh);
         check_rows(buf_text(&one.raw));
         made++;
     }
