@@ -59,8 +59,12 @@ static int check(const struct notifier *notifier, struct error *err)
 {
     if (notifier->abi != NOTIFIER_ABI)
         return error_set(err, ERROR_CONFIG, "it was built for ABI %u, this is %u", notifier->abi, NOTIFIER_ABI);
-    if (notifier->size < sizeof *notifier)
-        return error_set(err, ERROR_CONFIG, "it was built with an older notifier.h: build it again");
+    /* While the number is 0 nobody counts what changes: newer files beside a daemon that still runs are no match
+     * either. */
+    if (notifier->size != sizeof *notifier)
+        return error_set(err, ERROR_CONFIG, "it was built with %s notifier.h: %s",
+                         notifier->size < sizeof *notifier ? "an older" : "a newer",
+                         notifier->size < sizeof *notifier ? "build it again" : "restart the daemon that came with it");
     if (!notifier->name || notifier->state_size == 0 || !notifier->open || !notifier->send || !notifier->close)
         return error_set(err, ERROR_CONFIG, "it lacks a name, state_size, open, send or close");
     if (!(notifier->flags & NOTIFIER_TAKES_RAW))
