@@ -21,7 +21,7 @@ struct history {
     int64_t in_hand_ms; /* who was claimed has the message so long after, at most */
     bool trusting;      /* a rule sends also what nobody could verify, */
     bool retelling;     /* ... or what all of was told before */
-    char paused[32]; /* since paused_at_ms: a notice, the notifier, or everything */
+    char paused[32];    /* since paused_at_ms: a notice, the notifier, or everything */
     int64_t paused_at_ms, suppressed_at_ms[HISTORY_PEOPLE], erased_at_ms[HISTORY_PEOPLE];
     int64_t changed_at_ms[HISTORY_EVENTS]; /* last change of an event's tickets */
     bool lost;                             /* nobody finds the list of the fans */
