@@ -432,7 +432,7 @@ static int retry_some(struct sqlite *db, const struct store_retry *what, struct 
 static int begin_retry(struct sqlite *db, const struct store_retry *what, struct sqlite_retry *progress,
                        struct error *err)
 {
-    struct tally tally;
+    struct tally tally = {0};
     int lifted = lift_rest(db, what, err);
 
     if (lifted <= 0)
