@@ -188,8 +188,16 @@ int stage_begin(struct stage *stage, struct error *err)
     struct settings *settings = load_settings(stage, err);
 
     *world = (struct world){.clock = &stage->clock, .log = &stage->log, .keys = &stage->keys};
-    if (!settings || open_store(stage, settings, err) < 0)
+    if (!settings)
         return -1;
+    if (open_store(stage, settings, err) < 0) {
+        store_close(world->store);
+        uv_run(&stage->loop, UV_RUN_DEFAULT);
+        store_image_clear(&stage->image);
+        settings_free(settings);
+        *world = (struct world){0};
+        return -1;
+    }
     world->copy = store_copy_reason(world->store);
     world_take(world, &stage->image);
     world->alarms = stage->postman.alarms = alarms_new(&stage->loop, &stage->clock, err);
