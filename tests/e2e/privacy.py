@@ -28,8 +28,8 @@ def traces(launch, address):
 
 
 def gone(launch, address):
-    found = traces(launch, address)
-    check(not found, "%s is still in %s", address, found)
+    """Right after the answer: while somebody reads the log it waits for them."""
+    launch.until(lambda: not traces(launch, address), "%s to be gone" % address, 10)
 
 
 def of(launch, address):

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -285,12 +286,30 @@ static int copy_file(const struct stage *stage, const char *name, const char *fr
     return out && !ferror(in) && fflush(out) == 0 ? 0 : error_set(err, ERROR_REFUSED, "%s: not copied", source);
 }
 
+/* One moment of the disk: while the state is locked for writing its log may be folded, but not begun anew, so that the
+ * file and then the log are what a power failure would leave. */
+static int copy_disk(const struct stage *stage, struct error *err)
+{
+    sqlite3 *lock = NULL;
+    char path[160];
+    int rc = 0;
+
+    snprintf(path, sizeof path, "%s/%s", stage->folder, disk[0]);
+    if (sqlite3_open_v2(path, &lock, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+        sqlite3_busy_timeout(lock, 10000) != SQLITE_OK ||
+        sqlite3_exec(lock, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+        rc = error_set(err, ERROR_REFUSED, "%s: %s", path, sqlite3_errmsg(lock));
+    for (size_t i = 0; i < ARRAY_LEN(disk) && rc == 0; i++)
+        rc = copy_file(stage, disk[i], "", ".then", err);
+    sqlite3_close(lock);
+    return rc;
+}
+
 int stage_crash(struct stage *stage, struct error *err)
 {
     stage_settle(stage);
-    for (size_t i = 0; i < ARRAY_LEN(disk); i++)
-        if (copy_file(stage, disk[i], "", ".then", err) < 0)
-            return -1;
+    if (copy_disk(stage, err) < 0)
+        return -1;
     stage_end(stage, 0);
     for (size_t i = 0; i < ARRAY_LEN(disk); i++)
         if (copy_file(stage, disk[i], ".then", "", err) < 0)
