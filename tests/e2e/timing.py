@@ -60,7 +60,7 @@ def world(opens_at):
 
 
 def three_hundred_ask_three_times():
-    small, opens_at = Small(), int(time.time()) + 18
+    small, opens_at = Small(), int(time.time()) + 32
     small.write("world.json", json.dumps({"ticketDefinitions": world(opens_at)}))
     small.write("key", "test-api-key")
     os.chmod(small.path("key"), 0o600)
@@ -70,7 +70,7 @@ def three_hundred_ask_three_times():
         port = int(wix.stdout.readline().split()[1])
         configure(small, f'{{name: arena, source: wix, base_url: "http://127.0.0.1:{port}", api_key_file: {small.path("key")}, '
                   "site_id: 9d4e27c0-b6a1-4f83-95e2-1c7f08d3ab59, poll_every: 1h, time_zone: Europe/Vilnius}",
-                  ["{name: on-sale, when: sale_start, audiences: [fans], notify: [mail], template: on-sale, gather_ahead: 8s}"])
+                  ["{name: on-sale, when: sale_start, audiences: [fans], notify: [mail], template: on-sale, gather_ahead: 25s}"])
         small.start()
         small.wait(lambda: pathlib.Path(small.path("log")).read_text().count("event=report ") == NOTICES, 70)
         check(len(small.mails()) == 2 * NOTICES, "%d mails", len(small.mails()))
