@@ -50,6 +50,7 @@ LIBRARIES = {
     r'curl/': {'fetch', 'wire'},
     r'microhttpd': {'server_private'},
     r'libical/': {'calendar'},
+    r'zlib': {'feed_body'},
     r'sqlite3': {'store/'},
     r'yaml': {'config', 'config_yaml'},
     r'openssl/': {'crypt', 'crypt_keys', 'crypt_siv', 'crypt_token'},
