@@ -181,7 +181,7 @@ static void goes_there_and_back(void **state)
 
 /* --- Files of our own ----------------------------------------------------------------------------------------- */
 
-/* A file with one type (UTC+1 "XXX"), the given changes at 32 bits a piece, and a footer. */
+/* A file with one type (UTC+1 "QQQ"), the given changes at 32 bits a piece, and a footer. */
 static void make_file(struct buf *out, const char *footer, uint32_t leaps)
 {
     const unsigned char v1[44] = {'T', 'Z', 'i', 'f', '2', [39] = 0};
@@ -190,7 +190,7 @@ static void make_file(struct buf *out, const char *footer, uint32_t leaps)
     buf_init(out, 4096);
     buf_add(out, v1, sizeof v1);
     buf_add(out, v2, sizeof v2);
-    buf_add(out, "\0\0\x0e\x10\0\0XXX", 10);
+    buf_add(out, "\0\0\x0e\x10\0\0QQQ", 10);
     for (uint32_t i = 0; i < leaps; i++)
         buf_add(out, "\0\0\0\0\0\0\0\0\0\0\0\0", 12);
     buf_addf(out, "\n%s\n", footer);
@@ -212,8 +212,8 @@ static void footers(void **state)
         {"AAA0BBB,59/0,60/0", "2027-03-01T12:00:00Z", 3600},
         {"AAA0BBB,0/0,J365/25", "2027-12-31T23:59:59Z", 3600}, /* never ends */
         {"AAA0BBB,0/0,J365/25", "2028-01-01T00:00:00Z", 3600},
-        {"XXX3EDT4,0/0,J365/23", "2030-06-01T00:00:00Z", -14400}, /* RFC 8536 section 3.3.1: all year */
-        {"XXX3EDT4,0/0,J365/23", "2030-01-01T03:30:00Z", -14400},
+        {"QQQ3EDT4,0/0,J365/23", "2030-06-01T00:00:00Z", -14400}, /* RFC 8536 section 3.3.1: all year */
+        {"QQQ3EDT4,0/0,J365/23", "2030-01-01T03:30:00Z", -14400},
         {"<-02>2<-01>,M3.5.0/-1,M10.5.0/0", "2030-03-31T00:59:59Z", -7200}, /* the day before */
         {"<-02>2<-01>,M3.5.0/-1,M10.5.0/0", "2030-03-31T01:00:00Z", -3600},
         {"IST-2IDT,M3.4.4/26,M10.5.0", "2030-03-28T23:59:59Z", 7200}, /* 02:00 on the day after the fourth Thursday */
