@@ -10,7 +10,7 @@ enum {
     LINE_LIMIT = 998, /* and what RFC 5322 section 2.1.1 allows */
     WORD_MAX = 75,    /* of an encoded word, RFC 2047 section 2 */
     HEADER_TEXT_MAX = 4096,
-    BOUNDARY_MAX = 40,
+    BOUNDARY_MAX = 38, /* bytes of the id in a boundary */
     COMMON_MAX = 16 * 1024,
 };
 
@@ -419,63 +419,83 @@ static void add_headers(struct buf *out, const struct mime_message *m, const str
 
 /* --- Bodies ------------------------------------------------------------------------------------------------------- */
 
-/* Of the message id, so that the same message has the same bytes; "=_" cannot occur in quoted-printable. */
-static void boundary_of(const char *message_id, char boundary[BOUNDARY_MAX + 1])
-{
-    size_t len = 2;
+/* How a body is put together: the texts of a message side by side, and around them what is attached. Boundaries are of
+ * the message id, so that the same message has the same bytes; "=_" cannot occur in quoted-printable, "=" not in an id,
+ * so that neither begins with the other. */
+static const char around_both[] = "=_", around_all[] = "=_=";
 
-    memcpy(boundary, "=_", len);
-    for (const char *c = message_id; *c && *c != '@' && len < BOUNDARY_MAX; c++)
+static void add_boundary(struct buf *out, const struct mime_message *message, const char *kind)
+{
+    char id[BOUNDARY_MAX];
+    size_t len = 0;
+
+    for (const char *c = message->message_id; *c && *c != '@' && len < BOUNDARY_MAX; c++)
         if ((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z'))
-            boundary[len++] = *c;
-    boundary[len] = '\0';
+            id[len++] = *c;
+    buf_adds(out, kind);
+    buf_add(out, id, len);
 }
 
-static void add_boundary(struct buf *out, const char *boundary, const char *end)
+static void add_multipart(struct buf *out, const struct mime_message *message, const char *type, const char *kind)
+{
+    buf_adds(out, "Content-Type: multipart/");
+    buf_adds(out, type);
+    buf_adds(out, ";\r\n boundary=\"");
+    add_boundary(out, message, kind);
+    buf_adds(out, "\"\r\n");
+}
+
+static void add_delimiter(struct buf *out, const struct mime_message *message, const char *kind, const char *end)
 {
     buf_adds(out, "\r\n--");
-    buf_adds(out, boundary);
+    add_boundary(out, message, kind);
     buf_adds(out, end);
 }
 
 int mime_begin(const struct mime_message *message, const struct mime_common *common, bool both, struct buf *out,
                struct error *err)
 {
-    char boundary[BOUNDARY_MAX + 1];
-
     if (check(message, err) < 0)
         return -1;
     add_headers(out, message, common);
-    if (!both)
-        return 0;
-    boundary_of(message->message_id, boundary);
-    buf_adds(out, "Content-Type: multipart/alternative;\r\n boundary=\"");
-    buf_adds(out, boundary);
-    buf_adds(out, "\"\r\n");
+    if (message->attachment.len > 0) {
+        add_multipart(out, message, "mixed", around_all);
+        add_delimiter(out, message, around_all, "\r\n");
+    }
+    if (both)
+        add_multipart(out, message, "alternative", around_both);
     return 0;
 }
 
 void mime_part(const struct mime_message *message, enum mime_part part, bool both, struct buf *out)
 {
     static const char *const types[] = {[MIME_TEXT] = "text/plain", [MIME_HTML] = "text/html"};
-    char boundary[BOUNDARY_MAX + 1];
 
-    if (both) {
-        boundary_of(message->message_id, boundary);
-        add_boundary(out, boundary, "\r\n");
-    }
+    if (both)
+        add_delimiter(out, message, around_both, "\r\n");
     buf_adds(out, "Content-Type: ");
     buf_adds(out, types[part]);
     buf_adds(out, "; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n");
 }
 
+void mime_attachment(const char *type, const char *name, struct text text, struct buf *out)
+{
+    buf_addf(out,
+             "Content-Type: %s; charset=utf-8;\r\n name=\"%s\"\r\n"
+             "Content-Disposition: attachment; filename=\"%s\"\r\n"
+             "Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+             type, name, name);
+    mime_quote(text, out);
+}
+
 int mime_end(const struct mime_message *message, bool both, struct buf *out, struct error *err)
 {
-    char boundary[BOUNDARY_MAX + 1];
-
-    if (both) {
-        boundary_of(message->message_id, boundary);
-        add_boundary(out, boundary, "--\r\n");
+    if (both)
+        add_delimiter(out, message, around_both, "--\r\n");
+    if (message->attachment.len > 0) {
+        add_delimiter(out, message, around_all, "\r\n");
+        buf_add_text(out, message->attachment);
+        add_delimiter(out, message, around_all, "--\r\n");
     }
     if (buf_failed(out))
         return error_set(err, ERROR_REFUSED, "a message over %zu bytes", out->limit);

@@ -18,7 +18,12 @@ struct mime_message {
     const char *reply_to;               /* or NULL */
     const char *extra;                  /* whole header lines ending CRLF, ours; or NULL */
     struct text text, html;             /* UTF-8, any line ends; an empty html gives text/plain alone */
+    struct text attachment;             /* of mime_attachment(); "" none */
 };
+
+/* A part for many messages, encoded once: UTF-8, any line ends. `type` and `name` are ours: nothing in them is quoted.
+ */
+void mime_attachment(const char *type, const char *name, struct text text, struct buf *out);
 
 /* Writes headers and body. Deterministic: the same message gives the same bytes. -1 when a value is impossible. */
 int mime_build(const struct mime_message *message, struct buf *out, struct error *err);

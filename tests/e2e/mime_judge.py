@@ -20,7 +20,7 @@ CONTROLS = {0x2028, 0x2029} | set(range(0x202A, 0x202F)) | set(range(0x2066, 0x2
 
 
 def read_parts(path):
-    """From name, to name, subject, text, html, link: each as "LENGTH\\nBYTES\\n"."""
+    """From name, to name, subject, text, html, link, what is attached: each as "LENGTH\\nBYTES\\n"."""
     data, at, parts = open(path, "rb").read(), 0, []
     while at < len(data):
         end = data.index(b"\n", at)
@@ -62,7 +62,7 @@ def content(part):
 
 def judge(path):
     raw = open(path, "rb").read()
-    from_name, to_name, subject, text, html, link = read_parts(path[:-4] + ".parts")
+    from_name, to_name, subject, text, html, link, attached = read_parts(path[:-4] + ".parts")
     faults = []
 
     def expect(what, found, wanted):
@@ -95,9 +95,19 @@ def judge(path):
     expect("link", re.sub(r"\s", "", message["List-Unsubscribe"]), "<" + link.decode() + ">")
     plain = message.get_body(("plain",))
     expect("text", content(plain), lines(text))
+    texts = message
+    if message.get_content_type() == "multipart/mixed":
+        texts, calendar = message.iter_parts()
+        expect("type", calendar["Content-Type"], 'text/calendar; method="PUBLISH"; charset="utf-8"; name="sale.ics"')
+        expect("disposition", (calendar.get_content_disposition(), calendar.get_filename()), ("attachment", "sale.ics"))
+        expect("attached", calendar.get_payload(decode=True).decode(), lines(attached).replace("\n", "\r\n"))
+    else:
+        expect("attached", attached, b"")
     if html:
         expect("html", content(message.get_body(("html",))), lines(html))
-        expect("order", [p.get_content_type() for p in message.iter_parts()], ["text/plain", "text/html"])
+        expect("order", [p.get_content_type() for p in texts.iter_parts()], ["text/plain", "text/html"])
+    else:
+        expect("the only text", texts.get_content_type(), "text/plain")
     return faults
 
 

@@ -1,5 +1,5 @@
 /* Values from outside in one message: only CRLF, no long line, exactly our headers, whatever they hold. The input is
- * cut at NUL bytes: subject, name, sender's name, link, text, HTML. */
+ * cut at NUL bytes: subject, name, sender's name, link, text, HTML, what is attached. */
 #include "mime.h"
 
 #include <assert.h>
@@ -31,14 +31,17 @@ static void check_headers(struct text raw, size_t expected)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct text rest = {(const char *)data, size}, parts[6];
+    struct text rest = {(const char *)data, size}, parts[7];
     auto_free char *from_name = NULL;
-    auto_buf struct buf raw;
+    auto_buf struct buf raw, attachment;
     struct error err = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         parts[i] = text_cut(&rest, '\0');
     from_name = text_dup(parts[2]);
+    buf_init(&attachment, 8 * 1024 * 1024);
+    if (parts[6].len > 0)
+        mime_attachment("text/calendar", "sale.ics", parts[6], &attachment);
     struct mime_message message = {
         .from_name = from_name,
         .from_address = "tickets@arena.example",
@@ -52,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .one_click = size % 2,
         .text = parts[4],
         .html = parts[5],
+        .attachment = buf_text(&attachment),
     };
     buf_init(&raw, 8 * 1024 * 1024);
     if (mime_build(&message, &raw, &err) < 0) {
@@ -59,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     check_lines(buf_text(&raw));
-    check_headers(buf_text(&raw),
-                  10 + (parts[3].len > 0) + (parts[3].len > 0 && message.one_click) + (parts[5].len == 0));
+    check_headers(buf_text(&raw), 10 + (parts[3].len > 0) + (parts[3].len > 0 && message.one_click) +
+                                      (parts[5].len == 0 && parts[6].len == 0));
     return 0;
 }

@@ -109,7 +109,7 @@ static void header_names(struct text raw, struct buf *names)
 }
 
 /* Writes NAME.eml and what it was made of to the folder, when there is one. */
-static void keep_for_judge(const struct mime_message *m, const struct buf *raw, size_t number)
+static void keep_for_judge(const struct mime_message *m, struct text attached, const struct buf *raw, size_t number)
 {
     const char *folder = getenv("MIME_JUDGE");
     char path[512];
@@ -125,13 +125,15 @@ static void keep_for_judge(const struct mime_message *m, const struct buf *raw, 
     snprintf(path, sizeof path, "%s/%04zu.parts", folder, number);
     file = fopen(path, "we");
     assert_non_null(file);
-    const struct text parts[] = {text_of(m->from_name), m->to_name, m->subject, m->text, m->html, m->unsubscribe_url};
+    const struct text parts[] = {text_of(m->from_name), m->to_name, m->subject, m->text, m->html,
+                                 m->unsubscribe_url,    attached};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         fprintf(file, "%zu\n%.*s\n", parts[i].len, TEXT_ARGS(parts[i]));
     fclose(file);
 }
 
-static void check_message(const struct mime_message *m, size_t number)
+/* `attached`: what m->attachment was made of. */
+static void check_attached(const struct mime_message *m, struct text attached, size_t number)
 {
     auto_buf struct buf raw, names, again;
     struct error err = {0};
@@ -144,13 +146,19 @@ static void check_message(const struct mime_message *m, size_t number)
     assert_lines(buf_text(&raw));
     header_names(buf_text(&raw), &names);
     assert_string_equal(names.ptr,
-                        m->html.len ? "Date From To Subject Message-ID List-Id List-Unsubscribe List-Unsubscribe-Post "
-                                      "Auto-Submitted Precedence MIME-Version Content-Type "
-                                    : "Date From To Subject Message-ID List-Id List-Unsubscribe List-Unsubscribe-Post "
-                                      "Auto-Submitted Precedence MIME-Version Content-Type Content-Transfer-Encoding ");
+                        m->html.len || m->attachment.len
+                            ? "Date From To Subject Message-ID List-Id List-Unsubscribe List-Unsubscribe-Post "
+                              "Auto-Submitted Precedence MIME-Version Content-Type "
+                            : "Date From To Subject Message-ID List-Id List-Unsubscribe List-Unsubscribe-Post "
+                              "Auto-Submitted Precedence MIME-Version Content-Type Content-Transfer-Encoding ");
     assert_int_equal(mime_build(m, &again, NULL), 0);
     assert_true(text_equal(buf_text(&raw), buf_text(&again)));
-    keep_for_judge(m, &raw, number);
+    keep_for_judge(m, attached, &raw, number);
+}
+
+static void check_message(const struct mime_message *m, size_t number)
+{
+    check_attached(m, (struct text){0}, number);
 }
 
 static void hostile_values_stay_values(void **state)
@@ -173,6 +181,26 @@ static void hostile_values_stay_values(void **state)
             m.text = text_of(bodies[i]);
             m.html = text_of(bodies[j]);
             check_message(&m, number++);
+        }
+}
+
+static const char calendar_type[] = "text/calendar; method=PUBLISH";
+
+static void what_is_attached_stays_whole(void **state)
+{
+    size_t number = 4000;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
+        for (size_t j = 0; j < 2 * ARRAY_LEN(bodies); j++) {
+            auto_buf struct buf part;
+            struct mime_message m = plain_message;
+            buf_init(&part, 4000);
+            mime_attachment(calendar_type, "sale.ics", text_of(bodies[i]), &part);
+            m.attachment = buf_text(&part);
+            m.text = text_of(bodies[j % ARRAY_LEN(bodies)]);
+            m.html = j < ARRAY_LEN(bodies) ? text_of(bodies[(i + j) % ARRAY_LEN(bodies)]) : TEXT("");
+            check_attached(&m, text_of(bodies[i]), number++);
         }
 }
 
@@ -295,6 +323,53 @@ static void the_whole_message(void **state)
                                  "--=_token0--\r\n");
 }
 
+static void a_whole_message_with_an_attachment(void **state)
+{
+    auto_buf struct buf raw, part;
+    struct mime_message m = plain_message;
+
+    (void)state;
+    buf_init(&raw, 8000);
+    buf_init(&part, 8000);
+    mime_attachment(calendar_type, "sale.ics", TEXT("BEGIN:VCALENDAR\r\n \xC3\xA9\r\nEND:VCALENDAR\r\n"), &part);
+    m.attachment = buf_text(&part);
+    assert_int_equal(mime_build(&m, &raw, NULL), 0);
+    assert_string_equal(strstr(raw.ptr, "MIME-Version"),
+                        "MIME-Version: 1.0\r\n"
+                        "Content-Type: multipart/mixed;\r\n"
+                        " boundary=\"=_=token0\"\r\n"
+                        "\r\n"
+                        "--=_=token0\r\n"
+                        "Content-Type: multipart/alternative;\r\n"
+                        " boundary=\"=_token0\"\r\n"
+                        "\r\n"
+                        "--=_token0\r\n"
+                        "Content-Type: text/plain; charset=utf-8\r\n"
+                        "Content-Transfer-Encoding: quoted-printable\r\n"
+                        "\r\n"
+                        "Hello\r\n"
+                        "\r\n"
+                        "--=_token0\r\n"
+                        "Content-Type: text/html; charset=utf-8\r\n"
+                        "Content-Transfer-Encoding: quoted-printable\r\n"
+                        "\r\n"
+                        "<p>Hello</p>\r\n"
+                        "\r\n"
+                        "--=_token0--\r\n"
+                        "\r\n"
+                        "--=_=token0\r\n"
+                        "Content-Type: text/calendar; method=PUBLISH; charset=utf-8;\r\n"
+                        " name=\"sale.ics\"\r\n"
+                        "Content-Disposition: attachment; filename=\"sale.ics\"\r\n"
+                        "Content-Transfer-Encoding: quoted-printable\r\n"
+                        "\r\n"
+                        "BEGIN:VCALENDAR\r\n"
+                        " =C3=A9\r\n"
+                        "END:VCALENDAR\r\n"
+                        "\r\n"
+                        "--=_=token0--\r\n");
+}
+
 static void a_full_buffer_is_an_error(void **state)
 {
     auto_buf struct buf raw;
@@ -321,10 +396,12 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(hostile_values_stay_values),
+        cmocka_unit_test(what_is_attached_stays_whole),
         cmocka_unit_test(every_length_of_a_subject_folds),
         cmocka_unit_test(long_links_stay_whole),
         cmocka_unit_test(impossible_values),
         cmocka_unit_test(the_whole_message),
+        cmocka_unit_test(a_whole_message_with_an_attachment),
         cmocka_unit_test(a_full_buffer_is_an_error),
         cmocka_unit_test(verp),
     };
