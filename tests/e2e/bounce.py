@@ -91,9 +91,9 @@ class House(Launch):
 
 def gathered_already():
     """A first notice comes back while the next one, whose people are on its list already, waits for its time."""
-    with House(opens_in=18) as launch:
-        launch.rule["gather_ahead"] = "17s"
-        launch.config["rules"].append({**launch.rule, "name": "early", "when": "9s before sale_start", "gather_ahead": "8s"})
+    with House(opens_in=22) as launch:
+        launch.rule["gather_ahead"] = "21s"
+        launch.config["rules"].append({**launch.rule, "name": "early", "when": "13s before sale_start", "gather_ahead": "8s"})
         launch.run()
         early = launch.wait("done", rule="early")
         before = launch.eligible()
@@ -130,6 +130,7 @@ def gathered_already():
         bounce(launch, plain, "never written to again", EXTENSION=token_of(by_address[extra[0]]))
         bounce(launch, plain, "never written to again", ORIGINAL_RECIPIENT=by_address[extra[1]])
         bounce(launch, plain, "never written to again", "--recipient", by_address[extra[2]], RECIPIENT=by_address[extra[0]])
+        launch.sleep_until(-0.5)
         gone |= set(extra)
         launch.wait("done")
         mails = [mail["to"] for mail in launch.mails()]
