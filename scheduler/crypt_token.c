@@ -1,6 +1,7 @@
 #include "crypt_token.h"
 
 #include "crypt_siv.h"
+#include "letters.h"
 
 #include <assert.h>
 #include <openssl/err.h>
@@ -72,56 +73,6 @@ void crypt_tokens_free(struct crypt_tokens *tokens)
     free(tokens);
 }
 
-/* --- Bits as letters ---------------------------------------------------------------------------------------------- */
-
-static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
-
-static size_t letters_of(size_t size, unsigned width)
-{
-    return (size * 8 + width - 1) / width;
-}
-
-/* Groups of `width` bits from the front, the last one filled up with zeros. */
-static void write_letters(const unsigned char *bytes, size_t size, const char *alphabet, unsigned width, char *out)
-{
-    unsigned bits = 0, have = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        bits = (bits << 8 | bytes[i]) & 0xFFFF;
-        for (have += 8; have >= width; have -= width)
-            *out++ = alphabet[bits >> (have - width) & ((1u << width) - 1)];
-    }
-    if (have > 0)
-        *out = alphabet[bits << (width - have) & ((1u << width) - 1)];
-}
-
-/* Exactly `size` bytes, and nothing that write_letters() would not have written; upper case too where `fold`. */
-static int read_letters(struct text letters, const char *alphabet, unsigned width, bool fold, unsigned char *out,
-                        size_t size)
-{
-    unsigned bits = 0, have = 0;
-    size_t written = 0;
-
-    if (letters.len != letters_of(size, width))
-        return -1;
-    for (size_t i = 0; i < letters.len; i++) {
-        char c = letters.ptr[i];
-        if (fold && c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        const char *at = c ? strchr(alphabet, c) : NULL;
-        if (!at)
-            return -1;
-        bits = (bits << width | (unsigned)(at - alphabet)) & 0xFFFF;
-        have += width;
-        if (have >= 8) {
-            have -= 8;
-            out[written++] = (unsigned char)(bits >> have);
-        }
-    }
-    return bits & ((1u << have) - 1) ? -1 : 0; /* bits to spare are zeros */
-}
-
 /* --- Unsubscribe -------------------------------------------------------------------------------------------------- */
 
 int crypt_seal(struct crypt_tokens *tokens, const struct unsubscribe_ticket *ticket, struct buf *out)
@@ -147,8 +98,8 @@ int crypt_seal(struct crypt_tokens *tokens, const struct unsubscribe_ticket *tic
                        sealed + HEADER_SIZE) < 0)
         return -1;
     len += HEADER_SIZE + SIV_TAG_SIZE;
-    write_letters(sealed, len, base64url, 6, letters);
-    buf_add(out, letters, letters_of(len, 6));
+    letters_write(LETTERS_BASE64URL, sealed, len, letters);
+    buf_add(out, letters, letters_count(LETTERS_BASE64URL, len));
     return 0;
 }
 
@@ -171,10 +122,9 @@ int crypt_unseal(struct crypt_tokens *tokens, struct text token, struct arena *a
 {
     unsigned char sealed[SEALED_MAX];
     struct text header = {(const char *)sealed, HEADER_SIZE};
-    size_t len = token.len * 6 / 8;
+    size_t len;
 
-    if (token.len > UNSUBSCRIBE_TOKEN_MAX || len <= HEADER_SIZE + SIV_TAG_SIZE ||
-        read_letters(token, base64url, 6, false, sealed, len) < 0)
+    if (letters_read(LETTERS_BASE64URL, token, sealed, sizeof sealed, &len) < 0 || len <= HEADER_SIZE + SIV_TAG_SIZE)
         return -1;
     struct crypt_siv *siv = sealed[0] == VERSION ? tokens->unsubscribe[sealed[1]] : NULL;
     if (!siv)
@@ -217,7 +167,7 @@ void crypt_message_token(struct crypt_tokens *tokens, int64_t notice, int64_t se
         fputs("onsale: libcrypto encrypts no block of AES-256\n", stderr);
         abort(); /* a bounce would name the wrong person */
     }
-    write_letters(block, BLOCK_SIZE, base32, 5, out);
+    letters_write(LETTERS_BASE32, block, BLOCK_SIZE, out);
     out[MESSAGE_TOKEN_SIZE - 1] = '\0';
 }
 
@@ -225,9 +175,15 @@ int crypt_message_untoken(struct crypt_tokens *tokens, struct text token, int64_
 {
     static const unsigned char zeros[BLOCK_SIZE - 1 - 2 * NUMBER_SIZE];
     unsigned char plain[BLOCK_SIZE], block[BLOCK_SIZE];
+    char lower[MESSAGE_TOKEN_SIZE];
+    size_t size;
     int len;
 
-    if (read_letters(token, base32, 5, true, block, BLOCK_SIZE) < 0 ||
+    if (token.len != sizeof lower - 1)
+        return -1;
+    for (size_t i = 0; i < token.len; i++)
+        lower[i] = token.ptr[i] >= 'A' && token.ptr[i] <= 'Z' ? (char)(token.ptr[i] - 'A' + 'a') : token.ptr[i];
+    if (letters_read(LETTERS_BASE32, (struct text){lower, token.len}, block, BLOCK_SIZE, &size) < 0 ||
         !EVP_DecryptUpdate(tokens->decrypt, plain, &len, block, BLOCK_SIZE) || len != BLOCK_SIZE ||
         plain[0] != VERSION || memcmp(plain + 1 + 2 * NUMBER_SIZE, zeros, sizeof zeros) != 0)
         return -1;
