@@ -67,6 +67,17 @@ static size_t gather_flows(struct line *line, int64_t room, int64_t now_ms)
     return count;
 }
 
+/* Others of its sale may have claimed since it was released, one of this very turn even. Who has claimed goes on. */
+static bool told_before(const struct sending *sending)
+{
+    const struct world *world = sending->line->dispatch->world;
+    const struct notice *notice = sending->spec.notice;
+    const struct world_site *site = world_site(sending->line->dispatch->world, notice->site);
+
+    return !notice->claimed && !notice->approved && sending->spec.rule->if_told != THEN_SEND && site &&
+           plan_told_before(notice, sending->spec.rule, &site->definitions, &world->notices);
+}
+
 static void add_claim(struct line *line, const struct share_flow *flow, struct store_claim *out, int64_t now_ms)
 {
     struct turn_claim *claim = &line->claims[line->claim_count++];
@@ -98,9 +109,13 @@ size_t line_choose_claims(struct line *line, struct store_claim *out, int64_t no
     if (count == 0)
         return 0;
     share_divide(&line->share, line->flows, count, room, CLAIMS_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (line->flows[i]->gets > 0)
-            add_claim(line, line->flows[i], &out[line->claim_count], now_ms);
+    for (size_t i = 0; i < count; i++) {
+        const struct share_flow *flow = line->flows[i];
+        if (flow->gets > 0 && told_before(flow->owner))
+            sending_fault(flow->owner, REASON_ALREADY_TOLD, "");
+        else if (flow->gets > 0)
+            add_claim(line, flow, &out[line->claim_count], now_ms);
+    }
     return line->claim_count;
 }
 

@@ -32,7 +32,6 @@ static struct notice *add_notice(struct world *world, const char *site, const st
 
     notice->roll = notice->id;
     notice->due_at_ms = step->due_at_ms;
-    notice->told_before = step->told_before;
     notice->unsaved = true;
     if (step->action == PLAN_ADD_MISSED) {
         notice_move(notice, NOTICE_MISSED, step->reason, NULL);
@@ -69,7 +68,6 @@ static void change_notice(struct world *world, const struct plan_step *step, str
         if (notice->roll == 0) /* its people went to another: a list of its own again, under a number nobody has */
             notice->roll = world->notices.next_id++;
         notice->due_at_ms = step->due_at_ms;
-        notice->told_before = step->told_before;
         notice->ended_at_ms = MOMENT_NONE;
         break;
     case PLAN_MISS:
@@ -95,10 +93,6 @@ static void change_notice(struct world *world, const struct plan_step *step, str
         step->from->pass = step->from->begun = step->from->made_of = 0;
         step->from->tally = (struct tally){0};
         step->from->unsaved = true;
-        break;
-    case PLAN_TOLD:
-    case PLAN_NOT_TOLD:
-        notice->told_before = step->action == PLAN_TOLD;
         break;
     default:
         break;

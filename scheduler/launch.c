@@ -319,20 +319,31 @@ static void prepare(struct launch *launch, int64_t now_ms)
         look_at(launch, due_ms);
 }
 
+static bool told_before(const struct launch *launch)
+{
+    const struct rule *rule = launch->rule->plan.rule;
+
+    return rule->if_told != THEN_SEND && !launch->notice->approved &&
+           plan_told_before(launch->notice, rule, &launch->site->definitions, &launch->world->notices);
+}
+
+void launch_was_told(struct launch *launch)
+{
+    if (launch->rule->plan.rule->if_told == THEN_DROP)
+        launch_withdraw(launch, REASON_ALREADY_TOLD);
+    else
+        launch_move(launch, NOTICE_HELD, REASON_ALREADY_TOLD,
+                    "the sale moved after these people had been told; onsale release --anyway sends it all the same");
+}
+
 static void look_ready(struct launch *launch, int64_t now_ms)
 {
     struct notice *notice = launch->notice;
-    const struct rule *rule = launch->rule->plan.rule;
 
     if (missed(launch, now_ms))
         return;
-    if (notice->told_before && !notice->approved && rule->if_told == THEN_HOLD) {
-        launch_move(launch, NOTICE_HELD, REASON_ALREADY_TOLD,
-                    "the sale moved after these people had been told; onsale release --anyway sends it all the same");
-        return;
-    }
-    if (notice->told_before && !notice->approved && rule->if_told == THEN_DROP) {
-        launch_withdraw(launch, REASON_ALREADY_TOLD);
+    if (told_before(launch)) {
+        launch_was_told(launch);
         return;
     }
     prepare(launch, now_ms);
@@ -392,9 +403,13 @@ static void look_held(struct launch *launch, int64_t now_ms)
             return;
         }
     }
-    if (notice->reason != REASON_CONSENT)
+    if (notice->reason == REASON_ALREADY_TOLD && !told_before(launch)) { /* a ticket that nobody was told of joined */
+        launch_forget_gate(launch);
+        launch_move(launch, NOTICE_READY, REASON_NONE, NULL);
+        look_ready(launch, now_ms);
         return;
-    if (!launch->gather)
+    }
+    if (notice->reason == REASON_CONSENT && !launch->gather)
         gather_at(launch, now_ms, now_ms);
 }
 

@@ -84,7 +84,11 @@ static void on_fault(void *ctx, enum notice_reason reason, const char *text)
 {
     struct launch *launch = ctx;
 
-    if (launch->notice->state == NOTICE_SENDING)
+    if (launch->notice->state != NOTICE_SENDING)
+        return;
+    if (reason == REASON_ALREADY_TOLD)
+        launch_was_told(launch);
+    else
         launch_move(launch, NOTICE_HELD, reason, text);
 }
 

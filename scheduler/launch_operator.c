@@ -48,7 +48,7 @@ static int flag_notice(struct launches *launches, int64_t id, bool paused, struc
 /* A hold that ends without anybody's word: an operator's has to outlast it. */
 static bool lifts_by_itself(enum notice_reason reason)
 {
-    return reason == REASON_DISK || reason == REASON_CONSENT || reason == REASON_COPY;
+    return reason == REASON_DISK || reason == REASON_CONSENT || reason == REASON_COPY || reason == REASON_ALREADY_TOLD;
 }
 
 int launch_hold(struct launches *launches, int64_t id, struct error *err)

@@ -86,6 +86,9 @@ bool launch_unsaved(const struct launch *launch); /* and nothing hinders it */
 void launch_saved(struct launch *launch, const struct error *failure);
 void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text);
 
+/* All of it was announced for another moment: the rule's if_told. */
+void launch_was_told(struct launch *launch);
+
 /* launches.c */
 void launches_store_soon(struct launches *launches);
 void launches_store(struct launches *launches); /* now: what is asked of the store from here on finds the rows */

@@ -67,7 +67,6 @@ struct notice {
     bool approved;          /* an operator released it although its people were told before */
     bool will_not_fit;      /* the forecast is longer than the rule's finish_within */
     bool unsaved;           /* planning changed it since it was last stored */
-    bool told_before;       /* everyone behind it was told of another moment: PLAN_TOLD and PLAN_NOT_TOLD set it */
     bool owes_report;       /* it is done, and nobody may have heard of it yet */
     bool catch_up_waived;   /* a late release by an operator (--anyway) */
     int64_t pass;           /* number of the last complete read of the audiences, from 1; 0 before */

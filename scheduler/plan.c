@@ -344,7 +344,6 @@ static bool plan_new(struct planning *planning, const struct plan_rule *rule, co
     step->kind = rule->rule->when.kind;
     step->at_ms = wanted->at_ms;
     step->due_at_ms = wanted->due_at_ms;
-    step->told_before = wanted->told;
     step->reason = open ? REASON_NONE : ours ? REASON_LATE : REASON_BEFORE_OUR_TIME;
     return open;
 }
@@ -483,11 +482,8 @@ static void plan_standing(struct planning *planning, struct notice *notice, cons
     int64_t due_at_ms = notice->edition == 1 ? wanted->due_at_ms : notice->due_at_ms; /* a repeat has its own time */
 
     if (notice->state == NOTICE_WITHDRAWN) {
-        if (comes_back(planning->in, notice, rule, wanted, told, due_at_ms)) {
-            struct plan_step *step = add_step(planning->out, PLAN_BRING_BACK, rule, notice);
-            step->due_at_ms = due_at_ms;
-            step->told_before = told;
-        }
+        if (comes_back(planning->in, notice, rule, wanted, told, due_at_ms))
+            add_step(planning->out, PLAN_BRING_BACK, rule, notice)->due_at_ms = due_at_ms;
         return;
     }
     if (notice->state == NOTICE_SENDING)
@@ -500,8 +496,6 @@ static void plan_standing(struct planning *planning, struct notice *notice, cons
         add_step(planning->out, PLAN_WITHDRAW, rule, notice)->reason = REASON_ALREADY_TOLD;
         return;
     }
-    if (told != notice->told_before && !notice->claimed)
-        add_step(planning->out, told ? PLAN_TOLD : PLAN_NOT_TOLD, rule, notice)->told_before = told;
     if (due_at_ms != notice->due_at_ms && notice->state != NOTICE_HELD)
         add_step(planning->out, PLAN_RETIME, rule, notice)->due_at_ms = due_at_ms;
 }
@@ -591,4 +585,36 @@ size_t plan_members(const struct notice *notice, const struct rule *rule, const 
         count++;
     }
     return count;
+}
+
+static bool names(const struct notice *notice, const char *id)
+{
+    for (size_t i = 0; i < notice->member_count; i++)
+        if (strcmp(notice->members[i], id) == 0)
+            return true;
+    return false;
+}
+
+static bool announced_elsewhere(const struct notice *notice, const char *id, const struct notices *notices)
+{
+    for (const struct notice *other = notices_about(notices, notice->site, notice->subject); other; other = other->next)
+        if (other->claimed && other->at_ms != notice->at_ms && other->kind == notice->kind &&
+            strcmp(other->rule, notice->rule) == 0 && names(other, id))
+            return true;
+    return false;
+}
+
+bool plan_told_before(const struct notice *notice, const struct rule *rule, const struct definitions *definitions,
+                      const struct notices *notices)
+{
+    size_t count = notice->claimed ? 0 : plan_members(notice, rule, definitions, NULL, 0);
+    auto_free const struct definition **behind = must_calloc(count + 1, sizeof *behind);
+
+    if (count == 0)
+        return false;
+    plan_members(notice, rule, definitions, behind, count);
+    for (size_t i = 0; i < count; i++)
+        if (!announced_elsewhere(notice, behind[i]->id, notices))
+            return false;
+    return true;
 }

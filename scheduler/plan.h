@@ -39,8 +39,6 @@ enum plan_action {
     /* The people gathered for `from` go to `notice`, or to the notice added just before when NULL. `from` has none then
      * (roll 0); should it come back, it needs a roll that was never used. */
     PLAN_TAKE_OVER,
-    PLAN_TOLD,     /* `notice` needs a word because all behind it were told before (held state is dispatch's to set) */
-    PLAN_NOT_TOLD, /* ... and no longer */
 };
 
 struct plan_step {
@@ -52,7 +50,6 @@ struct plan_step {
     enum moment_kind kind;
     int64_t at_ms, due_at_ms;
     enum notice_reason reason;
-    bool told_before; /* what the notice's is to be: PLAN_ADD, PLAN_BRING_BACK, PLAN_TOLD, PLAN_NOT_TOLD */
 };
 
 struct plan {
@@ -69,6 +66,12 @@ void plan_clear(struct plan *plan);
  * many there are. */
 size_t plan_members(const struct notice *notice, const struct rule *rule, const struct definitions *definitions,
                     const struct definition **out, size_t max);
+
+/* Has each of these been announced for another instant: is it named in another notice of that rule and event that has
+ * claimed? As true as the moment it is asked at: who was released long ago may claim late. Never of one that has claimed
+ * itself. */
+bool plan_told_before(const struct notice *notice, const struct rule *rule, const struct definitions *definitions,
+                      const struct notices *notices);
 
 /* The latest moment at which a notice may start: due + catch_up, and for notices due before their moment never later
  * than the moment itself. */

@@ -68,7 +68,6 @@ static void apply(struct world *world, const struct plan_step *step, struct noti
         notice = notice_new(world->notices.next_id ? world->notices.next_id : 1, "arena", step->subject,
                             step->rule->name, step->kind, step->at_ms, 1);
         notice->due_at_ms = step->due_at_ms;
-        notice->told_before = step->told_before;
         notices_put(&world->notices, notice);
         if (step->action == PLAN_ADD_MISSED)
             notice_move(notice, NOTICE_MISSED, step->reason, NULL);
@@ -80,7 +79,6 @@ static void apply(struct world *world, const struct plan_step *step, struct noti
     case PLAN_BRING_BACK:
         notice_move(notice, NOTICE_PLANNED, REASON_NONE, NULL);
         notice->due_at_ms = step->due_at_ms;
-        notice->told_before = step->told_before;
         break;
     case PLAN_MISS:
         notice_move(notice, NOTICE_MISSED, step->reason, NULL);
@@ -90,12 +88,6 @@ static void apply(struct world *world, const struct plan_step *step, struct noti
         break;
     case PLAN_TAKE_OVER:
         hand_over(notice ? notice : *added, step->from);
-        break;
-    case PLAN_TOLD:
-    case PLAN_NOT_TOLD:
-        notice->told_before = step->action == PLAN_TOLD;
-        if (notice->state == NOTICE_HELD && !notice->told_before)
-            notice_move(notice, NOTICE_READY, REASON_NONE, NULL);
         break;
     }
 }
@@ -124,6 +116,9 @@ static void send(struct world *world, struct notice *notice)
 
 static void launch(struct world *world, struct notice *notice)
 {
+    bool told = !notice->approved && world->rule.if_told != THEN_SEND &&
+                plan_told_before(notice, &world->rule, &world->definitions, &world->notices);
+
     if (notice->state == NOTICE_PLANNED && world->now_ms >= notice->due_at_ms - 10 * MINUTE_MS) {
         notice_move(notice, NOTICE_GATHERING, REASON_NONE, NULL);
         if (!notice->roll)
@@ -132,8 +127,10 @@ static void launch(struct world *world, struct notice *notice)
         notice->tally.planned = notice->tally.waiting = 10;
         notice_move(notice, NOTICE_READY, REASON_NONE, NULL);
     }
+    if (notice->state == NOTICE_HELD && !told)
+        notice_move(notice, NOTICE_READY, REASON_NONE, NULL);
     if (notice->state == NOTICE_READY && world->now_ms >= notice->due_at_ms) {
-        if (notice->told_before)
+        if (told)
             notice_move(notice, NOTICE_HELD, REASON_ALREADY_TOLD, NULL);
         else
             send(world, notice);
