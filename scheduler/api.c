@@ -225,25 +225,14 @@ static void carry_out(struct api *api, struct server_request *request, const str
 }
 
 /* For who writes a client: no token is asked for, and who has it already is told so. */
-static void answer_document(struct server_request *request, const struct server_call *call)
+static void answer_document(struct api *api, struct server_request *request, const struct server_call *call)
 {
-    const char *have = server_header(request, "If-None-Match");
-    struct server_reply reply = {.status = 200,
-                                 .type = "application/json",
-                                 .body = {openapi_document, openapi_size},
-                                 .fields = {{"ETag", openapi_etag}, {"Cache-Control", "public, max-age=300"}}};
-
     if (strcmp(call->method, "GET") != 0) {
         server_refuse_more(request, 405, "the document is read by GET", NULL,
                            &(struct server_field){"Allow", "GET, HEAD"});
         return;
     }
-    if (have && strstr(have, openapi_etag)) {
-        reply.status = 304;
-        reply.type = NULL;
-        reply.body = (struct text){0};
-    }
-    server_reply(request, &reply);
+    server_send_page(request, api->document);
 }
 
 void api_handle(struct api *api, struct server_request *request, const struct server_call *call)
@@ -254,7 +243,7 @@ void api_handle(struct api *api, struct server_request *request, const struct se
     char who[AUTH_WHO_SIZE];
 
     if (strcmp(call->path, "/api/openapi.json") == 0) {
-        answer_document(request, call);
+        answer_document(api, request, call);
         return;
     }
     if (api_route_read(call->method, call->path, &asked, &fault, &err) < 0) {
@@ -274,6 +263,11 @@ struct api *api_new(struct world *world, struct auth *auth)
 
     api->world = world;
     api->auth = auth;
+    api->document = server_page_new(&(struct server_page_spec){.type = "application/json",
+                                                               .plain = {openapi_document, openapi_size},
+                                                               .etag = openapi_etag,
+                                                               .modified_at_ms = MOMENT_NONE,
+                                                               .cache_control = "public, max-age=300"});
     return api;
 }
 
@@ -288,5 +282,6 @@ void api_close(struct api *api)
         api_call_end(api->calls); /* its request is answered by server_close() */
     }
     api_events_end(api);
+    server_page_drop(api->document);
     free(api);
 }

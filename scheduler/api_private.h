@@ -34,6 +34,7 @@ struct call {
 struct api {
     struct world *world;
     struct auth *auth;
+    struct server_page *document; /* openapi.json */
     struct call *calls;
     struct watcher *watchers; /* of events */
     size_t watcher_count;

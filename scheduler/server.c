@@ -42,6 +42,17 @@ static void pay(struct listener *listener, int64_t spent_us)
     listener->paid_at_us = now_us;
 }
 
+/* Nobody else needs the loop: what a crowd took is forgiven, and each turn it goes behind whatever else there is. */
+static bool is_calm(struct listener *listener)
+{
+    const struct server *server = listener->server;
+
+    if (server->closing || !server->calm || !server->calm(server->ctx))
+        return false;
+    listener->budget_us = 0;
+    return true;
+}
+
 /* After every run: libmicrohttpd says when it wants the next one. */
 static void run(struct listener *listener)
 {
@@ -50,7 +61,7 @@ static void run(struct listener *listener)
 
     MHD_run(listener->daemon);
     pay(listener, worked_us() - began_us);
-    listener->resting = listener->budget_us < 0;
+    listener->resting = listener->budget_us < 0 && !is_calm(listener);
     if (listener->resting) {
         uv_poll_stop(&listener->poll);
         uv_timer_start(&listener->timer, on_timer, (uint64_t)(-listener->budget_us * SHARE / 1000 + 1), 0);
@@ -122,8 +133,19 @@ static void *on_request_line(void *cls, const char *raw_target, struct MHD_Conne
     request->raw_target = must_strdup(raw_target);
     buf_init(&request->body, SERVER_BODY_MAX);
     request->next = server->requests;
+    if (request->next)
+        request->next->before = request;
     server->requests = request;
     return request;
+}
+
+static void drop_response(struct server_request *request)
+{
+    if (request->response && !request->page)
+        MHD_destroy_response(request->response);
+    server_page_drop(request->page);
+    request->response = NULL;
+    request->page = NULL;
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
@@ -137,16 +159,16 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
     if (!request)
         return;
     *state = NULL;
-    for (struct server_request **at = &server->requests; *at; at = &(*at)->next)
-        if (*at == request) {
-            *at = request->next;
-            break;
-        }
-    server->answers -= request->call.local ? 0 : request->size;
+    if (request->before)
+        request->before->next = request->next;
+    else
+        server->requests = request->next;
+    if (request->next)
+        request->next->before = request->before;
+    server->answers -= request->counted;
     if (request->stream)
         server_stream_forget(request->stream);
-    if (request->response)
-        MHD_destroy_response(request->response);
+    drop_response(request);
     request->client->request = NULL;
     server_client_phase(request->client, CLIENT_ASKS);
     target_clear(&request->target);
@@ -156,7 +178,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 }
 
 /* How long a stranger has to wait for the next request; 0: this one may be. Who asks for what is refused asks, too. */
-static int64_t wait_of(const struct server_request *request)
+static int64_t wait_of(const struct server_request *request, bool refused)
 {
     struct server *server = request->listener->server;
 
@@ -164,23 +186,45 @@ static int64_t wait_of(const struct server_request *request)
         return 0;
     if (server_client_crowds(request))
         return 1000;
-    return server->visitors ? visitors_take(server->visitors, &request->from, (int64_t)uv_now(server->loop)) : 0;
+    if (!server->visitors || (!refused && server->charges && server->charges(server->ctx, request->target.path)))
+        return 0;
+    return visitors_take(server->visitors, &request->from, (int64_t)uv_now(server->loop));
+}
+
+static void refuse_often(struct server_request *request, int64_t wait_ms)
+{
+    char seconds[24];
+
+    snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
+    server_refuse_more(request, 429, "more requests than one address may make", NULL,
+                       &(struct server_field){"Retry-After", seconds});
+}
+
+bool server_charge(struct server_request *request, bool take)
+{
+    struct server *server = request->listener->server;
+    int64_t now_ms = (int64_t)uv_now(server->loop);
+
+    if (request->call.local || !server->visitors)
+        return true;
+    int64_t wait_ms = take ? visitors_take(server->visitors, &request->from, now_ms)
+                           : visitors_wait_ms(server->visitors, &request->from, now_ms);
+    if (wait_ms > 0)
+        refuse_often(request, wait_ms);
+    return wait_ms == 0;
 }
 
 /* The header alone: what is refused here is refused before its body is read. */
 static void look_at_header(struct server_request *request, const char *method, const char *version)
 {
     struct error err = {0};
-    char seconds[24];
 
     server_client_name(request);
     request->last = true; /* a body that is never read would be taken for the next request */
     int refused = server_form_check(request, method, version, &err);
-    int64_t wait_ms = wait_of(request);
-    snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
+    int64_t wait_ms = wait_of(request, refused != 0);
     if (wait_ms > 0)
-        server_refuse_more(request, 429, "more requests than one address may make", NULL,
-                           &(struct server_field){"Retry-After", seconds});
+        refuse_often(request, wait_ms);
     else if (refused == 405 || refused == 501)
         server_refuse_more(request, refused, err.text, NULL, &(struct server_field){"Allow", SERVER_METHODS});
     else if (refused)
@@ -219,13 +263,12 @@ static enum MHD_Result queue_answer(struct server_request *request)
 
     if (!response)
         return MHD_NO;
-    request->response = NULL;
     request->client->take_ms = TAKE_MS + (int64_t)request->size / TAKE_BYTES_PER_MS;
     server_client_phase(request->client, request->takes_long ? CLIENT_LISTENS : CLIENT_TAKES);
     if (request->stream) /* heartbeats and the buffer tell who is gone, not silence */
         MHD_set_connection_option(request->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
     enum MHD_Result result = MHD_queue_response(request->connection, request->status, response);
-    MHD_destroy_response(response);
+    drop_response(request);
     return result;
 }
 
@@ -340,6 +383,8 @@ struct server *server_new(const struct server_spec *spec, struct error *err)
     *server = (struct server){.loop = spec->loop,
                               .log = spec->log,
                               .handler = spec->handler,
+                              .charges = spec->charges,
+                              .calm = spec->calm,
                               .ctx = spec->ctx,
                               .connections = spec->connections ? spec->connections : TCP_CONNECTIONS,
                               .ask_ms = spec->ask_ms ? spec->ask_ms : ASK_MS,

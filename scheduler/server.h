@@ -26,7 +26,8 @@ struct server_call {
 };
 
 /* Called once per request, when its whole body is there. Exactly one answer must follow, now or later: one of
- * server_reply(), server_answer(), server_answer_page(), server_refuse(), server_send_file(), server_stream_open(). */
+ * server_reply(), server_answer(), server_answer_page(), server_refuse(), server_send_file(), server_send_page(),
+ * server_stream_open(). */
 typedef void server_handler_fn(void *ctx, struct server_request *request, const struct server_call *call);
 
 /* A query parameter or a header field of the request, or NULL; borrowed until the answer. */
@@ -58,6 +59,29 @@ void server_refuse_more(struct server_request *request, int status, const char *
                         const struct server_field *field);
 /* A download, called `name`; takes `fd`, a file open at its beginning. */
 void server_send_file(struct server_request *request, int fd, const char *type, const char *name);
+
+/* --- Pages: one body that many answers read, without a copy --- */
+
+struct server_page;
+struct server_page_spec {
+    const char *type;
+    struct text plain, gzip;      /* read until `gone`; `gzip` empty: there is no such form */
+    const char *etag, *gzip_etag; /* strong, with their quotes */
+    int64_t modified_at_ms;       /* MOMENT_NONE: not known */
+    const char *cache_control;
+    struct server_field fields[4]; /* as of struct server_reply */
+    void (*gone)(void *ctx);       /* nobody reads it any more; NULL: it is there for ever */
+    void *ctx;
+};
+struct server_page *server_page_new(const struct server_page_spec *spec);
+void server_page_drop(struct server_page *page); /* answers that are under way are finished. NULL is fine */
+/* The form that the client takes, or 304 when it has that; the status. Costs no rendering. */
+int server_send_page(struct server_request *request, struct server_page *page);
+
+/* --- How often one address may ask, of paths that server_spec.charges names --- */
+
+/* `take`: this was a request; else it is only asked whether there may be one. false: not now, and it is answered. */
+bool server_charge(struct server_request *request, bool take);
 
 /* --- Streams (server-sent events): what is written waits in a bounded buffer, and a client that does not read is
  * dropped --- */
@@ -96,6 +120,12 @@ struct server_spec {
     size_t proxy_count;
     struct log *log;
     server_handler_fn *handler;
+    /* Whether a request for this path is charged to its address by the handler, with server_charge(), and not before
+     * it. NULL: none is. */
+    bool (*charges)(void *ctx, const char *path);
+    /* Whether the loop has nothing to do that may not wait: else a crowd at one socket gets a quarter of its time.
+     * NULL: never. */
+    bool (*calm)(void *ctx);
     void *ctx;
 };
 struct server *server_new(const struct server_spec *spec, struct error *err);

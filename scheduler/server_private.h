@@ -47,6 +47,8 @@ struct server {
     uv_loop_t *loop;
     struct log *log;
     server_handler_fn *handler;
+    bool (*charges)(void *ctx, const char *path); /* or NULL */
+    bool (*calm)(void *ctx);                      /* or NULL */
     void *ctx;
     struct listener **listeners;
     size_t listener_count;
@@ -67,8 +69,8 @@ struct server_request {
     struct listener *listener;
     struct MHD_Connection *connection;
     struct server_client *client;
-    struct server_request *next; /* in server->requests */
-    char *raw_target;            /* as it stood in the request line */
+    struct server_request *before, *next; /* in server->requests */
+    char *raw_target;                     /* as it stood in the request line */
     struct target target;
     struct buf body;
     size_t received; /* of the body */
@@ -82,7 +84,9 @@ struct server_request {
     unsigned status;               /* of the answer */
     struct MHD_Response *response; /* the answer until it is queued */
     struct server_stream *stream;  /* what the answer reads from, or NULL */
-    size_t size;                   /* of the answer's body; counted in server->answers */
+    struct server_page *page;      /* ... which is this one's: held, and not the request's own */
+    size_t size;                   /* of the answer's body */
+    size_t counted;                /* of that, in server->answers */
     bool takes_long;               /* a stream or a file */
     bool last;                     /* the connection is closed behind the answer */
 };
@@ -108,6 +112,9 @@ bool server_client_crowds(const struct server_request *request);
 /* Takes `response`; NULL when memory is gone. */
 void server_respond(struct server_request *request, int status, struct MHD_Response *response,
                     const struct server_field *fields, size_t field_count);
+/* `response` is request->page's, with all its fields. */
+void server_respond_shared(struct server_request *request, int status, struct MHD_Response *response);
+void server_add_fields(struct MHD_Response *response, const struct server_field *fields, size_t count, bool with_usual);
 
 /* --- server_stream.c --- */
 /* The request has ended, or must end now. */

@@ -25,20 +25,31 @@ static bool has_field(const struct server_field *fields, size_t count, const cha
     return false;
 }
 
-void server_respond(struct server_request *request, int status, struct MHD_Response *response,
-                    const struct server_field *fields, size_t count)
+void server_add_fields(struct MHD_Response *response, const struct server_field *fields, size_t count, bool with_usual)
+{
+    for (size_t i = 0; i < count; i++)
+        MHD_add_response_header(response, fields[i].name, fields[i].value);
+    for (size_t i = 0; with_usual && i < ARRAY_LEN(usual); i++)
+        if (!has_field(fields, count, usual[i].name))
+            MHD_add_response_header(response, usual[i].name, usual[i].value);
+}
+
+void server_respond_shared(struct server_request *request, int status, struct MHD_Response *response)
 {
     request->answered = true;
     request->status = (unsigned)status;
     request->response = response;
-    for (size_t i = 0; response && i < count; i++)
-        MHD_add_response_header(response, fields[i].name, fields[i].value);
-    for (size_t i = 0; response && i < ARRAY_LEN(usual); i++)
-        if (!has_field(fields, count, usual[i].name))
-            MHD_add_response_header(response, usual[i].name, usual[i].value);
+    server_request_resume(request); /* inside the handler there is nothing to resume: it is queued after it */
+}
+
+void server_respond(struct server_request *request, int status, struct MHD_Response *response,
+                    const struct server_field *fields, size_t count)
+{
+    if (response)
+        server_add_fields(response, fields, count, true);
     if (response && request->last)
         MHD_add_response_header(response, "Connection", "close");
-    server_request_resume(request); /* inside the handler there is nothing to resume: it is queued after it */
+    server_respond_shared(request, status, response);
 }
 
 /* No: so much waits already for those who asked that this one would be too much. Small ones are bounded by the number
@@ -69,7 +80,8 @@ static void reply_owned(struct server_request *request, const struct server_repl
     if (!response)
         free(body);
     request->size = reply->body.len;
-    request->listener->server->answers += request->call.local ? 0 : request->size;
+    request->counted = request->call.local ? 0 : request->size;
+    request->listener->server->answers += request->counted;
     server_respond(request, reply->status, response, fields, count);
 }
 

@@ -64,19 +64,38 @@ static struct visitor *find(struct visitors *visitors, const struct origin *grou
     return oldest;
 }
 
-int64_t visitors_take(struct visitors *visitors, const struct origin *from, int64_t now_ms)
+/* With the credit that it has by now. */
+static struct visitor *look(struct visitors *visitors, const struct origin *from, int64_t now_ms)
 {
     struct origin group = origin_group(from);
     struct visitor *visitor = find(visitors, &group, now_ms);
-    int64_t quiet_ms = now_ms - visitor->at_ms, cost = visitors->rate.per_ms, earned = 0;
+    int64_t quiet_ms = now_ms - visitor->at_ms, earned = 0;
 
     if (quiet_ms > 0 && __builtin_mul_overflow(quiet_ms, visitors->rate.count, &earned))
         earned = visitors->full;
     visitor->credit = earned < visitors->full - visitor->credit ? visitor->credit + earned : visitors->full;
     visitor->at_ms = now_ms;
-    if (visitor->credit >= cost) {
-        visitor->credit -= cost;
-        return 0;
-    }
-    return (cost - visitor->credit + visitors->rate.count - 1) / visitors->rate.count;
+    return visitor;
+}
+
+static int64_t wait_ms(const struct visitors *visitors, const struct visitor *visitor)
+{
+    int64_t missing = visitors->rate.per_ms - visitor->credit;
+
+    return missing <= 0 ? 0 : (missing + visitors->rate.count - 1) / visitors->rate.count;
+}
+
+int64_t visitors_wait_ms(struct visitors *visitors, const struct origin *from, int64_t now_ms)
+{
+    return wait_ms(visitors, look(visitors, from, now_ms));
+}
+
+int64_t visitors_take(struct visitors *visitors, const struct origin *from, int64_t now_ms)
+{
+    struct visitor *visitor = look(visitors, from, now_ms);
+    int64_t wait = wait_ms(visitors, visitor);
+
+    if (wait == 0)
+        visitor->credit -= visitors->rate.per_ms;
+    return wait;
 }

@@ -14,5 +14,7 @@ struct visitors *visitors_new(struct config_rate rate, uint64_t seed);
 void visitors_free(struct visitors *visitors); /* NULL is fine */
 /* One request. 0: it may pass. Else after how many ms one may. */
 int64_t visitors_take(struct visitors *visitors, const struct origin *from, int64_t now_ms);
+/* The same, without a request: nothing is taken. */
+int64_t visitors_wait_ms(struct visitors *visitors, const struct origin *from, int64_t now_ms);
 
 #endif

@@ -14,7 +14,7 @@ ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname
 LADDER = [
     ('ground', True, [['error'], ['text'], ['index'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['letters'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['crypt_webhook'], ['dns'],
                       ['config', 'config_yaml', 'config_problem', 'config_tree'],
-                      ['origin'], ['target'], ['visitors']]),
+                      ['origin'], ['target'], ['conditional'], ['visitors']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
     ('words', True, [['address'], ['suppression'], ['scrub'], ['pace'], ['share'], ['forecast'], ['brake'], ['breaker'], ['plan'], ['gate'],
@@ -23,7 +23,7 @@ LADDER = [
                      ['calendar', 'calendar_lines', 'calendar_links', 'calendar_words', 'calendar_private'],
                      ['message', 'message_view', 'message_sheet', 'message_sample', 'message_private']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_claims', 'channel_private'], ['store/'],
-               ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_reply',
+               ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_page', 'server_reply',
                 'server_stream']]),
     ('flow', True, [['events'], ['world'], ['news'], ['progress'], ['outlook'], ['outside'], ['again'],
                     ['feed_body'], ['feed', 'feed_publish', 'feed_private'], ['retention'], ['writeback'], ['consent'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_private'],

@@ -27,6 +27,9 @@ struct place {
     struct server_request *waiting[PIECES_MAX];
     size_t waiting_count;
     struct server_stream *stream;
+    struct server_page *page; /* behind /shared */
+    bool miss;                /* what /charged is answered with */
+    bool calm;
 };
 
 struct peer {
@@ -121,7 +124,12 @@ static inline void on_request(void *ctx, struct server_request *request, const s
                                                      .body = TEXT("<p>hello"),
                                                      .fields = {{"Content-Security-Policy", "default-src 'self'"},
                                                                 {"Cache-Control", "max-age=60"}}});
-    else if (text_is(path, "/refuse"))
+    else if (text_is(path, "/shared"))
+        server_send_page(request, place->page);
+    else if (text_is(path, "/charged")) {
+        if (server_charge(request, false) && (!place->miss || server_charge(request, true)))
+            server_reply(request, &(struct server_reply){.status = place->miss ? 404 : 200});
+    } else if (text_is(path, "/refuse"))
         server_refuse(request, 409, "not \"now\"");
     else
         answer_echo(request, call);

@@ -340,6 +340,44 @@ static void the_loop_is_shared(void **state)
     place_close(&place);
 }
 
+static bool is_calm(void *ctx)
+{
+    return ((struct place *)ctx)->calm;
+}
+
+/* Turns of the loop that gave a crowd nothing while it waited for hard work. */
+static unsigned turns_at_rest(struct place *place)
+{
+    enum { TIMES = 40 };
+    struct peer peer = peer_open(place, false);
+    unsigned end = place->hard + TIMES, rests = 0;
+
+    for (int i = 0; i < TIMES; i++)
+        peer_send(place, &peer, TEXT("GET /hard HTTP/1.1\r\n" H "\r\n"));
+    while (place->hard < end && rests < 5000) {
+        unsigned before = place->hard;
+        turn(place);
+        peer_read(&peer);
+        rests += place->hard == before;
+    }
+    peer_close(&peer);
+    return rests;
+}
+
+/* Where nobody needs the loop a crowd may have it, and only as long as that is so. */
+static void the_loop_is_free(void **state)
+{
+    struct place place;
+
+    (void)state;
+    place_open(&place, (struct server_spec){.calm = is_calm});
+    place.calm = true;
+    assert_in_range(turns_at_rest(&place), 0, 5);
+    place.calm = false;
+    assert_in_range(turns_at_rest(&place), 50, 5000);
+    place_close(&place);
+}
+
 static size_t served(struct place *place, bool by_unix, const char *fields, size_t times)
 {
     struct peer peer = peer_open(place, by_unix);
@@ -424,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_crowd_behind_a_proxy_is_limited),
         cmocka_unit_test(nonsense_is_limited),
         cmocka_unit_test(the_loop_is_shared),
+        cmocka_unit_test(the_loop_is_free),
         cmocka_unit_test(requests_are_limited),
     };
 
