@@ -12,7 +12,7 @@ ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname
 # From the ground up. Within a rung, a list of groups: files of one group may include each other, groups only earlier ones
 # where the rung is ordered.
 LADDER = [
-    ('ground', True, [['error'], ['text'], ['index'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['letters'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['crypt_webhook'], ['dns'],
+    ('ground', True, [['error'], ['text'], ['index'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['letters'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['crypt_webhook'], ['crypt_jws'], ['dns'],
                       ['config', 'config_yaml', 'config_problem', 'config_tree'],
                       ['origin'], ['target'], ['conditional'], ['visitors']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm']]),
@@ -54,7 +54,7 @@ LIBRARIES = {
     r'zlib': {'feed_body'},
     r'sqlite3': {'store/'},
     r'yaml': {'config', 'config_yaml'},
-    r'openssl/': {'crypt', 'crypt_keys', 'crypt_siv', 'crypt_token', 'crypt_webhook'},
+    r'openssl/': {'crypt', 'crypt_keys', 'crypt_siv', 'crypt_token', 'crypt_webhook', 'crypt_jws'},
     r'unicode/': {'locale'},
     r'resolv': {'dns'},
     r'idn2': {'address', 'mime'},
