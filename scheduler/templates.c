@@ -12,7 +12,8 @@ static const struct part {
 } email_parts[] = {{"subject", offsetof(struct templates_language, subject)},
                    {"html", offsetof(struct templates_language, html)},
                    {"txt", offsetof(struct templates_language, text)}},
-  page_parts[] = {{"html", offsetof(struct templates_language, html)}};
+  page_parts[] = {{"html", offsetof(struct templates_language, html)}},
+  calendar_parts[] = {{"txt", offsetof(struct templates_language, text)}};
 
 static const struct {
     const char *stem;
@@ -24,6 +25,8 @@ static const struct {
                          "email.subject, email.html, email.txt, or the same with a language such as email.de.html"},
     [TEMPLATES_PAGE] = {"page", page_parts, ARRAY_LEN(page_parts), "page.html",
                         "page.html, or the same with a language such as page.de.html"},
+    [TEMPLATES_CALENDAR] = {"event", calendar_parts, ARRAY_LEN(calendar_parts), "event.txt",
+                            "event.txt, or the same with a language such as event.de.txt"},
 };
 
 struct source {

@@ -1,6 +1,6 @@
 /* templates.h - what lies in a folder of templates: of messages NAME/email.subject, email.html, email.txt and the same
- * with a language (email.de.html), of pages NAME/page.html and page.de.html; partials beside them
- * (partials/footer.de.html). Read and compiled at start; immutable then. */
+ * with a language (email.de.html), of pages NAME/page.html and page.de.html, of calendars NAME/event.txt and
+ * event.de.txt; partials beside them (partials/footer.de.html). Read and compiled at start; immutable then. */
 #ifndef ONSALE_TEMPLATES_H
 #define ONSALE_TEMPLATES_H
 
@@ -8,12 +8,12 @@
 
 enum { LANGUAGE_MAX = 35 }; /* bytes of a language tag (BCP 47 section 4.4.1) */
 
-enum templates_kind { TEMPLATES_EMAIL, TEMPLATES_PAGE };
+enum templates_kind { TEMPLATES_EMAIL, TEMPLATES_PAGE, TEMPLATES_CALENDAR };
 
 struct templates;
 struct templates_language {
     char tag[LANGUAGE_MAX + 1];
-    struct render_template *subject, *html, *text; /* a page has html alone */
+    struct render_template *subject, *html, *text; /* a page has html alone, a calendar text */
 };
 
 /* `folders`: searched in order, NULL-terminated; the first that has NAME gives all its parts. Partials are looked for

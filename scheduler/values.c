@@ -12,24 +12,29 @@ static void set_text(json_t *object, const char *key, const char *value)
         json_object_set_new(object, key, json_string(value));
 }
 
-static json_t *moment_value(const struct values_spec *spec, const struct zone *zone, int64_t at_ms)
+json_t *values_moment(struct locales *locales, const char *locale, const struct zone *zone, int64_t at_ms)
 {
     json_t *moment = json_object();
     auto_buf struct buf text;
 
     buf_init(&text, 512);
-    buf_add_local_date(&text, spec->locales, spec->locale, zone, at_ms);
+    buf_add_local_date(&text, locales, locale, zone, at_ms);
     set_text(moment, "date", text.ptr);
     buf_reset(&text);
-    buf_add_local_time(&text, spec->locales, spec->locale, zone, at_ms);
+    buf_add_local_time(&text, locales, locale, zone, at_ms);
     set_text(moment, "time", text.ptr);
     buf_reset(&text);
-    buf_add_local_moment(&text, spec->locales, spec->locale, zone, at_ms);
+    buf_add_local_moment(&text, locales, locale, zone, at_ms);
     set_text(moment, "moment", text.ptr);
     buf_reset(&text);
     buf_add_moment(&text, at_ms);
     set_text(moment, "raw", text.ptr);
     return moment;
+}
+
+static json_t *moment_value(const struct values_spec *spec, const struct zone *zone, int64_t at_ms)
+{
+    return values_moment(spec->locales, spec->locale, zone, at_ms);
 }
 
 static json_t *event_value(const struct values_spec *spec)

@@ -51,6 +51,8 @@ struct values_spec {
 };
 /* The same for everybody who reads this language in this zone; a new reference. */
 json_t *values_common(const struct values_spec *spec);
+/* A moment in that zone; NULL: UTC. A new reference. */
+json_t *values_moment(struct locales *locales, const char *locale, const struct zone *zone, int64_t at_ms);
 
 /* Name and attributes of a person ("person", "attributes"); `attributes` is a JSON object as text, or "". A new
  * reference. What looks like a link, or is no UTF-8, is left out: names come from forms that anybody can fill in. */

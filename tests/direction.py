@@ -50,7 +50,7 @@ LADDER = [
 LIBRARIES = {
     r'curl/': {'fetch', 'wire'},
     r'microhttpd': {'server_private'},
-    r'libical/': {'calendar'},
+    r'libical/': set(),
     r'zlib': {'feed_body'},
     r'sqlite3': {'store/'},
     r'yaml': {'config', 'config_yaml'},
