@@ -2,11 +2,13 @@
 
 #include "build-config.h"
 #include "clock.h"
+#include "origin.h"
 
 #include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     BODY_LIMIT = 8 * 1024 * 1024,
@@ -23,7 +25,7 @@ struct fetcher {
     CURLM *multi;
     uv_timer_t timer; /* the one timeout that curl asks for */
     struct fetch *fetches;
-    bool closed;
+    bool public_only, closed;
 };
 
 struct fetch {
@@ -37,6 +39,8 @@ struct fetch {
     int64_t timeout_ms;
     char place[300]; /* host or socket, for errors; never the path or the query */
     char curl_text[CURL_ERROR_SIZE];
+    char refused[ORIGIN_TEXT_SIZE]; /* the first address that is not public */
+    bool cut, was_cut;              /* an answer that is longer than is read */
 
     char *once; /* a body that is read but once */
     size_t once_len, once_sent;
@@ -99,6 +103,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     if (fetch->out_fd > 0 && curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
         status == 200)
         return write_out(fetch, bytes, size * count);
+    if (fetch->cut && size * count > fetch->body.limit - fetch->body.len) {
+        buf_add(&fetch->body, bytes, fetch->body.limit - fetch->body.len);
+        fetch->was_cut = true;
+        return CURL_WRITEFUNC_ERROR;
+    }
     buf_add(&fetch->body, bytes, size * count);
     return buf_failed(&fetch->body) ? CURL_WRITEFUNC_ERROR : size * count;
 }
@@ -219,6 +228,23 @@ static void set_method(struct fetch *fetch, const struct fetch_spec *spec)
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, spec->method);
 }
 
+/* What curl connects to, whatever it was resolved from. */
+static curl_socket_t open_public(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct fetch *fetch = ctx;
+    struct origin origin;
+
+    (void)purpose;
+    if (origin_of_socket(&address->addr, &origin) < 0)
+        return CURL_SOCKET_BAD;
+    if (!origin_is_public(&origin)) {
+        if (!*fetch->refused)
+            origin_write(&origin, fetch->refused);
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 static void set_rules(struct fetch *fetch, const struct fetch_spec *spec)
 {
     CURL *easy = fetch->easy;
@@ -244,6 +270,13 @@ static void set_rules(struct fetch *fetch, const struct fetch_spec *spec)
         curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, spec->unix_socket);
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     }
+    if (spec->public_only) {
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_public);
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
+    }
+    if (spec->reach)
+        curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 }
 
 static void fetch_free(struct fetch *fetch)
@@ -262,6 +295,7 @@ static struct fetch *fetch_new(const struct fetch_spec *spec, fetch_done_fn *don
     fetch->done = done;
     fetch->ctx = ctx;
     fetch->out_fd = spec->out_fd;
+    fetch->cut = spec->cut;
     fetch->timeout_ms = spec->timeout_ms > 0 ? spec->timeout_ms : TIMEOUT_MS;
     buf_init(&fetch->body, spec->body_limit ? spec->body_limit : BODY_LIMIT);
     if (!(fetch->easy = curl_easy_init())) {
@@ -308,6 +342,8 @@ static void describe_failure(const struct fetch *fetch, CURLcode code, struct er
     curl_easy_getinfo(fetch->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
     if (fetch->out_errno)
         error_set(err, ERROR_TRY_LATER, "the answer cannot be written: %s", strerror(fetch->out_errno));
+    else if (*fetch->refused && connected_us == 0)
+        error_set(err, ERROR_CONFIG, "%s: %s is no address of the public internet", fetch->place, fetch->refused);
     else if (buf_failed(&fetch->body))
         error_set(err, ERROR_REFUSED, "%s: answer over %zu bytes", fetch->place, fetch->body.limit);
     else if (code == CURLE_OPERATION_TIMEDOUT && connected_us == 0)
@@ -357,7 +393,7 @@ static void answer(struct fetch *fetch, CURLcode code)
     curl_easy_getinfo(fetch->easy, CURLINFO_TOTAL_TIME_T, &total_us);
     result.sent_at_ms = now_ms - (total_us - sent_us) / 1000;
     result.round_trip_ms = first_byte_us > sent_us ? (first_byte_us - sent_us) / 1000 : 0;
-    if (code == CURLE_OK) {
+    if (code == CURLE_OK || fetch->was_cut) {
         curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
         result.status = (int)status;
         moment_parse_http(text_of(fetch->date), &result.date_ms, NULL);
@@ -508,6 +544,11 @@ struct fetcher *fetcher_new(uv_loop_t *loop, struct error *err)
     return fetcher;
 }
 
+void fetcher_public(struct fetcher *fetcher)
+{
+    fetcher->public_only = true;
+}
+
 static void on_fetcher_closed(uv_handle_t *timer)
 {
     free(timer->data);
@@ -535,7 +576,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_spec *spec
 
     if (!fetch)
         return NULL;
-    assert(!fetcher->closed);
+    assert(!fetcher->closed && fetcher->public_only == spec->public_only);
     if (curl_multi_add_handle(fetcher->multi, fetch->easy) != CURLM_OK) {
         error_set(err, ERROR_TRY_LATER, "%s: the transfer could not be started", fetch->place);
         fetch_free(fetch);

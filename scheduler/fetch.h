@@ -24,6 +24,9 @@ struct fetch_spec {
     int64_t timeout_ms;      /* of the whole transfer; 0: 30 s */
     const char *unix_socket; /* connect there instead; NULL */
     bool once;               /* the body is never sent a second time, also not when a kept connection turns out dead */
+    bool public_only;        /* only to addresses of the public internet, by no proxy: see fetcher_public() */
+    bool cut;                /* an answer over body_limit counts, and is cut there; else it is a failure */
+    bool reach;              /* a connection is made, TLS and all, and closed: nothing is asked. `status` is 0 */
     int out_fd;              /* the body of a 200 is written there as it comes, of any size; 0: into memory */
 };
 
@@ -43,6 +46,9 @@ struct fetch_result {
 typedef void fetch_done_fn(void *ctx, const struct fetch_result *result);
 
 struct fetcher *fetcher_new(uv_loop_t *loop, struct error *err);
+/* All its transfers are `public_only` from now on, none of the others' are: a connection that is kept may have been
+ * made to anywhere. The address is judged when it is connected to, whatever the name said before. */
+void fetcher_public(struct fetcher *fetcher);
 /* Cancels what is left; run the loop until it is empty afterwards. */
 void fetcher_close(struct fetcher *fetcher);
 

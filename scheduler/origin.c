@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
@@ -110,6 +111,76 @@ bool origin_within(const struct origin *origin, const struct origin_net *nets, s
         if (same_bits(origin, &nets[i].base, nets[i].bits))
             return true;
     return false;
+}
+
+/* --- The public internet ------------------------------------------------------------------------------------------ */
+
+#define IPV4(a, b, c, d, count)                                                                                        \
+    {                                                                                                                  \
+        {{[10] = 0xFF, [11] = 0xFF, [12] = (a), [13] = (b), [14] = (c), [15] = (d)}}, 96 + (count)                     \
+    }
+
+/* IANA's registries of special-purpose addresses (RFC 6890), what is not globally reachable of them, and multicast. */
+static const struct origin_net special_ipv4[] = {
+    IPV4(0, 0, 0, 0, 8),       /* this network */
+    IPV4(10, 0, 0, 0, 8),      /* private */
+    IPV4(100, 64, 0, 0, 10),   /* behind a provider's NAT */
+    IPV4(127, 0, 0, 0, 8),     /* loopback */
+    IPV4(169, 254, 0, 0, 16),  /* link-local; clouds answer for metadata there */
+    IPV4(172, 16, 0, 0, 12),   /* private */
+    IPV4(192, 0, 0, 0, 24),    /* protocols */
+    IPV4(192, 0, 2, 0, 24),    /* documentation */
+    IPV4(192, 88, 99, 0, 24),  /* relays of 6to4 */
+    IPV4(192, 168, 0, 0, 16),  /* private */
+    IPV4(198, 18, 0, 0, 15),   /* benchmarks */
+    IPV4(198, 51, 100, 0, 24), /* documentation */
+    IPV4(203, 0, 113, 0, 24),  /* documentation */
+    IPV4(224, 0, 0, 0, 3),     /* multicast, reserved, broadcast */
+};
+static const struct origin_net global_ipv6 = {{{0x20}}, 3}; /* all that is given out so far */
+static const struct origin_net special_ipv6[] = {
+    {{{0x20, 0x01}}, 23},             /* protocols, Teredo among them */
+    {{{0x20, 0x01, 0x0D, 0xB8}}, 32}, /* documentation */
+    {{{0x3F, 0xFF}}, 20},             /* documentation */
+};
+static const struct origin_net nat64 = {{{[1] = 0x64, [2] = 0xFF, [3] = 0x9B}}, 96}; /* RFC 6052 */
+static const struct origin_net sixtofour = {{{0x20, 0x02}}, 16};                     /* RFC 3056 */
+
+int origin_of_socket(const struct sockaddr *address, struct origin *out)
+{
+    *out = (struct origin){0};
+    if (address->sa_family == AF_INET6) {
+        memcpy(out->bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, sizeof out->bytes);
+        return 0;
+    }
+    if (address->sa_family != AF_INET)
+        return -1;
+    memcpy(out->bytes, mapped, sizeof mapped);
+    memcpy(out->bytes + sizeof mapped, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+    return 0;
+}
+
+/* The IPv4 address that an IPv6 address stands for, as bytes from there. */
+static struct origin embedded(const struct origin *origin, size_t from)
+{
+    struct origin out = {0};
+
+    memcpy(out.bytes, mapped, sizeof mapped);
+    memcpy(out.bytes + sizeof mapped, origin->bytes + from, 4);
+    return out;
+}
+
+bool origin_is_public(const struct origin *origin)
+{
+    struct origin inner = *origin;
+
+    if (origin_within(origin, &nat64, 1))
+        inner = embedded(origin, 12);
+    else if (origin_within(origin, &sixtofour, 1))
+        inner = embedded(origin, 2);
+    if (is_ipv4(&inner))
+        return !origin_within(&inner, special_ipv4, ARRAY_LEN(special_ipv4));
+    return origin_within(origin, &global_ipv6, 1) && !origin_within(origin, special_ipv6, ARRAY_LEN(special_ipv6));
 }
 
 /* --- Behind proxies ----------------------------------------------------------------------------------------------- */

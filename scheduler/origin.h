@@ -26,6 +26,12 @@ int origin_net_read(struct text t, struct origin_net *out, struct error *err);
 extern const struct origin_net origin_loopback[2]; /* 127.0.0.0/8 and ::1 */
 bool origin_within(const struct origin *origin, const struct origin_net *nets, size_t count);
 
+struct sockaddr;
+int origin_of_socket(const struct sockaddr *address, struct origin *out); /* -1: neither IPv4 nor IPv6 */
+/* Somewhere on the public internet: not this machine, not its networks, not the metadata service of a cloud, no
+ * address that stands for one of these (IPv4 within IPv6: mapped, NAT64, 6to4), and nothing that is reserved. */
+bool origin_is_public(const struct origin *origin);
+
 /* Who spoke to the outermost of our own proxies. `peer` is who spoke to us, itself a proxy; `forwarded` the values of
  * X-Forwarded-For in their order, joined by commas. Each proxy adds whom it heard at the right end: the rightmost entry
  * that is no proxy counts, and nothing left of it or of garbage is believed. */

@@ -20,13 +20,10 @@ enum {
 
 static struct origin origin_of(const struct sockaddr *address)
 {
-    struct origin origin = {.bytes = {[10] = 0xFF, [11] = 0xFF}};
+    static const struct origin unspecified = {.bytes = {[10] = 0xFF, [11] = 0xFF}};
+    struct origin origin;
 
-    if (address && address->sa_family == AF_INET6)
-        memcpy(origin.bytes, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, sizeof origin.bytes);
-    else if (address && address->sa_family == AF_INET)
-        memcpy(origin.bytes + 12, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
-    return origin;
+    return address && origin_of_socket(address, &origin) == 0 ? origin : unspecified;
 }
 
 static bool is_proxy(const struct server *server, const struct origin *origin)

@@ -446,6 +446,94 @@ static void nobody_there(void **state)
     }
 }
 
+/* However this machine is called. A proxy of the environment is none for these. */
+static void goes_to_public_addresses_only(void **state)
+{
+    static const struct {
+        const char *host, *refused;
+    } cases[] = {
+        {"127.0.0.1", "127.0.0.1"},
+        {"localhost", "1 is no address"},
+        {"2130706433", "127.0.0.1"},
+        {"0x7f.1", "127.0.0.1"},
+        {"0", "0.0.0.0"},
+        {"[::1]", "::1"},
+        {"[::ffff:127.0.0.1]", "127.0.0.1"},
+        {"169.254.169.254", "169.254.169.254"},
+    };
+    struct server *server = *state;
+    char proxy[64];
+
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", server->port);
+    setenv("http_proxy", proxy, 1);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench bench;
+        struct seen seen = {0}, waited = {0};
+        struct error err = {0};
+        char url[128];
+        snprintf(url, sizeof url, "http://%s:%u/plain?secret", cases[i].host, server->port);
+        struct fetch_spec spec = {.method = "GET", .url = url, .timeout_ms = 3000, .public_only = true};
+        size_t accepted = server->accepted;
+        bench_open(&bench);
+        fetcher_public(bench.fetcher);
+        start(&bench, &spec, &seen);
+        uv_run(&bench.loop, UV_RUN_DEFAULT);
+        assert_int_equal(fetch_wait(&spec, on_done, &waited, &err), 0);
+        assert_int_equal(seen.failure.kind, ERROR_CONFIG);
+        if (!strstr(seen.failure.text, "no address of the public internet") ||
+            !strstr(seen.failure.text, cases[i].refused) || strstr(seen.failure.text, "secret") ||
+            strcmp(seen.failure.text, waited.failure.text) != 0 || server->accepted != accepted)
+            fail_msg("%s: %s; %s", cases[i].host, seen.failure.text, waited.failure.text);
+        bench_close(&bench);
+    }
+    unsetenv("http_proxy");
+}
+
+/* What is said beyond the limit is not read, and the answer counts. */
+static void cuts_long_answers(void **state)
+{
+    static const struct {
+        const char *path;
+        size_t limit;
+        const char *body;
+    } cases[] = {{"/plain", 5, "hello"}, {"/plain", 2, "he"}, {"/chunks", 4, "abcd"}};
+    struct server *server = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench bench;
+        struct seen seen = {0};
+        bench_open(&bench);
+        start(&bench,
+              &(struct fetch_spec){
+                  .method = "GET", .url = url_of(server, cases[i].path), .body_limit = cases[i].limit, .cut = true},
+              &seen);
+        uv_run(&bench.loop, UV_RUN_DEFAULT);
+        assert_int_equal(seen.status, 200);
+        assert_string_equal(seen.body, cases[i].body);
+        bench_close(&bench);
+    }
+}
+
+/* A connection, and not a byte. */
+static void reaches(void **state)
+{
+    struct server *server = *state;
+    struct seen seen = {0};
+    struct error err = {0};
+    struct fetch_spec spec = {.method = "GET", .url = url_of(server, "/plain"), .timeout_ms = 3000, .reach = true};
+    size_t accepted = server->accepted;
+
+    assert_int_equal(fetch_wait(&spec, on_done, &seen, &err), 0);
+    assert_int_equal(seen.failure.kind, ERROR_NONE);
+    assert_int_equal(seen.status, 0);
+    for (int i = 0; i < 1000 && server->accepted == accepted; i++)
+        usleep(1000);
+    assert_int_equal(server->accepted, accepted + 1);
+    spec.url = "http://127.0.0.1:1/";
+    assert_int_equal(fetch_wait(&spec, on_done, &seen, &err), 0);
+    assert_non_null(strstr(seen.failure.text, "Failed to connect"));
+}
+
 /* A server whose certificate nobody has signed; serves one visitor. */
 struct imposter {
     int fd;
@@ -625,6 +713,9 @@ int main(void)
         cmocka_unit_test(large_bodies),
         cmocka_unit_test(refuses_to_start),
         cmocka_unit_test(nobody_there),
+        cmocka_unit_test(goes_to_public_addresses_only),
+        cmocka_unit_test(cuts_long_answers),
+        cmocka_unit_test(reaches),
         cmocka_unit_test(trusts_nobody_unsigned),
         cmocka_unit_test(speaks_to_a_local_socket),
         cmocka_unit_test(cancels),

@@ -1,7 +1,9 @@
 #include "origin.h"
 #include "table.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <sys/un.h>
 
 static void addresses(void **state)
 {
@@ -163,11 +165,128 @@ static void groups(void **state)
     }
 }
 
+static void public_internet(void **state)
+{
+    static const struct {
+        const char *address;
+        bool is_public;
+    } cases[] = {
+        {"8.8.8.8", true},
+        {"1.0.0.1", true},
+        {"223.255.255.255", true},
+        {"0.0.0.0", false},
+        {"0.1.2.3", false},
+        {"9.255.255.255", true},
+        {"10.0.0.0", false},
+        {"10.255.255.255", false},
+        {"11.0.0.0", true},
+        {"100.63.255.255", true},
+        {"100.64.0.0", false},
+        {"100.127.255.255", false},
+        {"100.128.0.0", true},
+        {"126.255.255.255", true},
+        {"127.0.0.1", false},
+        {"127.255.255.254", false},
+        {"128.0.0.1", true},
+        {"169.253.255.255", true},
+        {"169.254.169.254", false},
+        {"169.255.0.0", true},
+        {"172.15.255.255", true},
+        {"172.16.0.0", false},
+        {"172.31.255.255", false},
+        {"172.32.0.0", true},
+        {"192.0.0.1", false},
+        {"192.0.2.1", false},
+        {"192.0.3.0", true},
+        {"192.88.99.1", false},
+        {"192.167.255.255", true},
+        {"192.168.0.0", false},
+        {"192.168.255.255", false},
+        {"192.169.0.0", true},
+        {"198.17.255.255", true},
+        {"198.18.0.0", false},
+        {"198.19.255.255", false},
+        {"198.20.0.0", true},
+        {"198.51.100.7", false},
+        {"203.0.113.7", false},
+        {"224.0.0.1", false},
+        {"239.255.255.250", false},
+        {"240.0.0.1", false},
+        {"255.255.255.255", false},
+        /* IPv6 */
+        {"::", false},
+        {"::1", false},
+        {"::127.0.0.1", false},
+        {"::8.8.8.8", false},
+        {"::ffff:8.8.8.8", true},
+        {"::ffff:127.0.0.1", false},
+        {"::ffff:169.254.169.254", false},
+        {"::ffff:0:127.0.0.1", false},
+        {"64:ff9b::8.8.8.8", true},
+        {"64:ff9b::127.0.0.1", false},
+        {"64:ff9b::10.0.0.1", false},
+        {"64:ff9b::169.254.169.254", false},
+        {"64:ff9b:1::8.8.8.8", false},
+        {"100::1", false},
+        {"2001::1", false},
+        {"2001:0:808:808::1", false},
+        {"2001:1ff::1", false},
+        {"2001:200::1", true},
+        {"2001:4860:4860::8888", true},
+        {"2001:db8::1", false},
+        {"2002:808:808::1", true},
+        {"2002:7f00:1::1", false},
+        {"2002:a00:1::1", false},
+        {"2002:a9fe:a9fe::1", false},
+        {"2606:4700::1111", true},
+        {"3fff::1", false},
+        {"3fff:fff::1", false},
+        {"3fff:1000::1", true},
+        {"4000::1", false},
+        {"5f00::1", false},
+        {"fc00::1", false},
+        {"fd00:ec2::254", false},
+        {"fdff::1", false},
+        {"fe80::1", false},
+        {"febf::1", false},
+        {"fec0::1", false},
+        {"ff02::1", false},
+        {"ffff::1", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct origin origin;
+        assert_int_equal(origin_read(text_of(cases[i].address), &origin), 0);
+        if (origin_is_public(&origin) != cases[i].is_public)
+            fail_msg("%s is%s public", cases[i].address, cases[i].is_public ? "" : " not");
+    }
+}
+
+static void of_sockets(void **state)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(0x7F000001)}};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = {.s6_addr = {[0] = 0xFE, [1] = 0x80, [15] = 1}}};
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    char written[ORIGIN_TEXT_SIZE];
+    struct origin origin;
+
+    (void)state;
+    assert_int_equal(origin_of_socket((const struct sockaddr *)&in, &origin), 0);
+    origin_write(&origin, written);
+    assert_string_equal(written, "127.0.0.1");
+    assert_int_equal(origin_of_socket((const struct sockaddr *)&in6, &origin), 0);
+    origin_write(&origin, written);
+    assert_string_equal(written, "fe80::1");
+    assert_int_equal(origin_of_socket((const struct sockaddr *)&un, &origin), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses),      cmocka_unit_test(networks), cmocka_unit_test(loopback),
-        cmocka_unit_test(behind_proxies), cmocka_unit_test(groups),
+        cmocka_unit_test(behind_proxies), cmocka_unit_test(groups),   cmocka_unit_test(public_internet),
+        cmocka_unit_test(of_sockets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
