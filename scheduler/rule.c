@@ -205,6 +205,7 @@ const struct config_option rule_options[] = {
      .read = read_in_doubt},
     {"retry", CONFIG_SECTION, offsetof(struct rule, retry), .inside = retry_options},
     {"seed", CONFIG_LIST, offsetof(struct rule, seed)},
+    {"attach_calendar", CONFIG_BOOL, offsetof(struct rule, attach_calendar), .fallback = "false"},
     {0},
 };
 
@@ -282,6 +283,8 @@ void buf_add_rule(struct buf *buf, const struct rule *rule, const char *language
     buf_addf(buf, ", template %s", rule->template_name);
     if (languages && *languages)
         buf_addf(buf, " (%s)", languages);
+    if (rule->attach_calendar)
+        buf_adds(buf, " and a calendar entry");
     buf_adds(buf, ", at most ");
     buf_add_span(buf, rule->catch_up_ms);
     buf_adds(buf, " late");

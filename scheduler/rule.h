@@ -56,6 +56,7 @@ struct rule {
     bool repeat_in_doubt;       /* in_doubt: keep or repeat */
     struct retry retry;
     struct config_list seed; /* addresses of our own eyes */
+    bool attach_calendar;    /* the opening hangs on each message as a calendar entry; kind is sale_start then */
 };
 
 extern const struct config_option rule_options[]; /* reads a struct rule */

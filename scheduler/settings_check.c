@@ -399,6 +399,10 @@ static void check_rule(struct settings *settings, const struct rule *rule, const
                        "found \"%.80s\"",
                        rule->name, rule->template_name);
     check_addresses(settings, "seed", &rule->seed);
+    if (rule->attach_calendar && rule->when.kind != MOMENT_SALE_START)
+        config_problem(doc, config_place_of(doc, rule->place, "attach_calendar"),
+                       "rule %s: attach_calendar: expected a rule about sale_start: nothing opens at a %s", rule->name,
+                       moment_kind_name(rule->when.kind));
 }
 
 /* --- The rest -------------------------------------------------------------------------------------------------------

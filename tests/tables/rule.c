@@ -218,6 +218,10 @@ static void sentences(void **state)
          "en",
          "on-sale: when the sale starts, to fans and door, by mail, else by push, template on-sale (en), at most 1h "
          "late; at arena; only titles Summer*; never events a, b and c"},
+        {", attach_calendar: true", "en",
+         "on-sale: when the sale starts, to fans and door, by mail, template on-sale (en) and a calendar entry, at "
+         "most "
+         "30m late"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

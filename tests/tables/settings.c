@@ -211,6 +211,10 @@ static const struct bad {
      "28:9: when: expected sale_start, sale_end, \"24h before sale_start\", \"30m after sale_end\" or \"18:00 the day "
      "before "
      "sale_start\", found \"soon\""},
+    {"  when: sale_start\n", "  when: 1h before sale_end\n  attach_calendar: true\n",
+     "29:20: rule on-sale: attach_calendar: expected a rule about sale_start: nothing opens at a sale_end"},
+    {"  when: sale_start\n", "  when: sale_start\n  attach_calendar: yes\n",
+     "29:20: attach_calendar: expected true or false, found \"yes\""},
     {"  audiences: [fans, door]\n", "  audiences: [fan, door]\n",
      "29:15: rule on-sale: unknown audience \"fan\" (did you mean \"fans\"?)"},
     {"  audiences: [fans, door]\n", "  audiences: [everybody]\n",
