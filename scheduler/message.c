@@ -107,6 +107,7 @@ struct message_batch *message_batch_any(const struct message_batch_spec *spec, s
     buf_init(&batch->name, 4 * PERSONAL_MAX + 4);
     buf_init(&batch->encoded, LINK_SLOTS * PERCENT_MAX);
     read_zones(batch);
+    message_calendar_take(batch);
     if (read_senders(batch, err) < 0 || read_link(batch, err) < 0)
         goto fail;
     return batch;
@@ -126,7 +127,7 @@ struct message_batch *message_batch_new(const struct message_batch_spec *spec, s
 }
 
 /* Whether the sale has begun, or has sold out, is the gate's business: no message says so. */
-static bool reads_same(const struct definition *a, const struct definition *b)
+bool message_reads_same(const struct definition *a, const struct definition *b)
 {
     struct definition like = *b;
 
@@ -139,10 +140,11 @@ bool message_batch_serves(const struct message_batch *batch, const struct messag
 {
     bool same = batch->spec.open_count == spec->open_count && batch->spec.templates == spec->templates &&
                 batch->spec.notice == spec->notice && batch->spec.test == spec->test &&
-                batch->spec.date_ms / SECOND_MS == spec->date_ms / SECOND_MS;
+                batch->spec.date_ms / SECOND_MS == spec->date_ms / SECOND_MS &&
+                message_calendar_same(batch, spec->calendar);
 
     for (size_t i = 0; same && i < spec->open_count; i++)
-        same = reads_same(batch->open[i], spec->open[i]);
+        same = message_reads_same(batch->open[i], spec->open[i]);
     return same;
 }
 
@@ -151,6 +153,7 @@ void message_batch_free(struct message_batch *batch)
     if (!batch)
         return;
     message_views_clear(batch);
+    message_calendar_clear(batch);
     for (size_t i = 0; i < batch->spec.open_count; i++)
         definition_free(batch->open[i]);
     free(batch->open);
@@ -335,6 +338,12 @@ int message_make(struct message_batch *batch, const struct message_person *perso
     mime.unsubscribe_url = buf_text(&batch->url);
 
     const struct view *view = message_view(batch, person);
+    if (view->tongue && view->tongue->failure.kind != ERROR_NONE) {
+        *err = view->tongue->failure;
+        return -1;
+    }
+    if (view->tongue)
+        mime.attachment = buf_text(&view->tongue->attachment);
     buf_reset(&out->raw);
     if (view->sheet && !person->seed && !batch->spec.test && sheet_write(view->sheet, batch, person, &mime, &out->raw))
         return 0;
@@ -358,6 +367,7 @@ struct message_templates *message_templates_load(const char *const *folders, con
     if (!templates->read)
         goto fail;
     templates->wants_attributes = templates_mention(templates->read, "attributes");
+    templates->wants_calendar = templates_mention(templates->read, "calendar");
     if (message_try_samples(templates, err) < 0)
         goto fail;
     return templates;

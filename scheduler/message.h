@@ -4,6 +4,7 @@
 #ifndef ONSALE_MESSAGE_H
 #define ONSALE_MESSAGE_H
 
+#include "calendar.h"
 #include "crypt_token.h"
 #include "definition.h"
 #include "locale.h"
@@ -40,6 +41,15 @@ struct message_mail {            /* of the notifier */
     const char *public_url; /* where our own page is, when there is no unsubscribe_url; "" none; no '/' at the end */
 };
 
+/* The opening that a notice about sale_start speaks of, as calendars know it. Texts and lists are copied. */
+struct message_calendar {
+    const struct calendar_texts *texts; /* borrowed; outlives the batch */
+    struct calendar_entry entry;        /* as in the feeds; a message stamps it with its own date */
+    int64_t alarm_ms;                   /* as there */
+    bool attach;                        /* it hangs on each message as well */
+    bool fed;                           /* its feed is for everybody: messages may link to it */
+};
+
 struct message_batch;       /* one notice about to be sent; values cached per language and zone */
 struct message_batch_spec { /* borrowed; outlives the batch */
     const struct message_templates *templates;
@@ -52,9 +62,10 @@ struct message_batch_spec { /* borrowed; outlives the batch */
     const struct definition *const *open; /* what is named in the message; copied */
     size_t open_count;
     const char *site_zone, *site_language;
-    int64_t date_ms; /* the Date header: release */
-    bool test;       /* "send-test": marked in the subject, of no notice in its Message-ID */
-    bool plainly;    /* nothing is prepared for many: worth it for a few messages. The bytes are the same */
+    const struct message_calendar *calendar; /* of the notice's opening; NULL: it has none */
+    int64_t date_ms;                         /* the Date header: release */
+    bool test;                               /* "send-test": marked in the subject, of no notice in its Message-ID */
+    bool plainly; /* nothing is prepared for many: worth it for a few messages. The bytes are the same */
 };
 struct message_batch *message_batch_new(const struct message_batch_spec *spec, struct error *err);
 void message_batch_free(struct message_batch *batch);

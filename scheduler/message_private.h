@@ -1,6 +1,6 @@
 /* message_private.h - what the files of a message share: message.c (a batch, one message), message_view.c (what readers
- * of one language and zone have in common), message_sheet.c (and what of that can be encoded once), message_sample.c
- * (messages for nobody, at start). */
+ * of one language and zone have in common), message_sheet.c (and what of that can be encoded once), message_calendar.c
+ * (its opening, for calendars), message_sample.c (messages for nobody, at start). */
 #ifndef ONSALE_MESSAGE_PRIVATE_H
 #define ONSALE_MESSAGE_PRIVATE_H
 
@@ -19,8 +19,17 @@ struct sheet;
 
 struct message_templates {
     struct templates *read;
-    bool wants_attributes;
+    bool wants_attributes, wants_calendar;
     bool serves[MOMENT_KINDS]; /* all it says is always there at a moment of this kind */
+};
+
+/* What calendars get of a batch in one language. */
+struct tongue {
+    const struct templates_language *language;
+    struct buf attachment;      /* of mime_attachment(); "" : none is wanted */
+    struct buf google, outlook; /* links; "" where the templates say none */
+    struct error failure;       /* it cannot be said: no message in this language can be made */
+    struct tongue *next;
 };
 
 /* What all readers of one language, locale and zone have in common. */
@@ -29,7 +38,8 @@ struct view {
     const struct zone *zone;
     char locale[LANGUAGE_MAX + 1];
     json_t *values;
-    struct sheet *sheet; /* what is ready of their messages; NULL: nothing, each is made from the templates */
+    const struct tongue *tongue; /* NULL: there is nothing for calendars */
+    struct sheet *sheet;         /* what is ready of their messages; NULL: nothing, each is made from the templates */
 };
 
 struct message_batch {
@@ -43,14 +53,26 @@ struct message_batch {
     struct render_form *link_form; /* NULL: it takes more than slots */
     const struct templates_language *fallback_language;
     const struct zone *event_zone, *fallback_zone;
-    struct index views; /* by language, locale and zone */
-    size_t sheet_bytes; /* of all sheets */
+    struct message_calendar *calendar; /* our copy; NULL: no opening */
+    struct tongue *tongues;
+    struct buf webcal, feed; /* links to the event's feed; "" : it has none */
+    bool sample;             /* for nobody: what it says of calendars is made up */
+    struct index views;      /* by language, locale and zone */
+    size_t sheet_bytes;      /* of all sheets */
     struct buf subject, html, text, url, name, encoded;
 };
 
 /* message.c */
 struct message_batch *message_batch_any(const struct message_batch_spec *spec, struct error *err); /* of any kind */
 struct mime_message message_mime(const struct message_batch *batch); /* what is in all of a batch */
+
+bool message_reads_same(const struct definition *a, const struct definition *b); /* to whoever reads messages */
+
+/* message_calendar.c */
+void message_calendar_take(struct message_batch *batch); /* copies what the spec has */
+void message_calendar_clear(struct message_batch *batch);
+bool message_calendar_same(const struct message_batch *batch, const struct message_calendar *other); /* NULL is none */
+const struct tongue *message_tongue(struct message_batch *batch, const struct templates_language *language);
 
 /* message_view.c */
 const struct view *message_view(struct message_batch *batch, const struct message_person *person);

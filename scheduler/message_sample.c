@@ -114,6 +114,8 @@ static int try_sample(const struct sampling *sampling, bool full, struct error *
     struct message message;
     int rc = batch ? 0 : -1;
 
+    if (batch)
+        batch->sample = full && sampling->notice->kind == MOMENT_SALE_START;
     message_init(&message);
     for (size_t i = 0; rc == 0 && i < templates_count(read); i++) {
         struct message_person person = {

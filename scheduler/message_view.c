@@ -49,6 +49,18 @@ static void choose_locale(const struct templates_language *language, struct text
             *c = '-';
 }
 
+/* What there is to link to; a sample links to nothing real. */
+static struct values_calendar calendar_links(const struct message_batch *batch, const struct tongue *tongue)
+{
+    if (batch->sample)
+        return (struct values_calendar){"https://calendar.example/google", "https://calendar.example/outlook",
+                                        "webcal://onsale.example/feeds/sample.ics",
+                                        "https://onsale.example/feeds/sample.ics"};
+    if (!tongue)
+        return (struct values_calendar){0};
+    return (struct values_calendar){tongue->google.ptr, tongue->outlook.ptr, batch->webcal.ptr, batch->feed.ptr};
+}
+
 static const struct view *add_view(struct message_batch *batch, const struct view *wanted)
 {
     struct view *view = must_calloc(1, sizeof *view);
@@ -58,6 +70,7 @@ static const struct view *add_view(struct message_batch *batch, const struct vie
                                                                : "en";
 
     *view = *wanted;
+    view->tongue = message_tongue(batch, view->language);
     view->values = values_common(&(struct values_spec){
         .open = (const struct definition *const *)batch->open,
         .open_count = spec->open_count,
@@ -72,6 +85,7 @@ static const struct view *add_view(struct message_batch *batch, const struct vie
         .locale = locale,
         .zone = view->zone,
         .event_zone = batch->event_zone,
+        .calendar = calendar_links(batch, view->tongue),
     });
     if (!spec->plainly && batch->sheet_bytes < SHEETS_MAX) {
         struct mime_message like = message_mime(batch);

@@ -69,6 +69,17 @@ static json_t *ticket_value(const struct values_spec *spec, const struct definit
     return ticket;
 }
 
+static json_t *calendar_value(const struct values_calendar *calendar)
+{
+    json_t *links = json_object();
+
+    set_text(links, "google", calendar->google);
+    set_text(links, "outlook", calendar->outlook);
+    set_text(links, "webcal", calendar->webcal);
+    set_text(links, "url", calendar->url);
+    return links;
+}
+
 /* The instant that all have in common, or MOMENT_NONE. */
 static int64_t common_at_ms(const struct values_spec *spec, bool start)
 {
@@ -102,6 +113,10 @@ json_t *values_common(const struct values_spec *spec)
         json_object_set_new(values, "opens_at", moment_value(spec, spec->zone, opens_at_ms));
     if (closes_at_ms != MOMENT_NONE)
         json_object_set_new(values, "closes_at", moment_value(spec, spec->zone, closes_at_ms));
+    json_t *calendar = calendar_value(&spec->calendar);
+    if (json_object_size(calendar) > 0)
+        json_object_set(values, "calendar", calendar);
+    json_decref(calendar);
     set_text(values, "language", spec->language);
     if (spec->test)
         json_object_set_new(values, "test", json_true());

@@ -16,6 +16,9 @@
  * | person.name               | as the source has it, when it is a name                               |              |
  * | person.first_name         | its first word, when that can be a first name                         |              |
  * | attributes.NAME           | what the source knows of the person: texts, numbers, true             |              |
+ * | calendar.google, .outlook | an address that adds the opening to the reader's calendar there       |              |
+ * | calendar.webcal, .url     | where the event's feed is: to subscribe to, and as https; only with   |              |
+ * |                           | http.public_url                                                       |              |
  * | unsubscribe_url           | for this person                                                       |              |
  * | language                  | of the template, such as "de"                                         | yes          |
  * | test                      | true in a test message                                                |              |
@@ -48,6 +51,9 @@ struct values_spec {
     const char *language, *locale; /* of the template; of dates and money: "de", "de-AT" */
     const struct zone *zone;       /* of the reader; NULL: UTC */
     const struct zone *event_zone; /* NULL: the reader's */
+    struct values_calendar {
+        const char *google, *outlook, *webcal, *url; /* "" or NULL: none */
+    } calendar;
 };
 /* The same for everybody who reads this language in this zone; a new reference. */
 json_t *values_common(const struct values_spec *spec);

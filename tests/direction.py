@@ -21,7 +21,7 @@ LADDER = [
                      ['render', 'render_form', 'render_run', 'render_private'],
                      ['mime', 'mime_quote'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'], ['templates'], ['unsubscribe'], ['values'],
                      ['calendar', 'calendar_lines', 'calendar_links', 'calendar_words', 'calendar_private'],
-                     ['message', 'message_view', 'message_sheet', 'message_sample', 'message_private']]),
+                     ['message', 'message_calendar', 'message_view', 'message_sheet', 'message_sample', 'message_private']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_claims', 'channel_private'], ['store/'],
                ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_page', 'server_reply',
                 'server_stream']]),

@@ -1,5 +1,5 @@
-/* message.c - what making one message costs: the shipped template on-sale, in both its languages, and what the same
- * costs when nothing is prepared for a notice. Usage: bench-message [MESSAGES [FOLDER]]. Prints; asserts nothing. */
+/* message.c - what making one message costs: the shipped template on-sale, in both its languages, and with a calendar
+ * entry on it. Usage: bench-message [MESSAGES [FOLDER]]. Prints; asserts nothing. */
 #include "message.h"
 
 #include <string.h>
@@ -18,9 +18,11 @@ static double now_s(void)
 
 struct case_of {
     const char *what, *name, *locale, *unsubscribe_url, *public_url;
+    bool calendar;
 };
 
-static void run(struct message_batch_spec *spec, const struct case_of *which, long count)
+static void run(struct message_batch_spec *spec, const struct case_of *which, const struct message_calendar *calendar,
+                long count)
 {
     struct message_mail mail = {.from = "Arena Tickets <tickets@arena.example>",
                                 .envelope_from = "bounces@arena.example",
@@ -33,6 +35,7 @@ static void run(struct message_batch_spec *spec, const struct case_of *which, lo
     size_t bytes = 0;
 
     spec->mail = &mail;
+    spec->calendar = which->calendar ? calendar : NULL;
     struct message_batch *batch = message_batch_new(spec, &err);
     message_init(&message);
     double start = 0, first = now_s();
@@ -72,7 +75,11 @@ int main(int argc, char **argv)
         {"de, name outside ASCII", "J\xC3\xBCrgen M\xC3\xBCller", "de-AT", "https://lists.arena.example/s/{{address}}",
          ""},
         {"en, no name, our own link", "", "en", "", "https://onsale.arena.example"},
+        {"en, the tool's link, a calendar entry", "Ana Lima", "en-GB", "https://lists.arena.example/s/{{address}}", "",
+         true},
+        {"de, our own link, a calendar entry", "Ana Lima", "de-AT", "", "https://onsale.arena.example", true},
     };
+    static const char *const members[] = {"sample-children", "sample-standing"};
     long count = argc > 1 ? atol(argv[1]) : 200000;
     const char *folders[] = {argc > 2 ? argv[2] : "templates", NULL};
     struct error err = {0};
@@ -92,9 +99,24 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
+    struct message_calendar calendar = {.texts = calendar_texts_load(folders, &err),
+                                        .entry = {.uid = "625115fd-31cb-8f64-b7bd-06c3137486c0",
+                                                  .opens_at_ms = spec.date_ms,
+                                                  .moved_from_ms = MOMENT_NONE,
+                                                  .members = members,
+                                                  .member_count = ARRAY_LEN(members)},
+                                        .alarm_ms = 10 * MINUTE_MS,
+                                        .attach = true};
+    if (!calendar.texts) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
     spec.open = message_sample_definitions(&spec.open_count);
+    calendar.entry.tickets = spec.open;
+    calendar.entry.ticket_count = spec.open_count;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        run(&spec, &cases[i], count);
+        run(&spec, &cases[i], &calendar, count);
+    calendar_texts_free((struct calendar_texts *)(uintptr_t)calendar.texts);
     notice_free((struct notice *)(uintptr_t)spec.notice);
     zones_free(spec.zones);
     locales_free(spec.locales);
