@@ -43,6 +43,7 @@ struct store_job {
             struct store_feedback *list;
             size_t count;
         } feedback;
+        struct store_hook hook;
         struct {
             const char *audience;
             int64_t now_ms, limit;
@@ -84,6 +85,7 @@ struct store_job {
             int64_t room_bytes, writebacks, oldest_writeback_at_ms;
         } looked;
         struct store_fed_back *fed_back;
+        struct store_hooked hooked;
         struct store_backup backup;
         json_t *report;
     } out;
@@ -99,6 +101,7 @@ struct store_job {
         store_backup_fn *backed_up;
         store_writebacks_fn *writebacks;
         store_feedback_fn *fed_back;
+        store_hook_fn *hooked;
     } tell;
     uv_sem_t *waiter; /* of a blocking call: told instead of the loop, and the job is theirs again. Mostly NULL */
 };
@@ -110,6 +113,11 @@ static inline const struct error *job_failure(const struct store_job *job)
 {
     return job->failure.kind == ERROR_NONE ? NULL : &job->failure;
 }
+
+/* What a job holds of what it was given. */
+struct store_suppression *job_copy_suppressions(struct arena *arena, const struct store_suppression *list,
+                                                size_t count);
+struct store_feedback *job_copy_feedback(struct arena *arena, const struct store_feedback *list, size_t count);
 
 /* store.c: hands a job to its thread; returns it. */
 struct store_job *store_submit(struct store *store, struct store_job *job);

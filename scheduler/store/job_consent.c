@@ -6,8 +6,7 @@ static const char *copied(struct arena *arena, const char *string)
     return string ? arena_copy(arena, text_of(string)) : NULL;
 }
 
-static struct store_suppression *copy_suppressions(struct arena *arena, const struct store_suppression *list,
-                                                   size_t count)
+struct store_suppression *job_copy_suppressions(struct arena *arena, const struct store_suppression *list, size_t count)
 {
     struct store_suppression *copy = arena_alloc(arena, (count + 1) * sizeof *copy);
 
@@ -39,7 +38,7 @@ struct store_job *store_suppress(struct store *store, const struct store_suppres
 {
     struct store_job *job = job_new(LANE_WRITE, run_suppress, done ? answer_suppress : NULL, ctx);
 
-    job->in.suppress.list = copy_suppressions(&job->arena, list, count);
+    job->in.suppress.list = job_copy_suppressions(&job->arena, list, count);
     job->in.suppress.count = count;
     job->tell.counted = done;
     return store_submit(store, job);

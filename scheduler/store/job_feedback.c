@@ -6,6 +6,18 @@ static const char *copied(struct arena *arena, const char *string)
     return string ? arena_copy(arena, text_of(string)) : NULL;
 }
 
+struct store_feedback *job_copy_feedback(struct arena *arena, const struct store_feedback *list, size_t count)
+{
+    struct store_feedback *copy = arena_alloc(arena, (count + 1) * sizeof *copy);
+
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = list[i];
+        copy[i].status = copied(arena, list[i].status);
+        copy[i].text = copied(arena, list[i].text);
+    }
+    return copy;
+}
+
 static int run_feedback(struct sqlite *db, struct store_job *job, struct error *err)
 {
     return sqlite_feedback(db, job->in.feedback.list, job->in.feedback.count, job->out.fed_back, err);
@@ -20,14 +32,8 @@ struct store_job *store_feedback(struct store *store, const struct store_feedbac
                                  store_feedback_fn *done, void *ctx)
 {
     struct store_job *job = job_new(LANE_WRITE, run_feedback, done ? answer_feedback : NULL, ctx);
-    struct store_feedback *copy = arena_alloc(&job->arena, (count + 1) * sizeof *copy);
 
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = list[i];
-        copy[i].status = copied(&job->arena, list[i].status);
-        copy[i].text = copied(&job->arena, list[i].text);
-    }
-    job->in.feedback.list = copy;
+    job->in.feedback.list = job_copy_feedback(&job->arena, list, count);
     job->in.feedback.count = count;
     job->out.fed_back = arena_alloc(&job->arena, (count + 1) * sizeof *job->out.fed_back);
     job->tell.fed_back = done;

@@ -202,6 +202,9 @@ int sqlite_count(struct sqlite *db, int64_t notice, const char *channel, const s
 int sqlite_tally(struct sqlite *db, int64_t notice, struct tally *out, uint32_t *claimed_to, uint32_t *last_seq,
                  struct error *err);
 
+/* --- sqlite_hook.c: what others told us --- */
+int sqlite_hook(struct sqlite *db, const struct store_hook *hook, struct store_hooked *out, struct error *err);
+
 /* --- sqlite_feedback.c: what came back --- */
 int sqlite_feedback(struct sqlite *db, const struct store_feedback *list, size_t count, struct store_fed_back *out,
                     struct error *err);

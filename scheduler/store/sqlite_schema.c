@@ -117,7 +117,19 @@ static const char *const version_3[] = {
     NULL,
 };
 
-static const char *const *const versions[] = {version_1, version_2, version_3};
+/* Doors for calendars and machines. Hooks are known by their ids, and what they are about by the last number that was
+ * said of it (its bits, the highest one turned, so that SQLite's order is theirs); both for some days. */
+static const char *const version_4[] = {
+    "CREATE TABLE hook(sender TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(sender, id))"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE INDEX hook_at ON hook(at);"
+    "CREATE TABLE hook_entity(sender TEXT NOT NULL, entity TEXT NOT NULL, sequence INTEGER NOT NULL,"
+    "  at INTEGER NOT NULL, PRIMARY KEY(sender, entity)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX hook_entity_at ON hook_entity(at);",
+    NULL,
+};
+
+static const char *const *const versions[] = {version_1, version_2, version_3, version_4};
 
 int sqlite_check_ours(struct sqlite *db, struct error *err)
 {

@@ -360,6 +360,32 @@ typedef void store_feedback_fn(void *ctx, const struct store_fed_back *results, 
 struct store_job *store_feedback(struct store *store, const struct store_feedback *list, size_t count,
                                  store_feedback_fn *done, void *ctx);
 
+/* --- Hooks: what others tell us is known by its id, and by its place in the order of what it is about ---------------
+ */
+
+struct store_hook {
+    const char *from;                         /* whose ids these are: "wix arena" */
+    const char *id;                           /* "": it is known by nothing */
+    const char *entity;                       /* what `sequence` counts; "" nothing */
+    uint64_t sequence;                        /* 0: not said */
+    int64_t at_ms;                            /* now: ids are known for seven days */
+    const struct store_suppression *suppress; /* what it does when it is new, in the same transaction; NULL none */
+    const struct store_feedback *feedback;    /* ... likewise */
+};
+enum store_hook_news {
+    HOOK_NEW,
+    HOOK_REPEATED, /* that id came before: nothing is done */
+    HOOK_OLD,      /* something later was said of that entity: nothing is done */
+};
+struct store_hooked {
+    const struct error *failure;
+    enum store_hook_news news;
+    int64_t suppressed;             /* 1: they were not before */
+    struct store_fed_back fed_back; /* of `feedback` */
+};
+typedef void store_hook_fn(void *ctx, const struct store_hooked *result);
+struct store_job *store_hook(struct store *store, const struct store_hook *hook, store_hook_fn *done, void *ctx);
+
 /* Retention, a slice at a time, after everything else that waits to be written: a slice takes some 5 ms. Of notices
  * that ended, and whose moment was, before `people_before_ms` everybody's person goes; before `reports_before_ms` all
  * that is known of the notice goes, and what nobody names any more. A notice whose moment a definition still has is

@@ -991,7 +991,11 @@ static void a_state_of_the_last_version_is_brought_forward(void **state)
     bench_add_notice(b, 1);
     bench_close(b);
     bench_sql(b,
-              "DROP TABLE wait; ALTER TABLE notice DROP COLUMN owes_report;ALTER TABLE notice DROP COLUMN will_finish;"
+              "DROP TABLE hook; DROP TABLE hook_entity; PRAGMA user_version = 3");
+    bench_open(b);
+    bench_close(b);
+    bench_sql(b,
+              "DROP TABLE hook; DROP TABLE hook_entity; DROP TABLE wait; ALTER TABLE notice DROP COLUMN owes_report;ALTER TABLE notice DROP COLUMN will_finish;"
               "ALTER TABLE notice DROP COLUMN will_not_fit; ALTER TABLE notice DROP COLUMN forecast;"
               "PRAGMA user_version = 2");
     bench_open(b);
