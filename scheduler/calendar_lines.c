@@ -236,6 +236,8 @@ void calendar_add_quoted(struct buf *buf, struct text value)
             buf_adds(buf, "^'");
         else if (value.ptr[i] == '^')
             buf_adds(buf, "^^");
+        else if (value.ptr[i] == '\\') /* libical takes one before the closing quote for an escape */
+            buf_addc(buf, '/');
         else
             buf_addc(buf, value.ptr[i]);
     buf_addc(buf, '"');

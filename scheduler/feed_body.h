@@ -1,21 +1,22 @@
 /* feed_body.h - a whole calendar as it is served: the head, the events' texts, the foot, plain and as one gzip member
  * (RFC 1952), with what HTTP says of it. Made of pieces, runs of events that are packed by themselves, so that a change
- * packs one of them anew. The same events give the same bytes, in whatever steps they came.
- *
- * A body is immutable. feed_body_make() may run on any thread; holding and dropping is the loop thread's. */
+ * packs one of them anew. Which events make a piece their UIDs say: the same events give the same bytes, in whatever
+ * steps they came. Immutable, any thread; counts of holders are atomic. */
 #ifndef ONSALE_FEED_BODY_H
 #define ONSALE_FEED_BODY_H
 
 #include "clock.h"
 
+#include <stdatomic.h>
+
 enum { FEED_ETAG_SIZE = 40 };
 
 /* One event of a calendar; never changed once it is made. */
 struct feed_event {
-    size_t refs;
+    atomic_size_t refs;
     int64_t opens_at_ms;
     struct text text; /* BEGIN:VEVENT to END:VEVENT */
-    char uid[];
+    const char *uid;
 };
 /* Copies. Held once, for you. */
 struct feed_event *feed_event_new(const char *uid, int64_t opens_at_ms, struct text text);
@@ -32,11 +33,8 @@ struct feed_body_spec {
     int64_t modified_at_ms;
     const struct feed_body *before; /* whose pieces are taken where they are the same; NULL: none */
 };
-/* The caller holds the events and `before` meanwhile. Held once, for you; it holds its events from
- * feed_body_settle() on, which the loop thread calls once when it is made. NULL: no memory or too large. */
+/* Held once, for you. NULL: there is no memory for it, or it is too large. */
 struct feed_body *feed_body_make(const struct feed_body_spec *spec, struct error *err);
-void feed_body_settle(struct feed_body *body);
-
 struct feed_body *feed_body_hold(struct feed_body *body);
 void feed_body_drop(struct feed_body *body); /* NULL is fine */
 

@@ -575,6 +575,7 @@ static void published(void **state)
         {"Arena Tickets", "tickets@arena.example", "ORGANIZER;CN=\"Arena Tickets\":mailto:tickets@arena.example\r\n",
          "Arena Tickets"},
         {"", "tickets@arena.example", "ORGANIZER:mailto:tickets@arena.example\r\n", NULL},
+        {"a\\b\\", "a@x.y", "ORGANIZER;CN=\"a/b/\":mailto:a@x.y\r\n", "a/b/"},
         {"A \"B\"; C: ^D", "a%b@x.y", "ORGANIZER;CN=\"A ^'B^'; C: ^^D\":mailto:a%25b@x.y\r\n", NULL},
         {"x\r\nATTENDEE:mailto:a@b.c", "a\r\nb@x.y", "ORGANIZER;CN=\"x ATTENDEE:mailto:a@b.c\":mailto:a%0D%0Ab@x.y\r\n",
          NULL},
