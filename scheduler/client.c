@@ -222,6 +222,9 @@ static void path_of(const struct store_report *report, char path[PATH_SIZE], jso
     case REPORT_SUPPRESSIONS:
         snprintf(path, PATH_SIZE, "/api/v1/suppressions?limit=%d", ROWS);
         break;
+    case REPORT_PRIVATE_FEEDS:
+        snprintf(path, PATH_SIZE, "/api/v1/feeds?limit=%d", ROWS);
+        break;
     case REPORT_PEOPLE:
         snprintf(path, PATH_SIZE, "/api/v1/notices/%lld/people?limit=%d%s%s", (long long)report->notice, ROWS,
                  report->state ? "&state=" : "", report->state ? report->state : "");
@@ -366,7 +369,7 @@ int client_report(struct client *client, const struct store_report *report, json
     json_t *body = NULL;
 
     if (report->kind == REPORT_NOTICES || report->kind == REPORT_OPENINGS || report->kind == REPORT_SUPPRESSIONS ||
-        report->kind == REPORT_PEOPLE)
+        report->kind == REPORT_PEOPLE || report->kind == REPORT_PRIVATE_FEEDS)
         return whole_listing(client, report, answer, err);
     path_of(report, path, &body);
     int rc = client->store ? 1 : ask(client, body ? "POST" : "GET", path, body, answer, NULL, err);

@@ -60,6 +60,12 @@ struct store_job {
             const char *json;
         } evidence;
         struct store_wait wait;
+        struct {
+            struct store_private_feed *feeds;
+            size_t count;
+            const unsigned char *gone;
+            int64_t now_ms;
+        } private_feeds;
         const char *tried_at;
         const char *keys_mark;
         struct {

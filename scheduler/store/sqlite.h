@@ -213,6 +213,13 @@ json_t *sqlite_feedback_counts(struct sqlite *db, int64_t notice, struct error *
 void sqlite_feedback_steps(struct sqlite *db, int64_t notice, int64_t seq, json_t *steps, struct error *err);
 json_t *sqlite_source_ids(struct sqlite *db, const char *source_ids, struct error *err);
 
+/* --- sqlite_private_feed.c --- */
+int sqlite_private_feeds(struct sqlite *db, struct store_private_feeds *out, struct error *err);
+int sqlite_keep_private_feed(struct sqlite *db, const struct store_private_feed *feed, const unsigned char *gone,
+                             int64_t now_ms, struct error *err);
+int sqlite_private_fetches(struct sqlite *db, const struct store_private_feed *feeds, size_t count, struct error *err);
+json_t *sqlite_private_feeds_report(struct sqlite *db, int64_t after, int64_t limit, struct error *err);
+
 /* --- sqlite_report.c, sqlite_people.c, sqlite_audit.c: NULL and `err` on failure --- */
 json_t *sqlite_report(struct sqlite *db, const struct store_report *what, struct error *err);
 json_t *sqlite_report_people(struct sqlite *db, const struct store_report *what, struct error *err);

@@ -425,6 +425,8 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
         return tongues(db, what, err);
     case REPORT_SUPPRESSIONS:
         return sqlite_suppressions(db, what->behind, what->limit, err);
+    case REPORT_PRIVATE_FEEDS:
+        return sqlite_private_feeds_report(db, what->after, limit_of(what), err);
     case REPORT_SOURCE_IDS:
         return sqlite_source_ids(db, what->source_ids, err);
     case REPORT_PERSON:

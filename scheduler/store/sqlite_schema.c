@@ -126,6 +126,14 @@ static const char *const version_4[] = {
     "CREATE TABLE hook_entity(sender TEXT NOT NULL, entity TEXT NOT NULL, sequence INTEGER NOT NULL,"
     "  at INTEGER NOT NULL, PRIMARY KEY(sender, entity)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX hook_entity_at ON hook_entity(at);",
+    /* Feeds that are read by who has the link. A token is known by its hash alone; one that was replaced stays known,
+     * so that who still asks by it hears that it is gone. */
+    "CREATE TABLE private_feed(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, site TEXT NOT NULL,"
+    "  event_id TEXT NOT NULL, hash BLOB NOT NULL CHECK(length(hash) = 16), created_at INTEGER NOT NULL,"
+    "  rotated_at INTEGER, revoked_at INTEGER, last_fetch_at INTEGER, last_client TEXT NOT NULL,"
+    "  fetches INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE private_feed_gone(hash BLOB PRIMARY KEY CHECK(length(hash) = 16), at INTEGER NOT NULL)"
+    "  STRICT, WITHOUT ROWID;",
     NULL,
 };
 

@@ -468,6 +468,18 @@ int store_recall(struct store *store, const char *channel, int64_t since_ms, str
     return sqlite_recall(store->db, channel, since_ms, out, err);
 }
 
+int store_private_feeds(struct store *store, struct store_private_feeds *out, struct error *err)
+{
+    *out = (struct store_private_feeds){0};
+    return sqlite_private_feeds(store->db, out, err);
+}
+
+void store_private_feeds_clear(struct store_private_feeds *feeds)
+{
+    arena_clear(&feeds->arena);
+    *feeds = (struct store_private_feeds){0};
+}
+
 char *store_cursor(struct store *store, int64_t roll, int64_t pass, unsigned audience)
 {
     return sqlite_cursor(store->db, roll, pass, audience);

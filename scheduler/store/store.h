@@ -409,6 +409,38 @@ typedef void store_forgotten_fn(void *ctx, const struct store_forgotten *result)
 struct store_job *store_forget(struct store *store, const struct store_forget *what, store_forgotten_fn *done,
                                void *ctx);
 
+/* --- Private feeds: read by who has the link ------------------------------------------------------------------------
+ */
+
+struct store_private_feed {
+    int64_t id;
+    const char *name;
+    const char *site, *event_id;         /* "": all events of the site */
+    unsigned char hash[PERSON_KEY_SIZE]; /* of its token */
+    int64_t created_at_ms;
+    int64_t rotated_at_ms, revoked_at_ms, last_fetch_at_ms; /* MOMENT_NONE: never */
+    const char *last_client;                                /* what last fetched it calls itself; "" nothing */
+    int64_t fetches;
+};
+struct store_private_feeds { /* yours: store_private_feeds_clear() */
+    struct store_private_feed *feeds;
+    size_t count;
+    unsigned char (*gone)[PERSON_KEY_SIZE]; /* hashes of tokens that were replaced */
+    size_t gone_count;
+    struct arena arena;
+};
+/* All of them, blocking. */
+int store_private_feeds(struct store *store, struct store_private_feeds *out, struct error *err);
+void store_private_feeds_clear(struct store_private_feeds *feeds);
+/* New, or with what is new about it. `gone`: the hash of a token that it had until now; NULL none. */
+struct store_job *store_keep_private_feed(struct store *store, const struct store_private_feed *feed,
+                                          const unsigned char *gone, int64_t now_ms, store_done_fn *done, void *ctx);
+/* Who fetched them last, and how often that was; of each its id and these three. */
+struct store_job *store_private_fetches(struct store *store, const struct store_private_feed *const *feeds,
+                                        size_t count, store_done_fn *done, void *ctx);
+/* As listings show one. */
+json_t *store_private_feed_json(const struct store_private_feed *feed);
+
 /* --- Reports: JSON as in design.md section 6, made on the reader thread ------------------------------------------- */
 
 enum store_report_kind {
@@ -422,7 +454,8 @@ enum store_report_kind {
     REPORT_AUDIT,
     REPORT_SOURCE_IDS, /* {id: key in hex} of those among the stored people that their sources call so */
     REPORT_TONGUES, /* [[locale, zone]]: what the people of a notice read, the most frequent first; of the first ones */
-    REPORT_PERSON   /* who it is that a message would be made for; null: not among the people, or forgotten by now */
+    REPORT_PRIVATE_FEEDS,
+    REPORT_PERSON /* who it is that a message would be made for; null: not among the people, or forgotten by now */
 };
 struct store_report {
     enum store_report_kind kind;
@@ -431,8 +464,8 @@ struct store_report {
     unsigned char key[PERSON_KEY_SIZE]; /* why, person */
     const char *address;                /* why, export: echoed; NULL: only the key is known */
     const char *event_id;               /* why, or NULL */
-    int64_t after;                      /* people: seq to go on behind; notices, openings: id */
-    int64_t limit;                      /* people, notices, openings, suppressions, tongues: rows at most; 0: all */
+    int64_t after;                      /* people: seq to go on behind; notices, openings, private feeds: id */
+    int64_t limit;                      /* of a listing, and of tongues: rows at most; 0: all */
     const char *source_ids;             /* source ids: a JSON array of texts */
     const char *behind; /* suppressions: go on behind this row, "AT KEY SCOPE" as the row says them; NULL: the newest */
 };

@@ -982,6 +982,11 @@ static void refused(struct bench *b, const char *part)
         fail_msg("%d: %s", err.kind, err.text);
 }
 
+/* What version 4 brought, a line for each part of it. */
+#define BACK_TO_3                                                                                                      \
+    "DROP TABLE hook; DROP TABLE hook_entity;"                                                                         \
+    "DROP TABLE private_feed; DROP TABLE private_feed_gone;"
+
 static void a_state_of_the_last_version_is_brought_forward(void **state)
 {
     struct bench *b = *state;
@@ -990,18 +995,85 @@ static void a_state_of_the_last_version_is_brought_forward(void **state)
 
     bench_add_notice(b, 1);
     bench_close(b);
-    bench_sql(b,
-              "DROP TABLE hook; DROP TABLE hook_entity; PRAGMA user_version = 3");
+    bench_sql(b, BACK_TO_3 "PRAGMA user_version = 3");
     bench_open(b);
     bench_close(b);
-    bench_sql(b,
-              "DROP TABLE hook; DROP TABLE hook_entity; DROP TABLE wait; ALTER TABLE notice DROP COLUMN owes_report;ALTER TABLE notice DROP COLUMN will_finish;"
+    bench_sql(b, BACK_TO_3
+              "DROP TABLE wait; ALTER TABLE notice DROP COLUMN owes_report; ALTER TABLE notice DROP COLUMN will_finish;"
               "ALTER TABLE notice DROP COLUMN will_not_fit; ALTER TABLE notice DROP COLUMN forecast;"
               "PRAGMA user_version = 2");
     bench_open(b);
     assert_int_equal(store_recall(b->store, "mail", 0, &recalled, &err), 0);
     assert_int_equal(recalled.wait.until_ms, MOMENT_NONE);
     store_recalled_clear(&recalled);
+}
+
+static void on_kept(void *ctx, const struct error *failure)
+{
+    assert_null(failure);
+    ++*(int *)ctx;
+}
+
+static void wait_for(struct bench *b, const int *count, int wanted)
+{
+    for (int i = 0; i < 2000 && *count < wanted; i++) {
+        uv_run(&b->loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
+    assert_int_equal(*count, wanted);
+}
+
+/* Feeds for who has the link outlive a restart, with who fetched them; what is forgotten is the token that was. */
+static void private_feeds_are_kept(void **state)
+{
+    struct bench *b = *state;
+    struct store_private_feed feed = {.id = 3,
+                                      .name = "radio",
+                                      .site = "arena",
+                                      .event_id = "",
+                                      .hash = "0123456789abcde",
+                                      .created_at_ms = bench_clock(b),
+                                      .rotated_at_ms = MOMENT_NONE,
+                                      .revoked_at_ms = MOMENT_NONE,
+                                      .last_fetch_at_ms = MOMENT_NONE,
+                                      .last_client = ""};
+    const struct store_private_feed *list[] = {&feed};
+    unsigned char old[PERSON_KEY_SIZE];
+    struct store_private_feeds kept;
+    struct error err = {0};
+    int done = 0;
+
+    store_keep_private_feed(b->store, &feed, NULL, bench_clock(b), on_kept, &done);
+    wait_for(b, &done, 1);
+    memcpy(old, feed.hash, sizeof old);
+    memcpy(feed.hash, "fedcba987654321", sizeof feed.hash);
+    feed.rotated_at_ms = bench_clock(b) + 1;
+    store_keep_private_feed(b->store, &feed, old, bench_clock(b), on_kept, &done);
+    feed.last_client = "Thunderbird";
+    feed.last_fetch_at_ms = bench_clock(b) + 2;
+    feed.fetches = 7;
+    store_private_fetches(b->store, list, 1, on_kept, &done);
+    wait_for(b, &done, 3);
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(store_private_feeds(b->store, &kept, &err), 0);
+    assert_int_equal(kept.count, 1);
+    assert_int_equal(kept.gone_count, 1);
+    assert_memory_equal(kept.gone[0], old, sizeof old);
+    assert_memory_equal(kept.feeds[0].hash, feed.hash, sizeof feed.hash);
+    assert_string_equal(kept.feeds[0].name, "radio");
+    assert_string_equal(kept.feeds[0].last_client, "Thunderbird");
+    assert_int_equal(kept.feeds[0].fetches, 7);
+    assert_int_equal(kept.feeds[0].last_fetch_at_ms, feed.last_fetch_at_ms);
+    assert_int_equal(kept.feeds[0].revoked_at_ms, MOMENT_NONE);
+    store_private_feeds_clear(&kept);
+    json_t *rows = store_report_now(b->store, &(struct store_report){.kind = REPORT_PRIVATE_FEEDS}, &err);
+    assert_int_equal(json_array_size(rows), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "last_client")), "Thunderbird");
+    json_decref(rows);
+    rows = store_report_now(b->store, &(struct store_report){.kind = REPORT_PRIVATE_FEEDS, .after = 3}, &err);
+    assert_int_equal(json_array_size(rows), 0);
+    json_decref(rows);
 }
 
 /* What the next start has to know of a channel: its claims since then, and the wait that was asked for. */
@@ -1145,6 +1217,7 @@ int main(void)
         TEST(anothers_witness_tells_of_a_copy),
         TEST(a_state_of_the_last_version_is_brought_forward),
         TEST(a_channel_is_recalled),
+        TEST(private_feeds_are_kept),
         TEST(a_second_daemon_is_refused),
         TEST(only_our_own_files_are_opened),
         TEST(a_damaged_file_is_left_alone),

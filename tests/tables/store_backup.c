@@ -141,7 +141,7 @@ static void a_copy_is_one_moment(void **state)
         fail_msg("%s", copied.failure.text);
     assert_int_equal(copied.copy.notices, 1);
     assert_int_equal(copied.copy.people, PEOPLE);
-    assert_int_equal(copied.copy.schema, 3);
+    assert_int_equal(copied.copy.schema, 4);
     assert_int_equal(fstat(copied.fd, &st), 0);
     assert_int_equal(st.st_size, copied.copy.bytes);
     assert_int_equal(st.st_mode & 0777, 0600);
