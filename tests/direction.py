@@ -25,7 +25,7 @@ LADDER = [
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_claims', 'channel_private'], ['store/'],
                ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_page', 'server_reply',
                 'server_stream']]),
-    ('flow', True, [['events'], ['world'], ['news'], ['progress'], ['outlook'], ['outside'], ['again'],
+    ('flow', True, [['events'], ['world'], ['private_feeds'], ['news'], ['progress'], ['outlook'], ['outside'], ['again'],
                     ['feed_body'], ['feed', 'feed_publish', 'feed_private'], ['retention'], ['writeback'], ['consent'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_private'],
                     ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_tongues', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_plan', 'sync_private'], ['operators'],
                     ['preview'], ['send_test']]),
