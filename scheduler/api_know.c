@@ -115,10 +115,10 @@ static const struct channel *channel_of(const struct world *world, const struct 
 {
     const struct world_rule *rule = notice ? world_rule((struct world *)(uintptr_t)world, notice->rule) : NULL;
 
-    if (!notice || !notice->claimed || !notice->channel)
+    if (!notice || !notice->claimed || !notice->course->channel)
         return rule ? rule->channel : NULL;
     for (size_t i = 0; i < world->channel_count; i++)
-        if (strcmp(channel_settings(world->channels[i])->name, notice->channel) == 0)
+        if (strcmp(channel_settings(world->channels[i])->name, notice->course->channel) == 0)
             return world->channels[i];
     return NULL;
 }
@@ -136,7 +136,7 @@ static void add_pace(const struct world *world, const struct notice *notice, con
     if (per_second == 0 || notice->paused || world_paused(world, target.ptr))
         return;
     buf_init(&at, 64);
-    buf_add_moment(&at, clock_now_ms(world->clock) + notice->tally.waiting * SECOND_MS / per_second);
+    buf_add_moment(&at, clock_now_ms(world->clock) + notice->course->tally.waiting * SECOND_MS / per_second);
     json_object_set_new(shown, "ends_at", json_string(at.ptr));
 }
 

@@ -94,7 +94,7 @@ static void keep_notice(struct api *api, struct server_request *request, const s
 /* Where it stands still: everybody who is not refused, in doubt or withheld is one of these three. */
 static void add_stopped(void *ctx, const struct notice *notice)
 {
-    const struct tally *tally = &notice->tally;
+    const struct tally *tally = &notice->course->tally;
 
     json_array_append_new(ctx,
                           json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:I}", "id", (json_int_t)notice->id, "rule",
@@ -284,7 +284,7 @@ void api_retry(struct api *api, struct server_request *request, const struct api
         return;
     }
     struct world_rule *rule = world_rule(api->world, notice->rule);
-    what.channel = notice->channel ? notice->channel : channel_settings(rule->channel)->name;
+    what.channel = notice->course->channel ? notice->course->channel : channel_settings(rule->channel)->name;
     struct call *call = api_call_new(api, request);
     call->notice = asked->notice;
     call->fate = asked->fate;

@@ -147,10 +147,10 @@ static int check_begun(const struct daemon *daemon, const struct settings *next,
         const struct notice *notice = notices->at[i];
         if (notice->state != NOTICE_SENDING && (notice->state != NOTICE_HELD || !notice->claimed))
             continue;
-        if (notice->channel && !settings_notifier(next, notice->channel))
+        if (notice->course->channel && !settings_notifier(next, notice->course->channel))
             return error_set(err, ERROR_CONFIG,
                              "notifier \"%s\" has open deliveries of notice %lld: it can leave when they are done",
-                             notice->channel, (long long)notice->id);
+                             notice->course->channel, (long long)notice->id);
         if (!has_rule(next, notice->rule) || !has_site(next, notice->site))
             return error_set(err, ERROR_CONFIG,
                              "notice %lld of rule \"%s\" at site \"%s\" has begun: they can leave when it is done or "

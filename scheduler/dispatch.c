@@ -145,7 +145,7 @@ static void take_progress(struct line *line, const struct store_turned *result)
         struct sending *sending = line_sending(line, progress->notice);
         if (!sending)
             continue;
-        sending->spec.notice->tally = progress->tally;
+        notice_course(sending->spec.notice)->tally = progress->tally;
         progress_note(line->dispatch->world->progress, sending->spec.notice);
         if (progress->claimed_to > sending->claimed_to)
             sending->claimed_to = progress->claimed_to;
@@ -220,7 +220,7 @@ static enum tale tale_of(const struct sending *sending, int64_t now_ms)
         return TALE_FAULT;
     if (sending->opening)
         return TALE_NONE;
-    if (released && sending->exhausted && sending->spec.notice->tally.waiting == 0 && sending->out == 0)
+    if (released && sending->exhausted && sending->spec.notice->course->tally.waiting == 0 && sending->out == 0)
         return TALE_DONE;
     if (released && !sending->told_expired && now_ms >= sending->spec.deadline_ms)
         return TALE_EXPIRED;
@@ -412,7 +412,7 @@ static void on_launch(void *ctx, const struct store_launch *launch)
     for (size_t i = 0; i < launch->again_count; i++)
         again_put(&sending->again, launch->again[i]);
     if (notice->roll) /* else its people went to another while we asked */
-        notice->tally = launch->tally;
+        notice_course(notice)->tally = launch->tally;
     progress_note(sending->line->dispatch->world->progress, notice);
     sending->claimed_to = launch->claimed_to;
     sending->exhausted = false; /* the first claim tells: the list may still grow before the release */

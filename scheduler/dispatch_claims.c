@@ -35,7 +35,7 @@ static bool may_claim(struct sending *sending, int64_t now_ms)
 /* The list may have grown since the ledger spoke: then the next claim tells. */
 static int64_t firsts_left(const struct sending *sending)
 {
-    int64_t left = sending->spec.notice->tally.planned - sending->claimed_to;
+    int64_t left = sending->spec.notice->course->tally.planned - sending->claimed_to;
 
     return sending->exhausted ? 0 : left > 0 ? left : 1;
 }
@@ -85,7 +85,7 @@ static void add_claim(struct line *line, const struct share_flow *flow, struct s
     struct notice *notice = sending->spec.notice;
 
     *claim = (struct turn_claim){.sending = sending, .want = (size_t)flow->gets};
-    *out = (struct store_claim){.notice = notice->id, .pass = notice->pass, .want = claim->want};
+    *out = (struct store_claim){.notice = notice->id, .pass = notice->course->pass, .want = claim->want};
     if (flow->class == SHARE_AGAIN) {
         claim->list = must_calloc(claim->want, sizeof *claim->list);
         while (claim->list_count < claim->want && again_take(&sending->again, now_ms, &claim->list[claim->list_count]))

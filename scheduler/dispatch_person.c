@@ -116,12 +116,14 @@ static void judge(struct sending *sending, const struct channel_result *result, 
 
 static void note_handover(struct notice *notice, int64_t at_ms)
 {
+    struct notice_course *course = notice_course(notice);
+
     if (at_ms == MOMENT_NONE)
         return;
-    if (notice->first_handover_at_ms == MOMENT_NONE || at_ms < notice->first_handover_at_ms)
-        notice->first_handover_at_ms = at_ms;
-    if (at_ms > notice->last_handover_at_ms)
-        notice->last_handover_at_ms = at_ms;
+    if (course->first_handover_at_ms == MOMENT_NONE || at_ms < course->first_handover_at_ms)
+        course->first_handover_at_ms = at_ms;
+    if (at_ms > course->last_handover_at_ms)
+        course->last_handover_at_ms = at_ms;
 }
 
 void dispatch_finish(void *ctx, struct channel *channel, const struct channel_result *result)

@@ -104,8 +104,8 @@ static void settle(struct estimates *estimates)
             int64_t people = count_of(estimates, rule->audiences[a], notice)->people;
             sum = people < 0 ? -1 : sum + people;
         }
-        if (sum >= 0 && sum != notice->estimate) {
-            notice->estimate = sum;
+        if (sum >= 0 && sum != notice->course->estimate) {
+            notice_course(notice)->estimate = sum;
             changed[count++] = notice;
         }
     }

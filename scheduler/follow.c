@@ -35,7 +35,7 @@ static struct notice *add_notice(struct world *world, const char *site, const st
     notice->unsaved = true;
     if (step->action == PLAN_ADD_MISSED) {
         notice_move(notice, NOTICE_MISSED, step->reason, NULL);
-        notice->ended_at_ms = now_ms;
+        notice_course(notice)->ended_at_ms = now_ms;
         tell_missed(world, notice);
     }
     notices_put(&world->notices, notice);
@@ -46,6 +46,23 @@ static struct notice *add_notice(struct world *world, const char *site, const st
              (long long)(notice->due_at_ms - now_ms), step->reason ? " reason=" : "",
              step->reason ? notice_reason_name(step->reason) : "");
     return notice;
+}
+
+static void take_over(struct notice *to, struct notice *from)
+{
+    struct notice_course *mine = notice_course(to), *theirs = notice_course(from);
+
+    to->roll = from->roll;
+    mine->pass = theirs->pass;
+    mine->begun = theirs->begun;
+    mine->begun_at_ms = theirs->begun_at_ms;
+    mine->made_of = theirs->made_of;
+    mine->gathered_at_ms = theirs->gathered_at_ms;
+    mine->tally = theirs->tally;
+    mine->estimate = theirs->estimate;
+    from->roll = 0;
+    theirs->pass = theirs->begun = theirs->made_of = 0;
+    theirs->tally = (struct tally){0};
 }
 
 static void change_notice(struct world *world, const struct plan_step *step, struct notice *last_added, int64_t now_ms)
@@ -61,37 +78,27 @@ static void change_notice(struct world *world, const struct plan_step *step, str
         if (notice->claimed)
             notice->rest = withheld_by(step->reason);
         notice_move(notice, NOTICE_WITHDRAWN, step->reason, NULL);
-        notice->ended_at_ms = now_ms;
+        notice_course(notice)->ended_at_ms = now_ms;
         break;
     case PLAN_BRING_BACK:
         notice_move(notice, NOTICE_PLANNED, REASON_NONE, NULL);
         if (notice->roll == 0) /* its people went to another: a list of its own again, under a number nobody has */
             notice->roll = world->notices.next_id++;
         notice->due_at_ms = step->due_at_ms;
-        notice->ended_at_ms = MOMENT_NONE;
+        notice_course(notice)->ended_at_ms = MOMENT_NONE;
         break;
     case PLAN_MISS:
         if (notice->state == NOTICE_GATHERING) /* its people were never read whole */
             notice_move(notice, NOTICE_HELD, REASON_CONSENT, NULL);
         notice_move(notice, NOTICE_MISSED, step->reason, NULL);
-        notice->ended_at_ms = now_ms;
+        notice_course(notice)->ended_at_ms = now_ms;
         tell_missed(world, notice);
         break;
     case PLAN_RETIME:
         notice->due_at_ms = step->due_at_ms;
         break;
     case PLAN_TAKE_OVER:
-        notice->roll = step->from->roll;
-        notice->pass = step->from->pass;
-        notice->begun = step->from->begun;
-        notice->begun_at_ms = step->from->begun_at_ms;
-        notice->made_of = step->from->made_of;
-        notice->gathered_at_ms = step->from->gathered_at_ms;
-        notice->tally = step->from->tally;
-        notice->estimate = step->from->estimate;
-        step->from->roll = 0;
-        step->from->pass = step->from->begun = step->from->made_of = 0;
-        step->from->tally = (struct tally){0};
+        take_over(notice, step->from);
         step->from->unsaved = true;
         break;
     default:

@@ -96,8 +96,9 @@ static void tell(struct launch *launch, const char *what, const char *text)
     buf_addf(&body,
              "people %lld: waiting %lld, accepted %lld, refused %lld, in doubt %lld, withheld %lld\n\n"
              "onsale show %lld\n",
-             (long long)notice->tally.planned, (long long)notice->tally.waiting, (long long)notice->tally.accepted,
-             (long long)notice->tally.refused, (long long)notice->tally.in_doubt, (long long)notice->tally.withheld,
+             (long long)notice->course->tally.planned, (long long)notice->course->tally.waiting,
+             (long long)notice->course->tally.accepted, (long long)notice->course->tally.refused,
+             (long long)notice->course->tally.in_doubt, (long long)notice->course->tally.withheld,
              (long long)notice->id);
     if (!buf_failed(&subject) && !buf_failed(&body))
         world->tell_operators(world->tell_ctx, subject.ptr, body.ptr);
@@ -117,7 +118,7 @@ void launch_move(struct launch *launch, enum notice_state to, enum notice_reason
     progress_say(launch->world->progress, notice); /* what has been done is told as done in the old state */
     notice_move(notice, to, reason, text);
     if (notice_final(notice) || to == NOTICE_WITHDRAWN)
-        notice->ended_at_ms = launch_now_ms(launch);
+        notice_course(notice)->ended_at_ms = launch_now_ms(launch);
     launch_save(launch);
     news_notice(launch->world, notice, &before);
     if (to == NOTICE_HELD || (to == NOTICE_MISSED && reason != REASON_BEFORE_OUR_TIME))
@@ -255,9 +256,9 @@ static bool consent_fresh(const struct launch *launch, int64_t at_ms)
 {
     const struct notice *notice = launch->notice;
 
-    return notice->pass > 0 && notice->made_of == audiences_fingerprint(launch->rule) &&
-           at_ms >= notice->gathered_at_ms &&
-           at_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
+    return notice->course->pass > 0 && notice->course->made_of == audiences_fingerprint(launch->rule) &&
+           at_ms >= notice->course->gathered_at_ms &&
+           at_ms - notice->course->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
 }
 
 /* The second full read, timed to end before T even when it takes twice as long as the first: before the gate's first
@@ -265,7 +266,7 @@ static bool consent_fresh(const struct launch *launch, int64_t at_ms)
  */
 static int64_t sweep_at_ms(const struct launch *launch)
 {
-    int64_t read_at_ms = launch->notice->gathered_at_ms + launch->read_span_ms;
+    int64_t read_at_ms = launch->notice->course->gathered_at_ms + launch->read_span_ms;
     int64_t late_ms = launch->notice->due_at_ms - 2 * launch->read_span_ms - SWEEP_SPARE_MS;
     int64_t early_ms = late_ms - LOOK_AHEAD_MS;
 
@@ -307,7 +308,7 @@ static void prepare(struct launch *launch, int64_t now_ms)
                 launch_ask(launch);
         }
     }
-    if (!launch->gather && !launch->fed && notice->pass > 0 && has_feed(launch)) {
+    if (!launch->gather && !launch->fed && notice->course->pass > 0 && has_feed(launch)) {
         if (now_ms < due_ms - FEED_AHEAD_MS) {
             look_at(launch, due_ms - FEED_AHEAD_MS);
         } else {
@@ -415,7 +416,7 @@ static void look_held(struct launch *launch, int64_t now_ms)
 
 static void watch_progress(struct launch *launch, int64_t now_ms)
 {
-    const struct tally *tally = &launch->notice->tally;
+    const struct tally *tally = &launch->notice->course->tally;
     int64_t finished = tally->planned - tally->waiting;
 
     if (finished != launch->finished || launch->notice->paused) {
@@ -436,7 +437,7 @@ static bool consent_again(struct launch *launch, int64_t now_ms)
     const struct notice *notice = launch->notice;
 
     if (launch->evidence_at_ms != MOMENT_NONE ||
-        now_ms - notice->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms)
+        now_ms - notice->course->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms)
         return true;
     if (launch->gather_failure.kind != ERROR_NONE && now_ms < launch->gather_after_ms)
         launch_move(launch, NOTICE_HELD, REASON_CONSENT, launch->gather_failure.text);
@@ -518,15 +519,16 @@ static bool begin_pass(struct launch *launch)
 {
     struct notice *notice = launch->notice;
     const struct notice *row = notice;
+    struct notice_course *course = notice_course(notice);
     int64_t made_of = audiences_fingerprint(launch->rule);
 
-    if (launch->resume && notice->begun > notice->pass && notice->made_of == made_of)
+    if (launch->resume && course->begun > course->pass && course->made_of == made_of)
         return true;
-    if (notice->made_of != made_of && !notice->claimed)
-        notice->pass = 0; /* a complete read of other audiences says nothing about these */
-    notice->made_of = made_of;
-    notice->begun++;
-    notice->begun_at_ms = launch_now_ms(launch);
+    if (course->made_of != made_of && !notice->claimed)
+        course->pass = 0; /* a complete read of other audiences says nothing about these */
+    course->made_of = made_of;
+    course->begun++;
+    course->begun_at_ms = launch_now_ms(launch);
     store_apply(launch->world->store,
                 &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = launch_now_ms(launch)}, NULL,
                 NULL);
@@ -540,12 +542,13 @@ static void say_unread(struct launch *launch, const char *said)
     struct notice *notice = launch->notice;
     auto_free char *text = scrub(said, NULL);
 
-    if (notice->state != NOTICE_GATHERING || (notice->reason_text && strcmp(notice->reason_text, text) == 0))
+    if (notice->state != NOTICE_GATHERING ||
+        (notice->course->reason_text && strcmp(notice->course->reason_text, text) == 0))
         return;
-    free(notice->reason_text);
-    notice->reason_text = must_strdup(text);
+    free(notice->course->reason_text);
+    notice_course(notice)->reason_text = must_strdup(text);
     launch_save(launch);
-    news_notice(launch->world, notice, &notice->state);
+    news_notice(launch->world, notice, &(enum notice_state){notice->state});
 }
 
 /* What is left of the disk is for claims and fates. */
@@ -589,10 +592,10 @@ static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
         .event_id = notice->subject,
         .notice = notice->id,
         .roll = notice->roll,
-        .pass = changes ? notice->pass : notice->begun,
+        .pass = changes ? notice->course->pass : notice->course->begun,
         .resume = goes_on,
         .page = on_page,
-        .changes_since_ms = changes ? notice->gathered_at_ms - MINUTE_MS : MOMENT_NONE,
+        .changes_since_ms = changes ? notice->course->gathered_at_ms - MINUTE_MS : MOMENT_NONE,
     };
 
     launch->resume = false;
@@ -608,9 +611,11 @@ static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
 /* Whoever joined waits. */
 static void grow(struct notice *notice, int64_t planned)
 {
-    if (planned > notice->tally.planned) {
-        notice->tally.waiting += planned - notice->tally.planned;
-        notice->tally.planned = planned;
+    struct tally *tally = &notice_course(notice)->tally;
+
+    if (planned > tally->planned) {
+        tally->waiting += planned - tally->planned;
+        tally->planned = planned;
     }
 }
 
@@ -632,11 +637,11 @@ static void on_gathered(void *ctx, const struct gather_result *result)
     grow(notice, result->planned);
     log_line(launch->world->log, result->failure ? LOG_WARNING : LOG_NOTICE,
              "event=%s notice=%lld pass=%lld records=%lld people=%lld new=%lld bad=%lld ms=%lld%s%s",
-             launch->feeding   ? "changes_read"
-             : result->failure ? "gather_failed"
-             : notice->pass    ? "swept"
-                               : "gathered",
-             (long long)notice->id, (long long)(launch->feeding ? notice->pass : notice->begun),
+             launch->feeding        ? "changes_read"
+             : result->failure      ? "gather_failed"
+             : notice->course->pass ? "swept"
+                                    : "gathered",
+             (long long)notice->id, (long long)(launch->feeding ? notice->course->pass : notice->course->begun),
              (long long)result->records, (long long)result->planned, (long long)result->added, (long long)result->bad,
              (long long)(now_ms - result->started_at_ms), result->failure ? " error=" : "",
              result->failure ? LOG_QUOTED(text_of(result->failure->text)) : "");
@@ -656,9 +661,10 @@ static void on_gathered(void *ctx, const struct gather_result *result)
     launch->gather_failure = (struct error){0};
     if (!launch->feeding) {
         launch->swept = notice->state == NOTICE_READY; /* people taken over were read before: that is no sweep */
-        notice->pass = notice->begun;
-        notice->gathered_at_ms = notice->begun_at_ms; /* maybe before a restart: consent is as old as that */
-        notice->estimate = result->planned;
+        notice_course(notice)->pass = notice->course->begun;
+        notice_course(notice)->gathered_at_ms =
+            notice->course->begun_at_ms; /* maybe before a restart: consent is as old as that */
+        notice_course(notice)->estimate = result->planned;
         outlook_refresh(launch->world->outlook);
         launch->read_span_ms = now_ms - result->started_at_ms;
         if (notice->state == NOTICE_GATHERING || (notice->state == NOTICE_HELD && notice->reason == REASON_CONSENT))

@@ -18,7 +18,9 @@ int64_t launch_deadline_ms(const struct launch *launch)
     int64_t end_ms = notice->due_at_ms + deadline_ms;
 
     if (notice->catch_up_waived) /* an operator sends it late: the span counts from the release */
-        return (notice->released_at_ms == MOMENT_NONE ? launch_now_ms(launch) : notice->released_at_ms) + deadline_ms;
+        return (notice->course->released_at_ms == MOMENT_NONE ? launch_now_ms(launch)
+                                                              : notice->course->released_at_ms) +
+               deadline_ms;
     if (when_is_before(&launch->rule->plan.rule->when) && notice->at_ms < end_ms)
         return notice->at_ms;
     return end_ms;
@@ -29,13 +31,13 @@ static void report(struct launch *launch, const char *how)
 {
     struct notice *notice = launch->notice;
     struct world *world = launch->world;
-    struct tally tally = tally_with_rest(notice->tally, notice->rest);
-    bool begun = notice->first_handover_at_ms != MOMENT_NONE;
-    int64_t late_ms = begun ? notice->first_handover_at_ms - notice->due_at_ms : 0;
-    int64_t span_ms = begun ? notice->last_handover_at_ms - notice->first_handover_at_ms : 0;
+    struct tally tally = tally_with_rest(notice->course->tally, notice->rest);
+    bool begun = notice->course->first_handover_at_ms != MOMENT_NONE;
+    int64_t late_ms = begun ? notice->course->first_handover_at_ms - notice->due_at_ms : 0;
+    int64_t span_ms = begun ? notice->course->last_handover_at_ms - notice->course->first_handover_at_ms : 0;
     auto_buf struct buf subject = {0}, body = {0};
 
-    notice->tally = tally;
+    notice_course(notice)->tally = tally;
     log_line(world->log, LOG_NOTICE,
              "event=report notice=%lld rule=%s people=%lld accepted=%lld refused=%lld in_doubt=%lld withheld=%lld "
              "late_ms=%lld span_ms=%lld",
@@ -136,8 +138,9 @@ static size_t named_definitions(const struct launch *launch, const struct defini
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < launch->notice->member_count && count < max; i++) {
-        const struct definition *definition = definitions_find(&launch->site->definitions, launch->notice->members[i]);
+    for (size_t i = 0; i < launch->notice->course->member_count && count < max; i++) {
+        const struct definition *definition =
+            definitions_find(&launch->site->definitions, launch->notice->course->members[i]);
         if (definition)
             out[count++] = definition;
     }
@@ -175,8 +178,8 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
 /* What was named at the release; when all of that is gone, what stands at that moment now. */
 static struct message_batch *batch_of_named(struct launch *launch, struct error *err)
 {
-    auto_free const struct definition **open = must_calloc(launch->notice->member_count + 1, sizeof *open);
-    size_t count = named_definitions(launch, open, launch->notice->member_count);
+    auto_free const struct definition **open = must_calloc(launch->notice->course->member_count + 1, sizeof *open);
+    size_t count = named_definitions(launch, open, launch->notice->course->member_count);
 
     if (count == 0) {
         free(open);
@@ -186,7 +189,7 @@ static struct message_batch *batch_of_named(struct launch *launch, struct error 
         error_set(err, ERROR_REFUSED, "none of its definitions is there any more");
         return NULL;
     }
-    return make_batch(launch, open, count, launch->notice->released_at_ms, err);
+    return make_batch(launch, open, count, launch->notice->course->released_at_ms, err);
 }
 
 /* One message to nobody, shortly before T: what can fail fails now, and what is the same for all is ready when it

@@ -29,13 +29,13 @@ void launch_ask(struct launch *launch)
 {
     const struct notice *notice = launch->notice;
     auto_free const struct definition **behind = NULL;
-    size_t count = launch_members(launch, &behind), most = count ? count : notice->member_count;
+    size_t count = launch_members(launch, &behind), most = count ? count : notice->course->member_count;
     auto_free struct source_ask *asks = must_calloc(most + 1, sizeof *asks);
 
     for (size_t i = 0; i < count; i++)
         asks[i] = (struct source_ask){behind[i]->id, behind[i]->revision};
     for (; count < most; count++) /* none is: the plan will withdraw it; a sending one asks about whom it named */
-        asks[count] = (struct source_ask){notice->members[count], 0};
+        asks[count] = (struct source_ask){notice->course->members[count], 0};
     if (count == 0) {
         launch_withdraw(launch, REASON_MOVED);
         return;
@@ -177,9 +177,9 @@ static void release(struct launch *launch, const struct gate_word_of *words, con
         if (judged[i] == GATE_NOT_STARTED || judged[i] == GATE_UNKNOWN || judged[i] == GATE_SOLD_OUT)
             ids[named++] = words[i].id;
     notice_set_members(notice, ids, named);
-    free(notice->channel);
-    notice->channel = must_strdup(channel_settings(launch->channel)->name);
-    notice->released_at_ms = now_ms;
+    free(notice->course->channel);
+    notice_course(notice)->channel = must_strdup(channel_settings(launch->channel)->name);
+    notice_course(notice)->released_at_ms = now_ms;
     launch->progress_at_ms = now_ms;
     launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
     launch->released = true; /* launches_store() goes on: nothing is claimed before the row is given to the store */

@@ -89,7 +89,7 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
         return error_set(err, ERROR_REFUSED, "nothing can be sent yet: %s", launch->world->disk.why.text);
     if (launch->orphaned)
         return error_set(err, ERROR_REFUSED, "notifier \"%s\" has claims of notice %lld: put it back first",
-                         notice->channel, (long long)id);
+                         notice->course->channel, (long long)id);
     if (told && !anyway)
         return error_set(
             err, ERROR_REFUSED,
@@ -183,7 +183,7 @@ int launch_may_retry(struct launches *launches, int64_t id, enum fate fate, enum
 /* The ledger tells again when the list is opened; until then, and if it never is, its counts are known here. */
 static void count_retried(struct notice *notice, enum fate fate, int64_t count)
 {
-    struct tally *tally = &notice->tally;
+    struct tally *tally = &notice_course(notice)->tally;
 
     if (notice->rest != WITHHELD_NONE) /* who had no row of their own never left the waiting */
         count -= tally->waiting - tally->claimed;
@@ -203,8 +203,9 @@ int launch_retried(struct launches *launches, int64_t id, enum fate fate, int64_
         return -1;
     if (notice->state == NOTICE_DONE) {
         notice_move(notice, NOTICE_SENDING, REASON_NONE, NULL);
-        notice->ended_at_ms = MOMENT_NONE;
-        notice->released_at_ms = clock_now_ms(launches->world->clock); /* the notifier's deadline counts from here */
+        struct notice_course *course = notice_course(notice);
+        course->ended_at_ms = MOMENT_NONE;
+        course->released_at_ms = clock_now_ms(launches->world->clock); /* the notifier's deadline counts from here */
         notice->catch_up_waived = true;
         news_notice(launches->world, notice, &(enum notice_state){NOTICE_DONE});
     }
@@ -228,7 +229,7 @@ void launches_progressed(struct launches *launches, const struct store_progress 
         struct notice *notice = notices_find(&world->notices, progress[i].notice);
         if (!notice || !notice->roll) /* its people went to another meanwhile */
             continue;
-        notice->tally = progress[i].tally;
+        notice_course(notice)->tally = progress[i].tally;
         progress_note(world->progress, notice);
     }
     if (count)
@@ -265,7 +266,7 @@ static int mark_notice(struct launches *launches, const char *target, bool pause
         return -1;
     if (notice->paused != paused) {
         notice->paused = paused;
-        news_notice(launches->world, notice, &notice->state);
+        news_notice(launches->world, notice, &(enum notice_state){notice->state});
     }
     return 0;
 }
@@ -369,7 +370,7 @@ struct store_job *launch_resume(struct launches *launches, const char *target, c
     for (size_t i = 0; all && i < world->notices.count; i++)
         if (world->notices.at[i]->paused) {
             world->notices.at[i]->paused = false;
-            news_notice(world, world->notices.at[i], &world->notices.at[i]->state);
+            news_notice(world, world->notices.at[i], &(enum notice_state){world->notices.at[i]->state});
         }
     if (all)
         thaw(world); /* a person has looked at the clock; where no site gives a Date nobody else can */

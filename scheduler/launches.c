@@ -49,10 +49,10 @@ void launches_free(struct launches *launches)
 /* Claims and fates of a notice stay with one notifier, whatever the rule says by now. */
 static struct channel *channel_of(const struct world *world, const struct world_rule *rule, const struct notice *notice)
 {
-    if (!notice->claimed || !notice->channel)
+    if (!notice->claimed || !notice->course->channel)
         return rule->channel;
     for (size_t i = 0; i < world->channel_count; i++)
-        if (strcmp(channel_settings(world->channels[i])->name, notice->channel) == 0)
+        if (strcmp(channel_settings(world->channels[i])->name, notice->course->channel) == 0)
             return world->channels[i];
     return NULL;
 }
@@ -80,7 +80,7 @@ static struct launch *launch_new(struct world *world, struct notice *notice)
     launch->orphaned = !launch->channel;
     if (launch->orphaned)
         launch->channel = rule->channel; /* for its settings; nothing of this notice goes by it */
-    else if (notice->tally.claimed > 0 && !world->copy)
+    else if (notice->course->tally.claimed > 0 && !world->copy)
         launch_open(launch); /* what the last start had in its hands is named, whatever becomes of the notice */
     return launch;
 }
@@ -97,7 +97,7 @@ static bool over(const struct launch *launch)
 /* Nothing more is done for it, and nobody is in the hands of an earlier start. */
 static bool at_rest(const struct notice *notice)
 {
-    return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && notice->tally.claimed == 0 &&
+    return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && notice->course->tally.claimed == 0 &&
            !notice->owes_report;
 }
 
@@ -116,10 +116,11 @@ static void end_orphan(struct world *world, struct notice *notice)
     if (notice->claimed)
         notice->rest = withheld_by(REASON_RULE);
     notice_move(notice, NOTICE_WITHDRAWN, REASON_RULE, NULL);
-    notice->ended_at_ms = clock_now_ms(world->clock);
+    notice_course(notice)->ended_at_ms = clock_now_ms(world->clock);
     news_notice(world, notice, &before);
-    store_apply(world->store, &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = notice->ended_at_ms},
-                NULL, NULL);
+    store_apply(world->store,
+                &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = notice->course->ended_at_ms}, NULL,
+                NULL);
     snprintf(subject, sizeof subject, "Withdrawn in the middle: %s (notice %lld)", notice->rule, (long long)notice->id);
     if (notice->claimed && world->tell_operators)
         world->tell_operators(world->tell_ctx, subject,
@@ -174,7 +175,7 @@ static void set_wake(struct launches *launches)
 /* When there will be something to do for it; a moment that is over: there is. */
 static int64_t wakes_at_ms(const struct world_rule *rule, const struct notice *notice)
 {
-    if (notice->state != NOTICE_PLANNED || notice->tally.claimed > 0)
+    if (notice->state != NOTICE_PLANNED || notice->course->tally.claimed > 0)
         return INT64_MIN + 1;
     return notice->due_at_ms - rule->plan.rule->gather_ahead_ms;
 }

@@ -33,7 +33,7 @@ static json_t *moment(int64_t at_ms)
 /* As `onsale show` counts them. */
 static json_t *counts(const struct notice *notice)
 {
-    struct tally tally = tally_with_rest(notice->tally, notice->rest);
+    struct tally tally = tally_with_rest(notice->course->tally, notice->rest);
 
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)tally.planned, "waiting",
                      (json_int_t)tally.waiting, "accepted", (json_int_t)tally.accepted, "refused",
@@ -58,27 +58,27 @@ void news_notice(const struct world *world, const struct notice *notice, const e
     if (!world->events)
         return;
     const char *reason = notice->reason ? notice_reason_name(notice->reason) : NULL;
-    json_t *data =
-        json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:s?, s:s?, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)notice->id,
-                  "site", text(notice->site), "event_id", text(notice->subject), "event_title",
-                  text(title_of(world, notice->site, notice->subject)), "rule", text(notice->rule), "state",
-                  notice_state_name(notice->state), "before", before ? notice_state_name(*before) : NULL, "reason",
-                  reason, "reason_text", text(notice->reason_text), "paused", notice->paused || world_paused(world, ""),
-                  "opens_at", moment(notice->at_ms), "due_at", moment(notice->due_at_ms), "counts", counts(notice));
+    json_t *data = json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:s, s:s?, s:s?, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)notice->id, "site",
+        text(notice->site), "event_id", text(notice->subject), "event_title",
+        text(title_of(world, notice->site, notice->subject)), "rule", text(notice->rule), "state",
+        notice_state_name(notice->state), "before", before ? notice_state_name(*before) : NULL, "reason", reason,
+        "reason_text", text(notice->course->reason_text), "paused", notice->paused || world_paused(world, ""),
+        "opens_at", moment(notice->at_ms), "due_at", moment(notice->due_at_ms), "counts", counts(notice));
     events_say(world->events, EVENT_NOTICE, notice->id, data);
 }
 
 void news_forecast(const struct world *world, const struct notice *notice, int64_t people, int64_t within_ms)
 {
-    bool known = notice->will_finish_ms >= 0;
+    bool known = notice->course->will_finish_ms >= 0;
 
     if (world->events)
         events_say(world->events, EVENT_FORECAST, notice->id,
                    json_pack("{s:I, s:I, s:o, s:I, s:o, s:o}", "id", (json_int_t)notice->id, "people",
                              (json_int_t)people, "will_finish_ms",
-                             known ? json_integer(notice->will_finish_ms) : json_null(), "finish_within_ms",
+                             known ? json_integer(notice->course->will_finish_ms) : json_null(), "finish_within_ms",
                              (json_int_t)within_ms, "fits", known ? json_boolean(!notice->will_not_fit) : json_null(),
-                             "forecast", text(notice->forecast)));
+                             "forecast", text(notice->course->forecast)));
 }
 
 void news_progress(const struct world *world, const struct notice *notice, int64_t per_second)

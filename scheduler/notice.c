@@ -82,12 +82,24 @@ int notice_state_parse(struct text t, enum notice_state *out)
     return -1;
 }
 
+static const struct notice_course nothing_so_far = {
+    .begun_at_ms = MOMENT_NONE,
+    .gathered_at_ms = MOMENT_NONE,
+    .released_at_ms = MOMENT_NONE,
+    .first_handover_at_ms = MOMENT_NONE,
+    .last_handover_at_ms = MOMENT_NONE,
+    .ended_at_ms = MOMENT_NONE,
+    .estimate = -1,
+    .will_finish_ms = -1,
+};
+
 struct notice *notice_new(int64_t id, const char *site, const char *subject, const char *rule, enum moment_kind kind,
                           int64_t at_ms, int edition)
 {
-    struct notice *notice = must_calloc(1, sizeof *notice + strlen(site) + 1 + strlen(subject) + 1 + strlen(rule) + 1);
-    char *end = (char *)(notice + 1);
+    struct notice *notice = must_calloc(1, sizeof *notice);
+    char *end = must_calloc(1, strlen(site) + 1 + strlen(subject) + 1 + strlen(rule) + 1);
 
+    notice->course = &nothing_so_far;
     notice->site = end;
     end = stpcpy(end, site) + 1;
     notice->subject = end;
@@ -99,32 +111,48 @@ struct notice *notice_new(int64_t id, const char *site, const char *subject, con
     notice->at_ms = at_ms;
     notice->edition = edition;
     notice->due_at_ms = notice->wakes_at_ms = MOMENT_NONE;
-    notice->begun_at_ms = notice->gathered_at_ms = MOMENT_NONE;
-    notice->released_at_ms = MOMENT_NONE;
-    notice->first_handover_at_ms = MOMENT_NONE;
-    notice->last_handover_at_ms = MOMENT_NONE;
-    notice->ended_at_ms = MOMENT_NONE;
-    notice->estimate = notice->will_finish_ms = -1;
     return notice;
 }
 
-static void drop_members(struct notice *notice)
+struct notice_course *notice_course(struct notice *notice)
 {
-    for (size_t i = 0; i < notice->member_count; i++)
-        free(notice->members[i]);
-    free(notice->members);
-    notice->members = NULL;
-    notice->member_count = 0;
+    if (notice->course == &nothing_so_far) {
+        struct notice_course *own = must_calloc(1, sizeof *own);
+        *own = nothing_so_far;
+        notice->course = own;
+    }
+    return (struct notice_course *)(uintptr_t)notice->course;
+}
+
+static void drop_members(struct notice_course *course)
+{
+    for (size_t i = 0; i < course->member_count; i++)
+        free(course->members[i]);
+    free(course->members);
+    course->members = NULL;
+    course->member_count = 0;
+}
+
+static void drop_course(struct notice *notice)
+{
+    struct notice_course *course = notice->course == &nothing_so_far ? NULL : notice_course(notice);
+
+    if (!course)
+        return;
+    drop_members(course);
+    free(course->reason_text);
+    free(course->channel);
+    free(course->forecast);
+    free(course);
 }
 
 void notice_free(struct notice *notice)
 {
     if (!notice)
         return;
-    drop_members(notice);
-    free(notice->reason_text);
-    free(notice->channel);
-    free(notice->forecast);
+    drop_course(notice);
+    if (!notice->in_set)
+        free((char *)(uintptr_t)notice->site); /* the three lie in one block */
     free(notice);
 }
 
@@ -147,8 +175,10 @@ void notice_move(struct notice *notice, enum notice_state to, enum notice_reason
     assert(notice_may_move(notice, to));
     notice->state = to;
     notice->reason = reason;
-    free(notice->reason_text);
-    notice->reason_text = copy;
+    if (!copy && !notice->course->reason_text)
+        return;
+    free(notice->course->reason_text);
+    notice_course(notice)->reason_text = copy;
 }
 
 void notice_set_members(struct notice *notice, const char *const *ids, size_t count)
@@ -157,9 +187,9 @@ void notice_set_members(struct notice *notice, const char *const *ids, size_t co
 
     for (size_t i = 0; i < count; i++)
         members[i] = must_strdup(ids[i]);
-    drop_members(notice);
-    notice->members = members;
-    notice->member_count = count;
+    drop_members(notice_course(notice));
+    notice_course(notice)->members = members;
+    notice_course(notice)->member_count = count;
 }
 
 /* FNV-1a, 64 bit; the NUL counts, so that ("ab", "c") and ("a", "bc") differ. */
@@ -253,6 +283,42 @@ static void chain(struct notices *set, struct notice *notice)
     above->next = notice;
 }
 
+/* --- Names ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t hash_of_name(const void *item)
+{
+    return index_hash(INDEX_HASH, item);
+}
+
+static bool same_name(const void *a, const void *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static const struct index_kind by_name = {hash_of_name, same_name};
+
+static const char *name_of(struct notices *set, const char *text)
+{
+    char *name = index_find(&set->names, &by_name, text);
+
+    if (!name) {
+        name = must_strdup(text);
+        index_put(&set->names, &by_name, name);
+    }
+    return name;
+}
+
+static void share_names(struct notices *set, struct notice *notice)
+{
+    char *own = (char *)(uintptr_t)notice->site;
+
+    notice->site = name_of(set, notice->site);
+    notice->subject = name_of(set, notice->subject);
+    notice->rule = name_of(set, notice->rule);
+    notice->in_set = true;
+    free(own);
+}
+
 void notices_clear(struct notices *set)
 {
     for (size_t i = 0; i < set->count; i++)
@@ -260,6 +326,9 @@ void notices_clear(struct notices *set)
     free(set->at);
     free(set->by_identity);
     index_clear(&set->by_subject);
+    for (size_t i = 0; i < set->names.size; i++)
+        free(set->names.at[i]);
+    index_clear(&set->names);
     *set = (struct notices){0};
 }
 
@@ -282,7 +351,8 @@ void notices_put(struct notices *set, struct notice *notice)
 {
     size_t place = place_by_id(set, notice->id);
 
-    assert(place == set->count || set->at[place]->id != notice->id);
+    assert(!notice->in_set && (place == set->count || set->at[place]->id != notice->id));
+    share_names(set, notice);
     if (set->count == set->cap) {
         set->cap = set->cap ? 2 * set->cap : 64;
         set->at = must_realloc(set->at, set->cap * sizeof *set->at);

@@ -50,25 +50,9 @@ const char *notice_reason_name(enum notice_reason reason);
 enum withheld withheld_by(enum notice_reason reason);
 int notice_state_parse(struct text t, enum notice_state *out); /* -1 for an unknown word */
 
-struct notice {
-    int64_t id;
-    int64_t roll; /* the list of people it has in the store: its own id, or taken over; 0: handed on */
-    const char *site, *subject, *rule; /* owned (one block) */
-    enum moment_kind kind;
-    int64_t at_ms;
-    int edition;
-    int64_t due_at_ms;
-    enum notice_state state;
-    enum notice_reason reason;
-    enum withheld rest; /* why everybody left is withheld, or WITHHELD_NONE */
-    char *reason_text;  /* what the other side said; NULL when nothing; owned */
-    bool paused;
-    bool claimed;           /* has ever claimed a delivery: can never be planned again */
-    bool approved;          /* an operator released it although its people were told before */
-    bool will_not_fit;      /* the forecast is longer than the rule's finish_within */
-    bool unsaved;           /* planning changed it since it was last stored */
-    bool owes_report;       /* it is done, and nobody may have heard of it yet */
-    bool catch_up_waived;   /* a late release by an operator (--anyway) */
+/* What has come of a notice so far: whom it has, when what happened, what others said. */
+struct notice_course {
+    char *reason_text;      /* what the other side said; NULL when nothing; owned, as are the other texts */
     int64_t pass;           /* number of the last complete read of the audiences, from 1; 0 before */
     int64_t begun;          /* number of the last read begun, complete or not: no number is used twice */
     int64_t begun_at_ms;    /* when that was; MOMENT_NONE before */
@@ -77,15 +61,41 @@ struct notice {
     int64_t first_handover_at_ms, last_handover_at_ms, ended_at_ms;
     int64_t estimate;       /* people expected, from the last count; -1 unknown */
     int64_t will_finish_ms; /* forecast: from due to its last hand-over; -1 unknown */
-    char *forecast;         /* ... in words; owned; NULL: nobody has thought about it */
+    char *forecast;         /* ... in words; NULL: nobody has thought about it */
     int64_t made_of;        /* fingerprint of the audiences it was gathered from; 0 before */
-    char *channel;          /* the notifier that has claims of it; owned; NULL before the release */
-    char **members;         /* ids of the definitions named at release; owned; NULL before */
+    char *channel;          /* the notifier that has claims of it; NULL before the release */
+    char **members;         /* ids of the definitions named at release; NULL before */
     size_t member_count;
-    struct tally tally;  /* as of the last ledger answer */
+    struct tally tally; /* as of the last ledger answer */
+};
+
+/* Small: most of a hundred thousand wait for their time. */
+struct notice {
+    int64_t id;
+    int64_t roll; /* the list of people it has in the store: its own id, or taken over; 0: handed on */
+    const char *site, *subject, *rule;
+    const struct notice_course *course; /* to read; what has none of its own shares one that says: nothing so far */
+    int64_t at_ms;
+    int64_t due_at_ms;
     int64_t wakes_at_ms; /* while nothing is to be done for it: when that will be; who launches keeps it */
     struct notice *next; /* of its set, about the same subject, of a lower id */
+    int edition;
+    enum moment_kind kind : 2;
+    enum notice_state state : 5;
+    enum notice_reason reason : 8;
+    enum withheld rest : 8; /* why everybody left is withheld, or WITHHELD_NONE */
+    bool paused : 1;
+    bool claimed : 1;         /* has ever claimed a delivery: can never be planned again */
+    bool approved : 1;        /* an operator released it although its people were told before */
+    bool will_not_fit : 1;    /* the forecast is longer than the rule's finish_within */
+    bool unsaved : 1;         /* planning changed it since it was last stored */
+    bool owes_report : 1;     /* it is done, and nobody may have heard of it yet */
+    bool catch_up_waived : 1; /* a late release by an operator (--anyway) */
+    bool in_set : 1;          /* its site, subject and rule are the set's; else its own */
 };
+
+/* Its own course, to write. */
+struct notice_course *notice_course(struct notice *notice);
 
 /* Copies the identity; state planned, moments none. */
 struct notice *notice_new(int64_t id, const char *site, const char *subject, const char *rule, enum moment_kind kind,
@@ -105,6 +115,7 @@ struct notices {
     struct notice **by_identity; /* hash table of the highest editions; empty places are NULL */
     size_t by_identity_size;     /* a power of two, or 0 */
     struct index by_subject;     /* the highest id of each site's subject; `next` leads on */
+    struct index names;          /* of sites, subjects and rules: many notices share one text */
 };
 void notices_clear(struct notices *set);
 void notices_put(struct notices *set, struct notice *notice); /* takes ownership; its id is not in the set yet */

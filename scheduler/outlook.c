@@ -50,12 +50,14 @@ static bool is_ahead(const struct notice *notice)
 /* -1: nobody has counted them. */
 static int64_t people_of(const struct notice *notice)
 {
+    const struct tally *tally = &notice->course->tally;
+    int64_t estimate = notice->course->estimate;
+
     if (notice->state == NOTICE_SENDING)
-        return notice->tally.waiting;
+        return tally->waiting;
     if (notice->state == NOTICE_READY)
-        return notice->tally.planned;
-    return notice->estimate > notice->tally.planned || notice->tally.planned == 0 ? notice->estimate
-                                                                                  : notice->tally.planned;
+        return tally->planned;
+    return estimate > tally->planned || tally->planned == 0 ? estimate : tally->planned;
 }
 
 static bool by_channel(struct world *world, const struct notice *notice, const struct channel *channel,
@@ -84,7 +86,7 @@ static void add_to_letter(struct outlook *outlook, const struct notice *notice)
     buf_addf(&outlook->letter, "Notice %lld, rule %s, site %s, event %s, due ", (long long)notice->id, notice->rule,
              notice->site, notice->subject);
     buf_add_moment(&outlook->letter, notice->due_at_ms);
-    buf_addf(&outlook->letter, ":\n%s\n\n", notice->forecast);
+    buf_addf(&outlook->letter, ":\n%s\n\n", notice->course->forecast);
 }
 
 /* The notice has another forecast; logged when it does not fit, or fits again. */
@@ -92,14 +94,15 @@ static void note(struct outlook *outlook, const struct candidate *who, int64_t s
 {
     struct world *world = outlook->world;
     struct notice *notice = who->notice;
+    struct notice_course *course = notice_course(notice);
     bool misfit = who->rule->finish_within_ms > 0 && span_ms > who->rule->finish_within_ms;
     bool was = notice->will_not_fit;
 
-    if (notice->forecast && strcmp(notice->forecast, text) == 0 && misfit == was && span_ms == notice->will_finish_ms)
+    if (course->forecast && strcmp(course->forecast, text) == 0 && misfit == was && span_ms == course->will_finish_ms)
         return;
-    free(notice->forecast);
-    notice->forecast = must_strdup(text);
-    notice->will_finish_ms = span_ms;
+    free(course->forecast);
+    course->forecast = must_strdup(text);
+    course->will_finish_ms = span_ms;
     notice->will_not_fit = misfit;
     outlook->changed[outlook->changed_count++] = notice;
     if (misfit || was)

@@ -152,7 +152,7 @@ static void find_claimed(struct planning *planning)
     for (size_t i = 0; i < planning->notice_count; i++) {
         const struct notice *notice = planning->notices[i];
         size_t rule;
-        if (!notice->claimed || !notice->member_count)
+        if (!notice->claimed || !notice->course->member_count)
             continue;
         rule = rule_index(planning->in, notice);
         if (rule == planning->in->rule_count)
@@ -172,13 +172,13 @@ static void collect_told(struct planning *planning, const struct group *group)
     planning->told_count = 0;
     for (size_t i = group->claimed; i; i = planning->next_claimed[i - 1]) {
         const struct notice *notice = planning->notices[i - 1];
-        size_t needed = planning->told_count + notice->member_count;
+        size_t needed = planning->told_count + notice->course->member_count;
         if (needed > planning->told_cap) {
             planning->told_cap = 2 * needed;
             planning->told = must_realloc(planning->told, planning->told_cap * sizeof *planning->told);
         }
-        for (size_t k = 0; k < notice->member_count; k++)
-            planning->told[planning->told_count++] = (struct told){notice->members[k], notice->at_ms};
+        for (size_t k = 0; k < notice->course->member_count; k++)
+            planning->told[planning->told_count++] = (struct told){notice->course->members[k], notice->at_ms};
     }
     if (planning->told_count)
         qsort(planning->told, planning->told_count, sizeof *planning->told, order_told);
@@ -366,10 +366,10 @@ static void plan_new_ones(struct planning *planning)
 /* Do we know that none of its definitions exists any more? Only a released notice has their names. */
 static bool members_gone(const struct notice *notice, const struct definitions *definitions)
 {
-    for (size_t i = 0; i < notice->member_count; i++)
-        if (definitions_find(definitions, notice->members[i]))
+    for (size_t i = 0; i < notice->course->member_count; i++)
+        if (definitions_find(definitions, notice->course->members[i]))
             return false;
-    return notice->member_count > 0;
+    return notice->course->member_count > 0;
 }
 
 /* Members of an unclaimed notice are not stored: what became of them is read off the definitions of its event. */
@@ -399,7 +399,7 @@ static enum notice_reason why_lost(const struct planning *planning, const struct
 
 static bool has_people(const struct notice *notice)
 {
-    return notice->roll && (notice->pass > 0 || notice->tally.planned > 0);
+    return notice->roll && (notice->course->pass > 0 || notice->course->tally.planned > 0);
 }
 
 /* A withdrawn one is on its way back when its instant is wanted again. */
@@ -589,8 +589,8 @@ size_t plan_members(const struct notice *notice, const struct rule *rule, const 
 
 static bool names(const struct notice *notice, const char *id)
 {
-    for (size_t i = 0; i < notice->member_count; i++)
-        if (strcmp(notice->members[i], id) == 0)
+    for (size_t i = 0; i < notice->course->member_count; i++)
+        if (strcmp(notice->course->members[i], id) == 0)
             return true;
     return false;
 }

@@ -87,7 +87,8 @@ static bool gathers(const struct notice *notice)
 /* People gathered, or those whose fate is known. */
 static int64_t people_of(const struct notice *notice)
 {
-    return gathers(notice) ? notice->tally.planned : notice->tally.planned - notice->tally.waiting;
+    return gathers(notice) ? notice->course->tally.planned
+                           : notice->course->tally.planned - notice->course->tally.waiting;
 }
 
 /* A second, over the samples' span. */
@@ -111,7 +112,7 @@ static int64_t sample(struct track *track, const struct notice *notice, int64_t 
 /* What an event would show. */
 static struct tally shown(const struct notice *notice)
 {
-    struct tally tally = notice->tally;
+    struct tally tally = notice->course->tally;
 
     tally.claimed = 0;
     return tally;

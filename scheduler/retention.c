@@ -41,7 +41,7 @@ static bool something_is_near(const struct world *world, int64_t now_ms)
     for (size_t i = 0; i < world->notices.count; i++) {
         const struct notice *notice = world->notices.at[i];
         bool waits = notice->state == NOTICE_PLANNED || notice->state == NOTICE_READY;
-        if (notice->state == NOTICE_GATHERING || notice->state == NOTICE_SENDING || notice->tally.claimed > 0 ||
+        if (notice->state == NOTICE_GATHERING || notice->state == NOTICE_SENDING || notice->course->tally.claimed > 0 ||
             (waits && notice->due_at_ms - now_ms < NEAR_MS))
             return true;
     }

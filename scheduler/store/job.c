@@ -81,6 +81,18 @@ static char **copy_members(struct arena *arena, char **members, size_t count)
     return copy;
 }
 
+static const struct notice_course *copy_course(struct arena *arena, const struct notice_course *course)
+{
+    struct notice_course *copy = arena_alloc(arena, sizeof *copy);
+
+    *copy = *course;
+    copy->reason_text = course->reason_text ? arena_copy(arena, text_of(course->reason_text)) : NULL;
+    copy->forecast = course->forecast ? arena_copy(arena, text_of(course->forecast)) : NULL;
+    copy->channel = course->channel ? arena_copy(arena, text_of(course->channel)) : NULL;
+    copy->members = copy_members(arena, course->members, course->member_count);
+    return copy;
+}
+
 static const struct notice *copy_notice(struct arena *arena, const struct notice *n)
 {
     struct notice *copy = arena_alloc(arena, sizeof *copy);
@@ -89,10 +101,7 @@ static const struct notice *copy_notice(struct arena *arena, const struct notice
     copy->site = copy_string(arena, n->site);
     copy->subject = copy_string(arena, n->subject);
     copy->rule = copy_string(arena, n->rule);
-    copy->reason_text = n->reason_text ? arena_copy(arena, text_of(n->reason_text)) : NULL;
-    copy->forecast = n->forecast ? arena_copy(arena, text_of(n->forecast)) : NULL;
-    copy->channel = n->channel ? arena_copy(arena, text_of(n->channel)) : NULL;
-    copy->members = copy_members(arena, n->members, n->member_count);
+    copy->course = copy_course(arena, n->course);
     return copy;
 }
 

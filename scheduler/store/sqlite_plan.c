@@ -29,9 +29,9 @@ static int put_notice_members(struct sqlite *db, const struct notice *n, struct 
 {
     if (sqlite_run(db, err, "DELETE FROM notice_member WHERE notice = ?1", "i", n->id) < 0)
         return -1;
-    for (size_t i = 0; i < n->member_count; i++)
+    for (size_t i = 0; i < n->course->member_count; i++)
         if (sqlite_run(db, err, "INSERT INTO notice_member VALUES(?1, ?2, ?3)", "iis", n->id, (int64_t)i,
-                       n->members[i]) < 0)
+                       n->course->members[i]) < 0)
             return -1;
     return 0;
 }
@@ -55,6 +55,7 @@ static int is_known_already(struct sqlite *db, const struct notice *n, struct er
 /* `claimed` is the ledger's to set: what it has set is never taken back. */
 static int put_notice(struct sqlite *db, const struct notice *n, int64_t now_ms, struct error *err)
 {
+    const struct notice_course *course = n->course;
     int known = is_known_already(db, n, err);
     int64_t had_roll;
 
@@ -72,10 +73,11 @@ static int put_notice(struct sqlite *db, const struct notice *n, int64_t now_ms,
                    " estimate = ?24, made_of = ?25, channel = ?26, begun = ?27, begun_at = ?28,"
                    " owes_report = ?29, will_finish = ?30, will_not_fit = ?31, forecast = ?32",
                    "iisssdididdsdddddimmmmmiisimdids", n->id, n->roll, n->site, n->subject, n->rule, n->kind, n->at_ms,
-                   n->edition, n->due_at_ms, n->state, n->reason, n->reason_text, n->rest, n->paused, n->claimed,
-                   n->approved, n->catch_up_waived, n->pass, n->gathered_at_ms, n->released_at_ms,
-                   n->first_handover_at_ms, n->last_handover_at_ms, n->ended_at_ms, n->estimate, n->made_of, n->channel,
-                   n->begun, n->begun_at_ms, n->owes_report, n->will_finish_ms, n->will_not_fit, n->forecast) < 0)
+                   n->edition, n->due_at_ms, n->state, n->reason, course->reason_text, n->rest, n->paused, n->claimed,
+                   n->approved, n->catch_up_waived, course->pass, course->gathered_at_ms, course->released_at_ms,
+                   course->first_handover_at_ms, course->last_handover_at_ms, course->ended_at_ms, course->estimate,
+                   course->made_of, course->channel, course->begun, course->begun_at_ms, n->owes_report,
+                   course->will_finish_ms, n->will_not_fit, course->forecast) < 0)
         return error_at(err, "notice %lld", (long long)n->id);
     if (n->roll != had_roll && sqlite_erase_again(db, n->id, n->roll, now_ms, err) < 0)
         return -1;
@@ -218,39 +220,55 @@ static int load_strings(struct sqlite *db, sqlite3_stmt *row, struct strings *ou
     return rc;
 }
 
+static char *text_or_null(sqlite3_stmt *row, int column)
+{
+    return sqlite3_column_type(row, column) == SQLITE_NULL ? NULL : text_dup(sqlite_text(row, column));
+}
+
+static void read_course(struct notice_course *course, sqlite3_stmt *row)
+{
+    course->reason_text = text_or_null(row, 11);
+    course->pass = sqlite3_column_int64(row, 17);
+    course->gathered_at_ms = sqlite_moment(row, 18);
+    course->released_at_ms = sqlite_moment(row, 19);
+    course->first_handover_at_ms = sqlite_moment(row, 20);
+    course->last_handover_at_ms = sqlite_moment(row, 21);
+    course->ended_at_ms = sqlite_moment(row, 22);
+    course->estimate = sqlite3_column_int64(row, 23);
+    course->made_of = sqlite3_column_int64(row, 24);
+    course->channel = text_or_null(row, 25);
+    course->begun = sqlite3_column_int64(row, 26);
+    course->begun_at_ms = sqlite_moment(row, 27);
+    course->will_finish_ms = sqlite3_column_int64(row, 29);
+    course->forecast = text_or_null(row, 31);
+}
+
+/* Nobody was read for it so far: then nobody was told, and nothing was named either. */
+static bool has_no_people(const struct notice *n)
+{
+    return n->state == NOTICE_PLANNED && !n->claimed && n->course->begun == 0 && n->course->pass == 0;
+}
+
 static struct notice *notice_of(sqlite3_stmt *row)
 {
     struct notice *n = notice_new(sqlite3_column_int64(row, 0), sqlite_string(row, 2), sqlite_string(row, 3),
                                   sqlite_string(row, 4), (enum moment_kind)sqlite3_column_int(row, 5),
                                   sqlite3_column_int64(row, 6), sqlite3_column_int(row, 7));
+    bool counted = sqlite3_column_int64(row, 23) >= 0, read = sqlite3_column_int64(row, 26) > 0;
+
     n->roll = sqlite3_column_int64(row, 1);
     n->due_at_ms = sqlite3_column_int64(row, 8);
     n->state = (enum notice_state)sqlite3_column_int(row, 9);
     n->reason = (enum notice_reason)sqlite3_column_int(row, 10);
-    if (sqlite3_column_type(row, 11) != SQLITE_NULL)
-        n->reason_text = text_dup(sqlite_text(row, 11));
     n->rest = (enum withheld)sqlite3_column_int(row, 12);
     n->paused = sqlite3_column_int(row, 13);
     n->claimed = sqlite3_column_int(row, 14);
     n->approved = sqlite3_column_int(row, 15);
     n->catch_up_waived = sqlite3_column_int(row, 16);
-    n->pass = sqlite3_column_int64(row, 17);
-    n->gathered_at_ms = sqlite_moment(row, 18);
-    n->released_at_ms = sqlite_moment(row, 19);
-    n->first_handover_at_ms = sqlite_moment(row, 20);
-    n->last_handover_at_ms = sqlite_moment(row, 21);
-    n->ended_at_ms = sqlite_moment(row, 22);
-    n->estimate = sqlite3_column_int64(row, 23);
-    n->made_of = sqlite3_column_int64(row, 24);
-    if (sqlite3_column_type(row, 25) != SQLITE_NULL)
-        n->channel = text_dup(sqlite_text(row, 25));
-    n->begun = sqlite3_column_int64(row, 26);
-    n->begun_at_ms = sqlite_moment(row, 27);
     n->owes_report = sqlite3_column_int(row, 28);
-    n->will_finish_ms = sqlite3_column_int64(row, 29);
     n->will_not_fit = sqlite3_column_int(row, 30);
-    if (sqlite3_column_type(row, 31) != SQLITE_NULL)
-        n->forecast = text_dup(sqlite_text(row, 31));
+    if (n->state != NOTICE_PLANNED || counted || read || sqlite3_column_int64(row, 17) > 0)
+        read_course(notice_course(n), row);
     return n;
 }
 
@@ -279,6 +297,8 @@ static int load_notices(struct sqlite *db, int64_t now_ms, struct store_image *o
     for (size_t i = 0; i < out->notices.count; i++) {
         struct notice *n = out->notices.at[i];
         struct strings members = {0};
+        if (has_no_people(n))
+            continue;
         rc = load_strings(
             db,
             sqlite_query(db, err, "SELECT definition FROM notice_member WHERE notice = ?1 ORDER BY place", "i", n->id),
@@ -286,7 +306,7 @@ static int load_notices(struct sqlite *db, int64_t now_ms, struct store_image *o
         if (rc == 0 && members.count)
             notice_set_members(n, members.at, members.count);
         strings_clear(&members);
-        if (rc < 0 || sqlite_tally(db, n->id, &n->tally, NULL, NULL, err) < 0)
+        if (rc < 0 || sqlite_tally(db, n->id, &notice_course(n)->tally, NULL, NULL, err) < 0)
             return -1;
     }
     /* Lists of people take their numbers from the notices': one that came back has a list under a number of its own. */

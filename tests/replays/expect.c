@@ -54,11 +54,11 @@ void replay_list(struct replay *replay)
         buf_add_moment(&line, n->due_at_ms);
         buf_addf(&line, " edition %d: %s (%s)", n->edition, notice_state_name(n->state), notice_reason_name(n->reason));
         fprintf(stderr, "    notice %lld %s: planned %lld waiting %lld accepted %lld withheld %lld pass %lld%s%s\n",
-                (long long)n->id, line.ptr, (long long)n->tally.planned, (long long)n->tally.waiting,
-                (long long)n->tally.accepted, (long long)n->tally.withheld, (long long)n->pass,
-                n->reason_text ? ": " : "", n->reason_text ? n->reason_text : "");
-        for (size_t k = 0; k < n->member_count; k++)
-            fprintf(stderr, "        named %s\n", n->members[k]);
+                (long long)n->id, line.ptr, (long long)n->course->tally.planned, (long long)n->course->tally.waiting,
+                (long long)n->course->tally.accepted, (long long)n->course->tally.withheld, (long long)n->course->pass,
+                n->course->reason_text ? ": " : "", n->course->reason_text ? n->course->reason_text : "");
+        for (size_t k = 0; k < n->course->member_count; k++)
+            fprintf(stderr, "        named %s\n", n->course->members[k]);
     }
     for (size_t i = 0; i < replay->stage.postman.letter_count; i++) {
         const struct postman_letter *letter = &replay->stage.postman.letters[i];
@@ -121,7 +121,7 @@ static void begun(struct replay *replay, const struct words *words)
     int64_t count = 0;
 
     for (size_t i = 0; i < all->count; i++)
-        count += all->at[i]->first_handover_at_ms != MOMENT_NONE;
+        count += all->at[i]->course->first_handover_at_ms != MOMENT_NONE;
     number_is(replay, "notices begun", count, words->at[2]);
 }
 
@@ -253,7 +253,7 @@ static void first(struct replay *replay, const struct words *words)
     const struct notice *notice = replay_notice(replay, words->at[2]);
 
     if (notice)
-        moment_is(replay, "first hand-over", notice->first_handover_at_ms, words->at[3]);
+        moment_is(replay, "first hand-over", notice->course->first_handover_at_ms, words->at[3]);
 }
 
 static void last(struct replay *replay, const struct words *words)
@@ -261,7 +261,7 @@ static void last(struct replay *replay, const struct words *words)
     const struct notice *notice = replay_notice(replay, words->at[2]);
 
     if (notice)
-        moment_is(replay, "last hand-over", notice->last_handover_at_ms, words->at[3]);
+        moment_is(replay, "last hand-over", notice->course->last_handover_at_ms, words->at[3]);
 }
 
 static void reads(struct replay *replay, const struct words *words)
@@ -269,7 +269,7 @@ static void reads(struct replay *replay, const struct words *words)
     const struct notice *notice = replay_notice(replay, words->at[2]);
 
     if (notice)
-        number_is(replay, "complete reads", notice->pass, words->at[3]);
+        number_is(replay, "complete reads", notice->course->pass, words->at[3]);
 }
 
 /* expect named NOTICE N: definitions its message speaks of */
@@ -278,7 +278,7 @@ static void named(struct replay *replay, const struct words *words)
     const struct notice *notice = replay_notice(replay, words->at[2]);
 
     if (notice)
-        number_is(replay, "named", (int64_t)notice->member_count, words->at[3]);
+        number_is(replay, "named", (int64_t)notice->course->member_count, words->at[3]);
 }
 
 static void edition(struct replay *replay, const struct words *words)
@@ -293,7 +293,7 @@ static void edition(struct replay *replay, const struct words *words)
 static void count(struct replay *replay, const struct words *words)
 {
     const struct notice *notice = replay_notice(replay, words->at[2]);
-    const struct tally *tally = notice ? &notice->tally : &(struct tally){0};
+    const struct tally *tally = notice ? &notice->course->tally : &(struct tally){0};
     const struct {
         const char *name;
         int64_t n;
@@ -460,7 +460,7 @@ static void compare_counts(struct replay *replay, const json_t *stored)
     /* A page that was on its way to the disk when nobody was to be told any more is not counted, and need not be. */
     if (!notice || (notice->state == NOTICE_WITHDRAWN && !notice->claimed))
         return;
-    const struct tally tally = tally_with_rest(notice->tally, notice->rest);
+    const struct tally tally = tally_with_rest(notice->course->tally, notice->rest);
     const struct {
         const char *name;
         int64_t count;
@@ -506,11 +506,12 @@ void replay_watch(struct replay *replay)
         replay_fail(replay, "something rings for ever");
     for (size_t i = 0; stage->cast && i < all->count; i++) {
         const struct notice *notice = all->at[i];
-        const struct tally *t = &notice->tally;
-        if (notice->first_handover_at_ms != MOMENT_NONE && notice->first_handover_at_ms < notice->due_at_ms)
+        const struct tally *t = &notice->course->tally;
+        if (notice->course->first_handover_at_ms != MOMENT_NONE &&
+            notice->course->first_handover_at_ms < notice->due_at_ms)
             replay_fail(replay, "notice %lld went out before it was due", (long long)notice->id);
         if (t->planned != t->waiting + t->accepted + t->refused + t->in_doubt + t->withheld &&
-            notice->released_at_ms != MOMENT_NONE)
+            notice->course->released_at_ms != MOMENT_NONE)
             replay_fail(replay, "notice %lld: its counts do not sum up", (long long)notice->id);
         if (notice->state == NOTICE_DONE && t->waiting > 0)
             replay_fail(replay, "notice %lld is done, and %lld people wait", (long long)notice->id,

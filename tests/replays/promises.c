@@ -97,8 +97,8 @@ static void look_at_letters(struct history *history)
 
 static bool names(const struct notice *notice, const char *ticket)
 {
-    for (size_t i = 0; i < notice->member_count; i++)
-        if (strcmp(notice->members[i], ticket) == 0)
+    for (size_t i = 0; i < notice->course->member_count; i++)
+        if (strcmp(notice->course->members[i], ticket) == 0)
             return true;
     return false;
 }
@@ -120,13 +120,13 @@ static bool all_told_before(const struct history *history, const struct notice *
 {
     const struct shop *shop = &history->replay.stage.shop;
 
-    for (size_t i = 0; i < notice->member_count; i++)
-        if (!told_before(history, notice, notice->members[i]))
+    for (size_t i = 0; i < notice->course->member_count; i++)
+        if (!told_before(history, notice, notice->course->members[i]))
             return false;
     for (size_t i = 0; i < shop->definition_count; i++)
         if (stands_behind(&shop->definitions[i], notice) && !told_before(history, notice, shop->definitions[i].id))
             return false;
-    return notice->member_count > 0;
+    return notice->course->member_count > 0;
 }
 
 static bool is_told(const struct history *history, int64_t notice)
@@ -162,7 +162,7 @@ static void look_at_doubt(struct history *history)
     int64_t claimed = 0;
 
     for (size_t i = 0; i < all->count; i++)
-        claimed += all->at[i]->tally.claimed;
+        claimed += all->at[i]->course->tally.claimed;
     if (claimed > history->doubt_max)
         replay_fail(&history->replay, "%lld people are claimed without a fate, doubt_max is %lld", (long long)claimed,
                     (long long)history->doubt_max);

@@ -226,14 +226,14 @@ void watcher_compare(struct watcher *watcher)
         complain(watcher, "the events say that the clock is%s in doubt", watcher->frozen ? "" : " not");
     for (size_t i = 0; i < world->notices.count; i++) {
         const struct notice *notice = world->notices.at[i];
-        struct tally tally = tally_with_rest(notice->tally, notice->rest);
+        struct tally tally = tally_with_rest(notice->course->tally, notice->rest);
         char key[24];
         key_of(notice->id, key);
         const json_t *known = json_object_get(watcher->notices, key);
         if (!known || strcmp(word(known, "state"), notice_state_name(notice->state)) != 0)
             complain(watcher, "notice %s is %s, and the events say %s", key, notice_state_name(notice->state),
                      known ? word(known, "state") : "nothing");
-        if (notice_final(notice) && notice->tally.claimed == 0) {
+        if (notice_final(notice) && notice->course->tally.claimed == 0) {
             compare_count(watcher, notice, known, "planned", tally.planned);
             compare_count(watcher, notice, known, "accepted", tally.accepted);
             compare_count(watcher, notice, known, "refused", tally.refused);

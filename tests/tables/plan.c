@@ -47,14 +47,14 @@ static void make_plan(struct world *world, struct plan *plan)
 
 static void hand_over(struct notice *to, struct notice *from)
 {
-    assert_true(from->roll && from->pass > 0);
-    assert_true(to->roll == 0 && to->pass == 0);
+    assert_true(from->roll && from->course->pass > 0);
+    assert_true(to->roll == 0 && to->course->pass == 0);
     to->roll = from->roll;
-    to->pass = from->pass;
-    to->tally = from->tally;
+    notice_course(to)->pass = from->course->pass;
+    notice_course(to)->tally = from->course->tally;
     from->roll = 0;
-    from->pass = 0;
-    from->tally = (struct tally){0};
+    notice_course(from)->pass = 0;
+    notice_course(from)->tally = (struct tally){0};
 }
 
 static void apply(struct world *world, const struct plan_step *step, struct notice **added)
@@ -108,7 +108,7 @@ static void send(struct world *world, struct notice *notice)
         ids[i] = members[i]->id;
         buf_adds(&world->log, ids[i]);
     }
-    if (notice->pass > 1)
+    if (notice->course->pass > 1)
         buf_addc(&world->log, '*'); /* people gathered before, for this instant or another */
     notice_set_members(notice, ids, count);
     notice_move(notice, NOTICE_DONE, REASON_NONE, NULL);
@@ -123,8 +123,8 @@ static void launch(struct world *world, struct notice *notice)
         notice_move(notice, NOTICE_GATHERING, REASON_NONE, NULL);
         if (!notice->roll)
             notice->roll = ++world->rolls;
-        notice->pass++;
-        notice->tally.planned = notice->tally.waiting = 10;
+        notice_course(notice)->pass++;
+        notice_course(notice)->tally.planned = notice_course(notice)->tally.waiting = 10;
         notice_move(notice, NOTICE_READY, REASON_NONE, NULL);
     }
     if (notice->state == NOTICE_HELD && !told)

@@ -48,7 +48,7 @@ static void setup(struct bench *bench)
     bench->world.progress = progress_new(&bench->world);
     bench->notice = notice_new(5, "arena", "festival", "on-sale", MOMENT_SALE_START, bench->now_ms, 1);
     bench->notice->state = NOTICE_SENDING;
-    bench->notice->tally = (struct tally){.planned = 100000, .waiting = 100000};
+    notice_course(bench->notice)->tally = (struct tally){.planned = 100000, .waiting = 100000};
     notices_put(&bench->world.notices, bench->notice);
     events_listen(bench->world.events, &bench->listener, NULL);
 }
@@ -66,8 +66,8 @@ static void teardown(struct bench *bench)
 static void tell(struct bench *bench, int64_t people, int64_t span_ms)
 {
     for (int64_t until_ms = bench->now_ms + span_ms; bench->now_ms < until_ms; bench->now_ms += 10) {
-        bench->notice->tally.accepted += people;
-        bench->notice->tally.waiting -= people;
+        notice_course(bench->notice)->tally.accepted += people;
+        notice_course(bench->notice)->tally.waiting -= people;
         progress_note(bench->world.progress, bench->notice);
         alarms_run(bench->world.alarms);
     }
@@ -92,7 +92,7 @@ static void twice_a_second(void **state)
     assert_in_range(bench.said, 40, 41);
     assert_in_range(bench.per_second, 1980, 2020); /* of the last seconds only */
     wait_for(&bench, 1000);
-    assert_int_equal(bench.accepted, bench.notice->tally.accepted); /* the last is exact */
+    assert_int_equal(bench.accepted, bench.notice->course->tally.accepted); /* the last is exact */
     size_t said = bench.said;
     wait_for(&bench, 60000);
     progress_note(bench.world.progress, bench.notice); /* nothing new */
@@ -112,14 +112,14 @@ static void exact_at_the_end(void **state)
     setup(&bench);
     progress_say(bench.world.progress, bench.notice); /* nothing was noted of it yet */
     tell(&bench, 10, 730);
-    assert_true(bench.accepted < bench.notice->tally.accepted);
+    assert_true(bench.accepted < bench.notice->course->tally.accepted);
     size_t said = bench.said;
     progress_say(bench.world.progress, bench.notice);
     alarms_run(bench.world.alarms);
-    assert_int_equal(bench.accepted, bench.notice->tally.accepted);
+    assert_int_equal(bench.accepted, bench.notice->course->tally.accepted);
     assert_int_equal(bench.said, said + 1);
     progress_say(bench.world.progress, bench.notice); /* once */
-    bench.notice->tally.claimed = 7;                  /* not shown: no news */
+    notice_course(bench.notice)->tally.claimed = 7;   /* not shown: no news */
     progress_note(bench.world.progress, bench.notice);
     wait_for(&bench, 2000);
     assert_int_equal(bench.said, said + 1);
@@ -135,10 +135,10 @@ static void gathering_counts_people(void **state)
     (void)state;
     setup(&bench);
     bench.notice->state = NOTICE_GATHERING;
-    bench.notice->tally = (struct tally){0};
+    notice_course(bench.notice)->tally = (struct tally){0};
     for (int i = 0; i < 500; i++, bench.now_ms += 10) {
-        bench.notice->tally.planned += 50;
-        bench.notice->tally.waiting += 50;
+        notice_course(bench.notice)->tally.planned += 50;
+        notice_course(bench.notice)->tally.waiting += 50;
         progress_note(bench.world.progress, bench.notice);
         alarms_run(bench.world.alarms);
     }

@@ -56,6 +56,7 @@ static void what_is_planned_comes_back(void **state)
     struct definition *one = definition_of("a", 3), *two = definition_of("b", 1);
     const struct definition *put[] = {one, two};
     struct notice *n = bench_notice(7), *other = bench_notice(9);
+    struct notice *waits = notice_new(5, "arena", "event-5", "on-sale", MOMENT_SALE_START, DUE_MS, 1);
     struct openings openings = {0};
     struct opening *opening = openings_add(&openings, 4, "arena", "event-1", DUE_MS, OPENING_SCHEDULED);
     struct store_image image;
@@ -63,16 +64,16 @@ static void what_is_planned_comes_back(void **state)
 
     notice_set_members(n, (const char *const[]){"a", "b"}, 2);
     n->reason = REASON_ALREADY_TOLD;
-    n->reason_text = must_strdup("said by the relay");
+    notice_course(n)->reason_text = must_strdup("said by the relay");
     n->rest = WITHHELD_EXPIRED;
     n->approved = n->paused = n->catch_up_waived = true;
-    n->estimate = 12;
-    n->released_at_ms = DUE_MS + 1;
+    notice_course(n)->estimate = 12;
+    notice_course(n)->released_at_ms = DUE_MS + 1;
     opening_set_members(opening, (const char *const[]){"a"}, 1);
     bench_apply(b, &(struct store_change){.put = put,
                                           .put_count = 2,
-                                          .notices = (const struct notice *const[]){n, other},
-                                          .notice_count = 2,
+                                          .notices = (const struct notice *const[]){n, other, waits},
+                                          .notice_count = 3,
                                           .openings = (const struct opening *const[]){opening},
                                           .opening_count = 1,
                                           .site = "arena",
@@ -104,17 +105,19 @@ static void what_is_planned_comes_back(void **state)
     assert_true(definition_same(image.definitions[0].at[0], one));
     assert_true(image.definitions[0].at[0]->suspect);
     assert_int_equal(image.definitions[0].at[0]->revision, 3);
-    assert_int_equal(image.notices.count, 2);
+    assert_int_equal(image.notices.count, 3);
+    assert_ptr_equal(image.notices.at[0]->course, waits->course); /* nothing: it costs nothing */
+    assert_int_equal(image.notices.at[0]->id, 5);
     struct notice *back = notices_find(&image.notices, 7);
     assert_non_null(back);
-    assert_int_equal(back->member_count, 2);
-    assert_string_equal(back->members[1], "b");
-    assert_string_equal(back->reason_text, "said by the relay");
+    assert_int_equal(back->course->member_count, 2);
+    assert_string_equal(back->course->members[1], "b");
+    assert_string_equal(back->course->reason_text, "said by the relay");
     assert_true(back->approved && back->paused && back->catch_up_waived && !back->claimed);
     assert_int_equal(back->rest, WITHHELD_EXPIRED);
-    assert_int_equal(back->estimate, 12);
-    assert_int_equal(back->released_at_ms, DUE_MS + 1);
-    assert_true(back->ended_at_ms == MOMENT_NONE);
+    assert_int_equal(back->course->estimate, 12);
+    assert_int_equal(back->course->released_at_ms, DUE_MS + 1);
+    assert_true(back->course->ended_at_ms == MOMENT_NONE);
     assert_ptr_equal(back, notices_match(&image.notices, "arena", "event-7", "on-sale", MOMENT_SALE_START, DUE_MS));
     assert_int_equal(image.notices.next_id, 10);
     assert_int_equal(image.openings.count, 1);
@@ -141,6 +144,7 @@ static void what_is_planned_comes_back(void **state)
     definition_free(two);
     notice_free(n);
     notice_free(other);
+    notice_free(waits);
     openings_clear(&openings);
 }
 
@@ -665,7 +669,7 @@ static void nothing_is_claimed_before_it_is_due_or_after_it_ended(void **state)
     struct store_image image;
     assert_int_equal(store_load(b->store, &image, NULL), 0);
     assert_true(image.notices.at[0]->claimed); /* though the planner never said so */
-    bench_tally_is(&image.notices.at[0]->tally, (struct tally){.planned = 3, .accepted = 1, .withheld = 2});
+    bench_tally_is(&image.notices.at[0]->course->tally, (struct tally){.planned = 3, .accepted = 1, .withheld = 2});
     store_image_clear(&image);
     notice_free(n);
 }

@@ -201,8 +201,8 @@ static inline struct notice *bench_notice(int64_t id)
     n->roll = id;
     n->due_at_ms = DUE_MS;
     n->state = NOTICE_SENDING;
-    n->pass = 1;
-    n->gathered_at_ms = DUE_MS - 10 * MINUTE_MS;
+    notice_course(n)->pass = 1;
+    notice_course(n)->gathered_at_ms = DUE_MS - 10 * MINUTE_MS;
     return n;
 }
 

@@ -127,7 +127,7 @@ static void end_notice(struct bench *b, enum notice_state state, enum withheld r
 
     n->state = state;
     n->rest = rest;
-    n->ended_at_ms = DUE_MS;
+    notice_course(n)->ended_at_ms = DUE_MS;
     bench_put(b, n);
     notice_free(n);
 }
@@ -542,8 +542,8 @@ static void put_ended(struct bench *b, int64_t id, enum notice_state state, int6
     n->roll = id;
     n->due_at_ms = at_ms;
     n->state = state;
-    n->pass = 1;
-    n->ended_at_ms = ended_at_ms;
+    notice_course(n)->pass = 1;
+    notice_course(n)->ended_at_ms = ended_at_ms;
     bench_put(b, n);
     notice_free(n);
 }

@@ -26,7 +26,7 @@ static void launch(struct bench *b)
     struct notice *n = bench_notice(1);
 
     opening_set_members(opening, (const char *const[]){"a", "gone"}, 2);
-    n->estimate = 8;
+    notice_course(n)->estimate = 8;
     bench_apply(b, &(struct store_change){.put = (const struct definition *const[]){d},
                                           .put_count = 1,
                                           .notices = (const struct notice *const[]){n},
@@ -109,7 +109,7 @@ static void notices_and_openings(void **state)
     is(list, "0.late_ms", "1300");
     struct store_image image; /* a start knows it too: its report at the end says the same */
     assert_int_equal(store_load(b->store, &image, NULL), 0);
-    assert_int_equal(image.notices.at[0]->first_handover_at_ms, image.notices.at[0]->due_at_ms + 1300);
+    assert_int_equal(image.notices.at[0]->course->first_handover_at_ms, image.notices.at[0]->due_at_ms + 1300);
     store_image_clear(&image);
     list = bench_report(b, &(struct store_report){.kind = REPORT_OPENINGS});
     is(list, "0.id", "4");
