@@ -127,6 +127,9 @@ static void preview(struct api *api, struct server_request *request, const struc
                                 .site = site->settings,
                                 .notice = notice,
                                 .definitions = &site->definitions,
+                                .openings = &world->openings,
+                                .calendar_texts = world->calendar_texts,
+                                .keys = world->keys,
                                 .subscriber = *asked->shown ? &asked->address : NULL,
                                 .person = person,
                                 .language = asked->language};

@@ -21,6 +21,7 @@ struct cast {
     struct message_mail *mails;  /* one for each notifier */
     struct operators *operators;
     struct unsubscribe_texts *unsubscribe_texts;
+    struct calendar_texts *calendar_texts;
     struct retention *retention;
 };
 
@@ -179,6 +180,13 @@ static int make_pages(struct cast *cast, struct error *err)
     return cast->unsubscribe_texts ? 0 : -1;
 }
 
+static int make_calendars(struct cast *cast, struct error *err)
+{
+    cast->calendar_texts = calendar_texts_load(cast->template_folders, err);
+    cast->world->calendar_texts = cast->calendar_texts;
+    return cast->calendar_texts ? 0 : -1;
+}
+
 static int make_operators(struct cast *cast, struct error *err)
 {
     struct world *world = cast->world;
@@ -226,7 +234,8 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     world->estimates = estimates_new(world);
     world->outlook = outlook_new(world);
     if (make_sites(cast, err) < 0 || make_audiences(cast, err) < 0 || make_channels(cast, err) < 0 ||
-        make_rules(cast, err) < 0 || make_operators(cast, err) < 0 || make_pages(cast, err) < 0) {
+        make_rules(cast, err) < 0 || make_operators(cast, err) < 0 || make_pages(cast, err) < 0 ||
+        make_calendars(cast, err) < 0) {
         cast_free(cast);
         return NULL;
     }
@@ -296,6 +305,8 @@ void cast_free(struct cast *cast)
     operators_free(cast->operators);
     world->unsubscribe_texts = NULL;
     unsubscribe_texts_free(cast->unsubscribe_texts);
+    world->calendar_texts = NULL;
+    calendar_texts_free(cast->calendar_texts);
     for (size_t i = 0; i < world->rule_count; i++) {
         message_templates_free(world->rules[i].templates);
         free(world->rules[i].audiences);

@@ -326,6 +326,29 @@ static int print_pages(const struct settings *settings, const char *const *folde
     return 0;
 }
 
+/* How openings read in calendars, and on the messages of which rules they hang. */
+static int print_calendars(const struct settings *settings, const char *const *folders, FILE *out, struct error *err)
+{
+    struct error why = {0};
+    struct calendar_texts *texts = calendar_texts_load(folders, &why);
+    auto_buf struct buf line;
+
+    buf_init(&line, LINE_MAX_LEN);
+    if (!texts) {
+        fprintf(out, "\ncalendars\n    error: %s\n", why.text);
+        return error_set(err, ERROR_CONFIG, "%s", why.text);
+    }
+    buf_adds(&line, "entries in ");
+    buf_add_calendar_languages(&line, texts);
+    calendar_texts_free(texts);
+    for (size_t i = 0, count = 0; i < settings->rule_count; i++)
+        if (settings->rules[i].attach_calendar)
+            buf_addf(&line, "%s%s", count++ ? ", " : "; on messages of rule ", settings->rules[i].name);
+    fputs("\ncalendars\n", out);
+    print_line(&line, out);
+    return 0;
+}
+
 int check_print(const struct settings *settings, FILE *out, struct error *err)
 {
     auto_free const char **folders = settings_template_folders(settings);
@@ -346,6 +369,8 @@ int check_print(const struct settings *settings, FILE *out, struct error *err)
         if (print_rule(settings, &settings->rules[i], folders, out, err) < 0)
             rc = -1;
     if (print_pages(settings, folders, out, err) < 0)
+        rc = -1;
+    if (print_calendars(settings, folders, out, err) < 0)
         rc = -1;
     return rc;
 }

@@ -17,6 +17,7 @@ struct maker {
     struct locales *locales;
     struct zones *zones;
     struct message_templates *templates;
+    struct calendar_texts *calendar_texts;
     struct preview_spec spec;
 };
 
@@ -83,7 +84,9 @@ static int load_templates(struct maker *maker, struct error *err)
     maker->locales = locales_new(err);
     if (maker->locales)
         maker->templates = message_templates_load(folders, maker->spec.rule->template_name, "en", err);
-    return maker->templates ? 0 : -1;
+    if (maker->templates)
+        maker->calendar_texts = calendar_texts_load(folders, err);
+    return maker->calendar_texts ? 0 : -1;
 }
 
 /* With the real ones where there are any; else with a key of zeros: a link that looks right and opens nothing. */
@@ -108,6 +111,9 @@ static int make(struct maker *maker, const struct cli *cli, int64_t notice, stru
         (cli->subscriber && choose_person(maker, cli->subscriber, err) < 0) || load_templates(maker, err) < 0)
         return -1;
     maker->spec.templates = maker->templates;
+    maker->spec.calendar_texts = maker->calendar_texts;
+    maker->spec.openings = &maker->image.openings;
+    maker->spec.keys = &maker->keys;
     maker->spec.mail = &maker->mail;
     maker->spec.sender = &maker->client.settings->sender;
     maker->spec.tokens = maker->tokens;
@@ -120,6 +126,7 @@ static int make(struct maker *maker, const struct cli *cli, int64_t notice, stru
 static void maker_clear(struct maker *maker)
 {
     message_templates_free(maker->templates);
+    calendar_texts_free(maker->calendar_texts);
     crypt_tokens_free(maker->tokens);
     zones_free(maker->zones);
     locales_free(maker->locales);

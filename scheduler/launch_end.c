@@ -1,6 +1,7 @@
 /* From the gate's go to the end of a notice: what it sends with, what its channel reports, what remains to be told. */
 #include "dispatch.h"
 #include "gatekeeper.h"
+#include "invitation.h"
 #include "launch_private.h"
 #include "news.h"
 #include "outlook.h"
@@ -166,13 +167,30 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
         .site_language = launch->site->settings->language,
         .date_ms = date_ms,
     };
-    struct message_batch *ahead = launch->ahead;
+    const struct invitation_spec about = {
+        .texts = world->calendar_texts,
+        .keys = world->keys,
+        .zones = world->zones,
+        .site = launch->site->settings,
+        .openings = &world->openings,
+        .definitions = &launch->site->definitions,
+        .rule = launch->rule->plan.rule,
+        .notice = launch->notice,
+        .now_ms = launch_now_ms(launch),
+    };
+    struct invitation invitation;
+    struct message_batch *batch = launch->ahead;
 
     launch->ahead = NULL;
-    if (ahead && message_batch_serves(ahead, &spec))
-        return ahead;
-    message_batch_free(ahead);
-    return message_batch_new(&spec, err);
+    spec.calendar = invitation_make(&invitation, &about);
+    if (batch && !message_batch_serves(batch, &spec)) {
+        message_batch_free(batch);
+        batch = NULL;
+    }
+    if (!batch)
+        batch = message_batch_new(&spec, err);
+    invitation_clear(&invitation);
+    return batch;
 }
 
 /* What was named at the release; when all of that is gone, what stands at that moment now. */

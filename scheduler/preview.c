@@ -1,5 +1,7 @@
 #include "preview.h"
 
+#include "invitation.h"
+
 #include <string.h>
 
 enum { NAMED_MAX = 100 };
@@ -32,7 +34,8 @@ static void make_sample(struct subject *subject, const struct preview_spec *spec
     subject->sample =
         notice_new(1, spec->site->name, samples[0]->event_id, spec->rule->name, kind,
                    kind == MOMENT_SALE_START ? samples[0]->sale_starts_at_ms : samples[0]->sale_ends_at_ms, 1);
-    subject->sample->due_at_ms = subject->sample->at_ms;
+    subject->sample->due_at_ms =
+        when_due_at_ms(&spec->rule->when, subject->sample->at_ms, zones_get(spec->zones, samples[0]->event_zone), NULL);
     subject->notice = subject->sample;
 }
 
@@ -77,13 +80,29 @@ static int make_message(const struct subject *subject, const struct preview_spec
         .site_language = spec->site->language,
         .date_ms = subject->notice->due_at_ms,
     };
+    const struct invitation_spec about = {
+        .texts = spec->calendar_texts,
+        .keys = spec->keys,
+        .zones = spec->zones,
+        .site = spec->site,
+        .openings = spec->openings,
+        .definitions = spec->definitions,
+        .rule = spec->rule,
+        .notice = subject->notice,
+        .now_ms = batch_spec.date_ms,
+    };
+    struct invitation invitation;
 
     if (!message_templates_serve(spec->templates, spec->rule->when.kind))
         return error_set(err, ERROR_CONFIG, "rule %s: template %s says what a %s notice does not know",
                          spec->rule->name, spec->rule->template_name, moment_kind_name(spec->rule->when.kind));
+    batch_spec.calendar = subject->sample
+                              ? invitation_make_sample(&invitation, &about, subject->open, subject->open_count)
+                              : invitation_make(&invitation, &about);
     struct message_batch *batch = message_batch_new(&batch_spec, err);
     int rc = batch ? message_make(batch, person, out, err) : -1;
     message_batch_free(batch);
+    invitation_clear(&invitation);
     return rc;
 }
 

@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "message.h"
+#include "opening.h"
 #include "plan.h"
 #include "source/source.h"
 
@@ -21,9 +22,12 @@ struct preview_spec { /* borrowed */
     const struct site_settings *site;
     const struct notice *notice;           /* NULL: a sample event */
     const struct definitions *definitions; /* of the notice's site */
-    const struct address *subscriber;      /* NULL: a sample */
-    const json_t *person;                  /* who that is in the notice, as REPORT_PERSON says; NULL: nobody of it */
-    const char *language;                  /* "": the person's */
+    const struct openings *openings;
+    const struct calendar_texts *calendar_texts;
+    const struct crypt_keys *keys;
+    const struct address *subscriber; /* NULL: a sample */
+    const json_t *person;             /* who that is in the notice, as REPORT_PERSON says; NULL: nobody of it */
+    const char *language;             /* "": the person's */
 };
 
 /* Fills `out` (after message_init) and adds a line to `note` for what is not as it would leave. */

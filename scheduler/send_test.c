@@ -1,5 +1,7 @@
 #include "send_test.h"
 
+#include "invitation.h"
+
 #include <string.h>
 
 enum { NAMED_MAX = 100 };
@@ -10,7 +12,7 @@ struct subject {
     struct notice *sample; /* the same one, when it had to be made; owned */
     const struct definition *open[NAMED_MAX];
     size_t open_count;
-    const struct site_settings *site;
+    const struct world_site *site;
 };
 
 /* The earliest that is alive and has something to name. */
@@ -29,7 +31,7 @@ static void take_notice(struct subject *subject, struct world *world, const stru
     subject->open_count = count < NAMED_MAX ? count : NAMED_MAX;
     memcpy(subject->open, open, subject->open_count * sizeof *open);
     subject->notice = notice;
-    subject->site = site->settings;
+    subject->site = site;
 }
 
 static void make_sample(struct subject *subject, const struct world *world, const struct rule *rule)
@@ -37,9 +39,9 @@ static void make_sample(struct subject *subject, const struct world *world, cons
     const struct definition *const *samples = message_sample_definitions(&subject->open_count);
 
     memcpy(subject->open, samples, subject->open_count * sizeof *samples);
-    subject->site = world->sites[0].settings;
+    subject->site = &world->sites[0];
     subject->sample = notice_new(
-        0, subject->site->name, samples[0]->event_id, rule->name, rule->when.kind,
+        0, subject->site->settings->name, samples[0]->event_id, rule->name, rule->when.kind,
         rule->when.kind == MOMENT_SALE_START ? samples[0]->sale_starts_at_ms : samples[0]->sale_ends_at_ms, 1);
     subject->notice = subject->sample;
 }
@@ -57,15 +59,30 @@ static int make_message(const struct subject *subject, const struct world *world
         .notice = subject->notice,
         .open = subject->open,
         .open_count = subject->open_count,
-        .site_zone = subject->site->time_zone,
-        .site_language = subject->site->language,
+        .site_zone = subject->site->settings->time_zone,
+        .site_language = subject->site->settings->language,
         .date_ms = clock_now_ms(world->clock),
         .test = true,
     };
+    const struct invitation_spec about = {
+        .texts = world->calendar_texts,
+        .keys = world->keys,
+        .zones = world->zones,
+        .site = subject->site->settings,
+        .openings = &world->openings,
+        .definitions = &subject->site->definitions,
+        .rule = rule->plan.rule,
+        .notice = subject->notice,
+        .now_ms = spec.date_ms,
+    };
+    struct invitation invitation;
     struct message_person person = {.seq = crypt_random_seq(), .source = TEXT("test"), .address = text_of(to->text)};
+    spec.calendar = subject->sample ? invitation_make_sample(&invitation, &about, subject->open, subject->open_count)
+                                    : invitation_make(&invitation, &about);
     struct message_batch *batch = message_batch_new(&spec, err);
     int rc = batch ? message_make(batch, &person, out, err) : -1;
     message_batch_free(batch);
+    invitation_clear(&invitation);
     return rc;
 }
 

@@ -19,6 +19,7 @@ struct outside;
 struct estimates;
 struct outlook;
 struct unsubscribe_texts;
+struct calendar_texts;
 struct events;
 struct progress;
 struct writeback;
@@ -55,6 +56,7 @@ struct world {
     struct crypt_tokens *tokens;
     const struct message_sender *sender;
     const struct unsubscribe_texts *unsubscribe_texts; /* of the cast; NULL: there is none */
+    const struct calendar_texts *calendar_texts;       /* likewise */
 
     struct world_site *sites;
     size_t site_count;

@@ -27,6 +27,7 @@ LADDER = [
                 'server_stream']]),
     ('flow', True, [['events'], ['world'], ['private_feeds'], ['news'], ['progress'], ['outlook'], ['outside'], ['again'],
                     ['feed_body'], ['feed', 'feed_publish', 'feed_private'], ['retention'], ['writeback'], ['consent'], ['gather'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_private'],
+                    ['invitation'],
                     ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_tongues', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_plan', 'sync_private'], ['operators'],
                     ['preview'], ['send_test']]),
     ('doors', True, [['settings', 'settings_check', 'settings_keys'],

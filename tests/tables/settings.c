@@ -497,6 +497,7 @@ static void proof_reading(void **state)
         "  mail: plugin smtp, from Arena <tickets@arena.example>",
         "\nrules\n  on-sale: when the sale starts, to fans and door, by mail, template on-sale (en, de), ",
         ", at most 30m late\n",
+        "\ncalendars\n  entries in en, de, ",
         "    reaches everybody of fans and door for every event: it has no `only`, and they have no `interest`\n",
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
