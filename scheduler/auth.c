@@ -1,5 +1,7 @@
 #include "auth.h"
 
+#include "mail.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -121,7 +123,8 @@ enum auth_verdict auth_judge(struct auth *auth, const struct server_call *call, 
         return AUTH_UNKNOWN;
     }
     snprintf(who, AUTH_WHO_SIZE, "token %s", known->name);
-    if (known->scope == TOKEN_CONTROL || known->scope == wanted)
+    if (known->scope == TOKEN_CONTROL || known->scope == wanted ||
+        (known->scope == TOKEN_READ && wanted == TOKEN_METRICS))
         return AUTH_FINE;
     complain(auth, who, "scope too small");
     return AUTH_TOO_LITTLE;
@@ -139,7 +142,8 @@ bool auth_controls(const struct auth *auth, const struct server_call *call)
 bool auth_admit(struct auth *auth, struct server_request *request, const struct server_call *call,
                 enum token_scope wanted, char who[AUTH_WHO_SIZE])
 {
-    static const char *const scopes[] = {[TOKEN_READ] = "read", [TOKEN_CONTROL] = "control", [TOKEN_HOOK] = "hook"};
+    static const char *const scopes[] = {
+        [TOKEN_READ] = "read", [TOKEN_CONTROL] = "control", [TOKEN_HOOK] = "hook", [TOKEN_METRICS] = "metrics"};
     char challenge[128] = "Bearer realm=\"onsale\"", detail[128];
     struct server_field field = {"WWW-Authenticate", challenge};
 
@@ -161,4 +165,33 @@ bool auth_admit(struct auth *auth, struct server_request *request, const struct 
     snprintf(detail, sizeof detail, "the token's scope is too small: this needs one of scope %s", scopes[wanted]);
     server_refuse_more(request, 403, detail, NULL, &field);
     return false;
+}
+
+/* The password of HTTP Basic (RFC 7617) as a bearer token; other ways are passed on as they came. */
+static void add_authorization(struct buf *out, const char *authorization)
+{
+    static const char scheme[] = "Basic ";
+    struct arena arena = {0};
+
+    if (strncasecmp(authorization, scheme, strlen(scheme)) != 0) {
+        buf_adds(out, authorization);
+        return;
+    }
+    struct text password = mail_decode_base64(&arena, text_of(authorization + strlen(scheme)));
+    text_cut(&password, ':'); /* the name in front may be any */
+    buf_adds(out, "Bearer ");
+    buf_add_text(out, password);
+    arena_clear(&arena);
+}
+
+bool auth_admit_password(struct auth *auth, struct server_request *request, const struct server_call *call,
+                         enum token_scope wanted, char who[AUTH_WHO_SIZE])
+{
+    struct server_call judged = *call;
+    auto_buf struct buf authorization;
+
+    buf_init(&authorization, 8 * 1024);
+    add_authorization(&authorization, call->authorization);
+    judged.authorization = buf_failed(&authorization) ? "" : buf_text(&authorization).ptr;
+    return auth_admit(auth, request, &judged, wanted, who);
 }

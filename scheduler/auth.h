@@ -16,11 +16,17 @@ void auth_free(struct auth *auth);
 bool auth_set_tokens(struct auth *auth, const struct http_token *tokens, size_t count);
 
 /* Which caller it is, as pauses and logs name them ("root", "token ops"), when they may do what needs `wanted`:
- * control may do everything, read only that, hook only that; the unix socket's people everything. false: they may not,
- * and the request is answered (RFC 6750 section 3). Whoever may not is logged, at a bounded rate, without their token.
+ * control may do everything, read only that and what metrics may, hook and metrics only that; the unix socket's people
+ * everything. false: they may not, and the request is answered (RFC 6750 section 3). Whoever may not is logged, at a
+ * bounded rate, without their token.
  */
 bool auth_admit(struct auth *auth, struct server_request *request, const struct server_call *call,
                 enum token_scope wanted, char who[AUTH_WHO_SIZE]);
+
+/* The same for programs that know HTTP Basic alone (RFC 7617): a token may come as its password; the name may be any.
+ */
+bool auth_admit_password(struct auth *auth, struct server_request *request, const struct server_call *call,
+                         enum token_scope wanted, char who[AUTH_WHO_SIZE]);
 
 /* May they do everything? Nothing is answered or logged. */
 bool auth_controls(const struct auth *auth, const struct server_call *call);

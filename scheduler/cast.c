@@ -118,6 +118,7 @@ static int make_channels(struct cast *cast, struct error *err)
                                   .fetcher = cast->parts->fetcher,
                                   .wires = cast->parts->wires,
                                   .log = world->log,
+                                  .metrics = world->metrics,
                                   .plugin_folders = cast->plugin_folders};
 
     world->channels = must_calloc(settings->notifier_count, sizeof(struct channel *));

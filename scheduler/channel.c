@@ -258,11 +258,12 @@ static enum fate fate_of(enum notifier_fate fate)
 
 static void note_answer(struct channel *channel, const struct channel_job *job)
 {
-    int64_t took_us = (clock_mono_ms(channel->parts.clock) - job->begun_at_ms) * 1000;
+    int64_t took_ms = clock_mono_ms(channel->parts.clock) - job->begun_at_ms, took_us = took_ms * 1000;
 
     if (channel->answers < ANSWERS)
         channel->answers++;
     channel->answer_us += (took_us - channel->answer_us) / channel->answers;
+    metric_observe(channel->answered_in, took_ms);
 }
 
 int64_t channel_answer_us(const struct channel *channel)
@@ -583,6 +584,7 @@ struct channel *channel_new(const struct channel_settings *settings, const struc
     channel->notifier = plugin->notifier;
     channel->state = state;
     channel->parts = *parts;
+    channel->answered_in = metrics_series(parts->metrics, METRIC_ANSWER, LABELS(settings->name));
     channel->events = *events;
     channel->host = channel_host;
     list_init(&channel->queued);

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "fetch.h"
 #include "log.h"
+#include "metrics.h"
 #include "notice.h"
 #include "pace.h"
 
@@ -69,6 +70,7 @@ struct channel_parts {
     struct wires *wires;
     struct log *log;
     const char *const *plugin_folders; /* NULL-terminated, searched in order */
+    struct metrics *metrics;           /* or NULL */
 };
 
 /* Looks a plugin up and reads its own option table for the configuration's check: NULL and `err` when there is none.
@@ -144,6 +146,7 @@ void channel_rest(struct channel *channel); /* nothing to send for a while: clos
 /* No new work for the plugin; what has not begun comes back as returned at once, the rest within grace. */
 void channel_stop(struct channel *channel, int64_t grace_ms);
 size_t channel_in_flight(const struct channel *channel);
+int64_t channel_out(const struct channel *channel); /* claimed, and not settled */
 /* For `check --online`: says what was seen, or why not, through `done`. */
 void channel_probe(struct channel *channel, void (*done)(void *ctx, bool fine, const char *text), void *ctx);
 

@@ -176,6 +176,11 @@ void channel_close_breaker(struct channel *channel)
     channel_tell_soon(channel);
 }
 
+int64_t channel_out(const struct channel *channel)
+{
+    return channel->out;
+}
+
 /* --- From one start to the next --- */
 
 int64_t channel_memory_ms(const struct channel *channel)

@@ -276,6 +276,8 @@ static struct notifier_http *host_http_start(const struct notifier_host *host, c
                                   .body_limit = spec->answer_limit,
                                   .timeout_ms = spec->timeout_ms,
                                   .once = true,
+                                  .to = "notifier",
+                                  .name = channel_of(host)->settings->name,
                               },
                               on_fetched, http, &err);
     if (http->fetch)

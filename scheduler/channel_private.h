@@ -58,7 +58,8 @@ struct channel {
     char asked_text[300];        /* what the receiver said, when it asked us to wait */
     bool asked_news, asked_kept; /* dispatch has to hear of it; has heard, and keeps it for the next start */
     int64_t window, doubt_max;
-    int64_t out;                /* claimed and not settled */
+    int64_t out; /* claimed and not settled */
+    struct metric_series *answered_in;
     int64_t answer_us, answers; /* how long the plugin takes: a running mean, and of how many */
 
     struct job_list queued, answered, unused;

@@ -7,10 +7,12 @@
 #include "events.h"
 #include "health.h"
 #include "launch.h"
+#include "metrics.h"
 #include "news.h"
 #include "notify.h"
 #include "progress.h"
 #include "sync.h"
+#include "turns.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -32,6 +34,7 @@ struct daemon {
     uv_signal_t term, interrupt, hangup;
     uv_timer_t quiet, doctor;
     struct world world;
+    struct turns turns;
     struct crypt_keys keys;
     struct crypt_keys next_keys; /* of a reload */
     struct crypt_tokens *next_tokens;
@@ -88,6 +91,7 @@ static void swap_cast(struct daemon *daemon)
     }
     doors_reload(daemon->doors, &cast_settings(daemon->cast)->http);
     news_reload(&daemon->world, NULL);
+    metrics_add(daemon->world.metrics, METRIC_RELOADS, LABELS("done"), 1);
     log_line(&daemon->log, LOG_NOTICE, "event=reloaded config=%s", LOG_QUOTED(text_of(daemon->options->config_path)));
     notify_send("READY=1");
 }
@@ -201,6 +205,7 @@ static void refuse_reload(struct daemon *daemon, const char *why)
     log_line(&daemon->log, LOG_ERROR, "event=reload_refused what=\"the old configuration stays\" error=%s",
              LOG_QUOTED(text_of(why)));
     news_reload(&daemon->world, why);
+    metrics_add(daemon->world.metrics, METRIC_RELOADS, LABELS("refused"), 1);
     settings_free(daemon->next);
     daemon->next = NULL;
     notify_send("READY=1");
@@ -370,6 +375,8 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
 
     world->clock = &clock_machine;
     world->log = &daemon->log;
+    world->metrics = metrics_new(clock_now_ms(world->clock));
+    turns_begin(&daemon->turns, &daemon->loop, world->metrics);
     world->keys = &daemon->keys;
     if (open_store(daemon, *settings, err) < 0 || store_load(world->store, &daemon->image, err) < 0)
         return -1;
@@ -383,6 +390,8 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     /* A copy may not raise its generation: the moment of its start stands for it. */
     world->events = events_new(world->clock, world->alarms,
                                world->copy ? clock_now_ms(world->clock) : store_generation(world->store));
+    events_meter(world->events, world->metrics);
+    fetcher_meter(daemon->parts.fetcher, world->metrics);
     world->progress = progress_new(world);
     if (world->copy)
         news_copy(world);
@@ -411,6 +420,7 @@ static void teardown(struct daemon *daemon)
                               (uv_handle_t *)&daemon->doctor};
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
+    turns_end(&daemon->turns);
     progress_free(world->progress);
     events_free(world->events);
     if (world->store)
@@ -424,6 +434,7 @@ static void teardown(struct daemon *daemon)
     crypt_tokens_free(world->tokens);
     crypt_tokens_free(daemon->next_tokens);
     world_forget(world);
+    metrics_free(world->metrics);
     store_image_clear(&daemon->image);
 }
 

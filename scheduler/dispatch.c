@@ -160,6 +160,7 @@ static void on_turned(void *ctx, const struct store_turned *result)
     if (result->failure) {
         turn_failed(line, result->failure);
     } else {
+        line_count_fates(line, result);
         settle_fates(line);
         take_progress(line, result);
         line_take_claims(line, result);
@@ -417,6 +418,7 @@ static void on_launch(void *ctx, const struct store_launch *launch)
     sending->claimed_to = launch->claimed_to;
     sending->exhausted = false; /* the first claim tells: the list may still grow before the release */
     sending->open = true;
+    metric_add(sending->line->fated[FATE_IN_DOUBT], launch->doubts);
     if (launch->doubts > 0)
         log_line(log, LOG_WARNING, "event=in_doubt notice=%lld count=%lld cause=restart", (long long)notice->id,
                  (long long)launch->doubts);
@@ -520,6 +522,7 @@ void dispatch_add_channel(struct dispatch *dispatch, struct channel *channel)
     struct line *line = must_calloc(1, sizeof *line);
 
     *line = (struct line){.dispatch = dispatch, .channel = channel, .next = dispatch->lines};
+    line_meter(line);
     dispatch->lines = line;
 }
 

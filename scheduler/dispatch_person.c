@@ -110,6 +110,7 @@ static void judge(struct sending *sending, const struct channel_result *result, 
     if (said == FATE_ACCEPTED || said == FATE_REFUSED || fate->fate == FATE_WITHHELD)
         if (brake_takes(&sending->brake, said == FATE_ACCEPTED ? 0 : code_of(result))) {
             sending->braked_by = code_of(result);
+            metric_add(sending->line->brakes, 1);
             sending_fault(sending, REASON_MESSAGE, as_said(result, text));
         }
 }
@@ -145,6 +146,42 @@ void dispatch_finish(void *ctx, struct channel *channel, const struct channel_re
         .at_ms = handed_over ? result->handed_over_at_ms : line_now_ms(line),
     };
     note_handover(sending->spec.notice, result->handed_over_at_ms);
+    if (handed_over && result->attempt == 1)
+        metric_observe(line->late, result->handed_over_at_ms - sending->spec.notice->due_at_ms);
     judge(sending, result, &fate);
     line_add_fate(line, &fate); /* the channel says `room` when it has told all: they share one turn of the ledger */
+}
+
+/* --- Counting ----------------------------------------------------------------------------------------------------- */
+
+void line_meter(struct line *line)
+{
+    static const char *const words[FATES] = {
+        [FATE_ACCEPTED] = "accepted", [FATE_TRY_LATER] = "try_later", [FATE_REFUSED] = "refused",
+        [FATE_IN_DOUBT] = "in_doubt", [FATE_RETURNED] = "returned",   [FATE_PASSED_ON] = "passed_on",
+        [FATE_WITHHELD] = "withheld",
+    };
+    struct metrics *metrics = line->dispatch->world->metrics;
+    const char *name = channel_settings(line->channel)->name;
+
+    for (enum fate fate = FATE_ACCEPTED; fate < FATES; fate++)
+        line->fated[fate] = metrics_series(metrics, METRIC_FATES, LABELS(name, words[fate]));
+    for (enum withheld reason = WITHHELD_SUPPRESSED; reason < WITHHELD_REASONS; reason++)
+        line->withheld[reason] = metrics_series(metrics, METRIC_WITHHELD, LABELS(name, withheld_name(reason)));
+    line->late = metrics_series(metrics, METRIC_LATE, LABELS(name));
+    line->brakes = metrics_series(metrics, METRIC_NOTIFIER_BRAKES, LABELS(name));
+}
+
+void line_count_fates(const struct line *line, const struct store_turned *result)
+{
+    for (size_t i = 0; i < line->turn_fate_count; i++) {
+        metric_add(line->fated[line->turn_fates[i].fate], 1);
+        if (line->turn_fates[i].fate == FATE_WITHHELD)
+            metric_add(line->withheld[line->turn_fates[i].withheld], 1);
+    }
+    for (size_t i = 0; i < WITHHELD_REASONS; i++)
+        if (result->withheld[i] > 0) {
+            metric_add(line->fated[FATE_WITHHELD], result->withheld[i]);
+            metric_add(line->withheld[i], result->withheld[i]);
+        }
 }

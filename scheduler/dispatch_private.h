@@ -6,6 +6,7 @@
 #include "again.h"
 #include "brake.h"
 #include "dispatch.h"
+#include "metrics.h"
 #include "share.h"
 
 enum { CLAIMS_MAX = 64 }; /* of one turn of the ledger: it stays short */
@@ -64,6 +65,7 @@ struct line {
     int64_t store_failed_until_ms;
     struct store_job *keeping; /* what the receiver asked for */
     struct hand *hands;        /* the oldest first */
+    struct metric_series *late, *brakes, *fated[FATES], *withheld[WITHHELD_REASONS];
     struct alarm wake;
     struct line *next;
 };
@@ -93,5 +95,8 @@ void line_forget_claims(struct line *line); /* nobody hears what becomes of them
 /* dispatch_person.c */
 void dispatch_hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms);
 void dispatch_finish(void *dispatch, struct channel *channel, const struct channel_result *result);
+void line_meter(struct line *line); /* what it counts in */
+/* The turn's fates, which the ledger has from now on. */
+void line_count_fates(const struct line *line, const struct store_turned *result);
 
 #endif

@@ -5,6 +5,7 @@
 #include "hooks.h"
 #include "notify.h"
 #include "pages.h"
+#include "scrape.h"
 
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct doors {
     struct api *api;
     struct hooks *hooks;
     struct pages *pages;
+    struct scrape scrape;
 };
 
 /* --- One function a door ------------------------------------------------------------------------------------------ */
@@ -44,12 +46,18 @@ static void at_pages(struct doors *doors, struct server_request *request, const 
     pages_handle(doors->pages, request, call);
 }
 
+static void at_metrics(struct doors *doors, struct server_request *request, const struct server_call *call)
+{
+    scrape_handle(&doors->scrape, request, call);
+}
+
 /* By the beginning of the path where it ends in '/', else by the whole of it. */
 static const struct door {
     const char *path;
     void (*handle)(struct doors *doors, struct server_request *request, const struct server_call *call);
 } table[] = {
-    {"/api/", at_api}, {"/hooks/", at_hooks}, {"/u/", at_pages}, {"/healthz", at_health}, {"/readyz", at_health},
+    {"/api/", at_api},       {"/hooks/", at_hooks},  {"/u/", at_pages},
+    {"/healthz", at_health}, {"/readyz", at_health}, {"/metrics", at_metrics},
 };
 
 static bool leads_to(const struct door *door, struct text path)
@@ -63,6 +71,7 @@ static void on_request(void *ctx, struct server_request *request, const struct s
 {
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         if (leads_to(&table[i], text_of(call->path))) {
+            server_route(request, table[i].path);
             table[i].handle(ctx, request, call);
             return;
         }
@@ -120,6 +129,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
         .rate = rate_of(http),
         .seed = crypt_random_u64(),
         .log = world->log,
+        .metrics = world->metrics,
         .handler = on_request,
         .ctx = doors,
     };
@@ -137,6 +147,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
         doors->hooks = hooks_new(world, doors->auth);
         doors->pages = pages_new(world);
         doors->server = server_new(&spec, err);
+        doors->scrape = (struct scrape){world, doors->server, doors->auth, http->metrics == METRICS_OPEN};
     }
     if (doors->server)
         return doors;
@@ -146,6 +157,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
 
 void doors_reload(struct doors *doors, const struct http_settings *http)
 {
+    doors->scrape.open = http->metrics == METRICS_OPEN;
     if (auth_set_tokens(doors->auth, http->tokens, http->token_count))
         api_tokens_changed(doors->api);
 }

@@ -32,6 +32,7 @@ struct events {
     json_t *sums[EVENT_TYPES]; /* not said yet; NULL none */
     int64_t counted_at_ms;     /* when such sums were last said */
     struct alarm count;
+    struct metrics *metrics; /* or NULL */
 };
 
 const char *event_type_name(enum event_type type)
@@ -61,6 +62,11 @@ static void drop_oldest(struct events *events)
     events->bytes -= oldest->data.len;
     free((char *)(uintptr_t)oldest->data.ptr);
     *oldest = (struct event){0};
+}
+
+void events_meter(struct events *events, struct metrics *metrics)
+{
+    events->metrics = metrics;
 }
 
 void events_free(struct events *events)
@@ -142,6 +148,8 @@ void events_count(struct events *events, enum event_type type, const char *word,
     bool soon = events->counted_at_ms == MOMENT_NONE || now_ms >= again_ms || now_ms < events->counted_at_ms;
 
     json_object_set_new(sums, word, json_integer(json_integer_value(json_object_get(sums, word)) + count));
+    if (type == EVENT_SUPPRESSION || type == EVENT_BOUNCE)
+        metrics_add(events->metrics, type == EVENT_BOUNCE ? METRIC_BOUNCES : METRIC_SUPPRESSIONS, LABELS(word), count);
     if (!alarm_is_set(&events->count))
         alarm_set(events->alarms, &events->count, soon ? now_ms : again_ms, on_count, events);
 }

@@ -7,6 +7,7 @@
 #define ONSALE_EVENTS_H
 
 #include "alarm.h"
+#include "metrics.h"
 
 #include <jansson.h>
 
@@ -41,6 +42,8 @@ struct event {
 struct events;
 
 struct events *events_new(const struct clock *clock, struct alarms *alarms, int64_t generation);
+/* What events_count() adds is counted there as well. */
+void events_meter(struct events *events, struct metrics *metrics);
 void events_free(struct events *events); /* nobody listens by then; NULL is fine */
 
 /* Steals `data`, an object, and gives it its `at`. Without events (NULL) nothing is kept. */

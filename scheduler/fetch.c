@@ -25,6 +25,7 @@ struct fetcher {
     CURLM *multi;
     uv_timer_t timer; /* the one timeout that curl asks for */
     struct fetch *fetches;
+    struct metrics *metrics; /* or NULL */
     bool public_only, closed;
 };
 
@@ -37,6 +38,8 @@ struct fetch {
     void *ctx;
     bool answered; /* its callback is running or has run */
     int64_t timeout_ms;
+    const char *to;  /* NULL: not counted */
+    char *name;      /* with it */
     char place[300]; /* host or socket, for errors; never the path or the query */
     char curl_text[CURL_ERROR_SIZE];
     char refused[ORIGIN_TEXT_SIZE]; /* the first address that is not public */
@@ -285,6 +288,7 @@ static void fetch_free(struct fetch *fetch)
     curl_slist_free_all(fetch->headers);
     buf_clear(&fetch->body);
     free(fetch->once);
+    free(fetch->name);
     free(fetch);
 }
 
@@ -296,6 +300,8 @@ static struct fetch *fetch_new(const struct fetch_spec *spec, fetch_done_fn *don
     fetch->ctx = ctx;
     fetch->out_fd = spec->out_fd;
     fetch->cut = spec->cut;
+    fetch->to = spec->to;
+    fetch->name = must_strdup(spec->to ? spec->name : "");
     fetch->timeout_ms = spec->timeout_ms > 0 ? spec->timeout_ms : TIMEOUT_MS;
     buf_init(&fetch->body, spec->body_limit ? spec->body_limit : BODY_LIMIT);
     if (!(fetch->easy = curl_easy_init())) {
@@ -372,6 +378,25 @@ static int64_t retry_after_of(const struct fetch *fetch, int64_t server_now_ms)
     return wait_ms < 0 ? 0 : wait_ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : wait_ms;
 }
 
+static const char *outcome_of(int status)
+{
+    return status == 0                                        ? "none"
+           : (status >= 200 && status < 300) || status == 304 ? "ok"
+           : status == 429                                    ? "limited"
+           : status >= 400 && status < 500                    ? "refused"
+                                                              : "failed";
+}
+
+static void count_answer(const struct fetch *fetch, int status, int64_t took_ms)
+{
+    struct metrics *metrics = fetch->fetcher ? fetch->fetcher->metrics : NULL;
+
+    if (!metrics || !fetch->to)
+        return;
+    metrics_add(metrics, METRIC_REQUESTS, LABELS(fetch->to, fetch->name, outcome_of(status)), 1);
+    metrics_observe(metrics, METRIC_REQUEST, LABELS(fetch->to, fetch->name), took_ms);
+}
+
 /* Tells the owner. The fetch is alive during the call, whatever the owner does. */
 static void answer(struct fetch *fetch, CURLcode code)
 {
@@ -404,6 +429,7 @@ static void answer(struct fetch *fetch, CURLcode code)
         curl_easy_getinfo(fetch->easy, CURLINFO_REQUEST_SIZE, &request_size);
         result.left = request_size > 0;
     }
+    count_answer(fetch, result.status, total_us / 1000);
     fetch->answered = true;
     fetch->done(fetch->ctx, &result);
 }
@@ -567,6 +593,11 @@ void fetcher_close(struct fetcher *fetcher)
     fetcher->closed = true;
     curl_multi_cleanup(fetcher->multi); /* takes its sockets back through on_socket_wish() */
     uv_close((uv_handle_t *)&fetcher->timer, on_fetcher_closed);
+}
+
+void fetcher_meter(struct fetcher *fetcher, struct metrics *metrics)
+{
+    fetcher->metrics = metrics;
 }
 
 struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_spec *spec, fetch_done_fn *done, void *ctx,

@@ -3,7 +3,7 @@
 #ifndef ONSALE_FETCH_H
 #define ONSALE_FETCH_H
 
-#include "text.h"
+#include "metrics.h"
 
 #include <uv.h>
 
@@ -27,6 +27,7 @@ struct fetch_spec {
     bool public_only;        /* only to addresses of the public internet, by no proxy: see fetcher_public() */
     bool cut;                /* an answer over body_limit counts, and is cut there; else it is a failure */
     bool reach;              /* a connection is made, TLS and all, and closed: nothing is asked. `status` is 0 */
+    const char *to, *name;   /* whom it asks, as METRIC_REQUESTS counts it: "site", "arena"; NULL: not counted */
     int out_fd;              /* the body of a 200 is written there as it comes, of any size; 0: into memory */
 };
 
@@ -49,6 +50,7 @@ struct fetcher *fetcher_new(uv_loop_t *loop, struct error *err);
 /* All its transfers are `public_only` from now on, none of the others' are: a connection that is kept may have been
  * made to anywhere. The address is judged when it is connected to, whatever the name said before. */
 void fetcher_public(struct fetcher *fetcher);
+void fetcher_meter(struct fetcher *fetcher, struct metrics *metrics); /* what it does is counted there */
 /* Cancels what is left; run the loop until it is empty afterwards. */
 void fetcher_close(struct fetcher *fetcher);
 

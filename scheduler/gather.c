@@ -26,6 +26,21 @@ static void on_page(void *ctx, const struct audience_page *page);
 static void store_page(struct gather *gather, const struct audience_page *page);
 static void on_stored(void *ctx, const struct store_gathered *result);
 
+static void count_pass(const struct gather *gather)
+{
+    const struct gather_spec *spec = &gather->spec;
+    bool again = gather->result.begin_again, failed = gather->failure.kind != ERROR_NONE;
+
+    metrics_add(spec->metrics, METRIC_GATHERINGS,
+                LABELS(spec->rule, again    ? "begun_again"
+                                   : failed ? "failed"
+                                            : "done"),
+                1);
+    if (!failed)
+        metrics_observe(spec->metrics, METRIC_GATHERING, LABELS(spec->rule),
+                        clock_now_ms(spec->clock) - gather->result.started_at_ms);
+}
+
 static void finish(struct gather *gather)
 {
     struct gather_result result = gather->result;
@@ -34,6 +49,7 @@ static void finish(struct gather *gather)
     void *ctx = gather->ctx;
 
     result.failure = failure.kind == ERROR_NONE ? NULL : &failure;
+    count_pass(gather);
     gather_cancel(&gather);
     done(ctx, &result);
 }
@@ -81,13 +97,24 @@ static int request_audience(struct gather *gather, struct error *err)
     return gather->read ? 0 : error_at(err, "audience %s", audience->settings->name);
 }
 
+static const char *audience_name(const struct gather *gather)
+{
+    return gather->spec.audiences[gather->at]->settings->name;
+}
+
+static void count_bad(const struct gather *gather, int64_t count)
+{
+    metrics_add(gather->spec.metrics, METRIC_AUDIENCE_BAD_RECORDS, LABELS(audience_name(gather)), count);
+}
+
 static void on_page(void *ctx, const struct audience_page *page)
 {
     struct gather *gather = ctx;
-    const char *name = gather->spec.audiences[gather->at]->settings->name;
+    const char *name = audience_name(gather);
 
     if (page->last || page->failure)
         gather->read = NULL; /* it has ended by itself */
+    count_bad(gather, (int64_t)page->bad);
     if (page->bad > 0) {
         gather->result.bad += (int64_t)page->bad;
         log_line(gather->spec.log, LOG_WARNING, "event=bad_records notice=%lld audience=%s count=%zu first=%s",
@@ -149,8 +176,9 @@ static void store_page(struct gather *gather, const struct audience_page *page)
     for (size_t i = 0; i < page->count; i++)
         if (person_of(gather, &page->records[i], &people[count]))
             count++;
-        else
-            gather->result.bad++;
+    gather->result.bad += (int64_t)(page->count - count);
+    count_bad(gather, (int64_t)(page->count - count));
+    metrics_add(spec->metrics, METRIC_AUDIENCE_RECORDS, LABELS(audience_name(gather)), (int64_t)page->count);
 
     gather->job_count = 0;
     size_t from = 0;

@@ -6,6 +6,7 @@
 
 #include "audience/audience.h"
 #include "crypt_keys.h"
+#include "metrics.h"
 #include "store/store.h"
 
 struct gather; /* one pass in flight; owned by who started it */
@@ -15,6 +16,8 @@ struct gather_spec { /* copied, but what it points to outlives the pass */
     const struct clock *clock;
     const struct crypt_keys *keys;
     struct log *log;
+    struct metrics *metrics; /* or NULL */
+    const char *rule;
     struct audience *const *audiences; /* in the rule's order, at most STORE_SEED of them */
     size_t audience_count;
     const struct config_list *seed;

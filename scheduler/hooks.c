@@ -2,10 +2,8 @@
 
 #include "bounce.h"
 #include "launch.h"
-#include "mail.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* A call that waits for the store. */
 struct hook {
@@ -160,23 +158,6 @@ static void take_bounces(struct hooks *hooks, struct server_request *request, co
 /* --- Who may
  * ---------------------------------------------------------------------------------------------------------- */
 
-/* The password of HTTP Basic (RFC 7617) as a bearer token; other ways are passed on as they came. */
-static void add_authorization(struct buf *out, const char *authorization)
-{
-    static const char scheme[] = "Basic ";
-    struct arena arena = {0};
-
-    if (strncasecmp(authorization, scheme, strlen(scheme)) != 0) {
-        buf_adds(out, authorization);
-        return;
-    }
-    struct text password = mail_decode_base64(&arena, text_of(authorization + strlen(scheme)));
-    text_cut(&password, ':'); /* the name in front may be any */
-    buf_adds(out, "Bearer ");
-    buf_add_text(out, password);
-    arena_clear(&arena);
-}
-
 static bool is_json(const char *type)
 {
     struct text rest = text_of(type);
@@ -186,18 +167,13 @@ static bool is_json(const char *type)
 
 void hooks_handle(struct hooks *hooks, struct server_request *request, const struct server_call *call)
 {
-    struct server_call judged = *call;
-    auto_buf struct buf authorization;
     char who[AUTH_WHO_SIZE];
 
-    buf_init(&authorization, 8 * 1024);
-    add_authorization(&authorization, call->authorization);
-    judged.authorization = buf_failed(&authorization) ? "" : buf_text(&authorization).ptr;
     if (strcmp(call->path, "/hooks/bounces") != 0)
         server_refuse(request, 404, "there is no such hook; there is /hooks/bounces");
     else if (strcmp(call->method, "POST") != 0)
         server_refuse_more(request, 405, "a hook is called by POST", NULL, &(struct server_field){"Allow", "POST"});
-    else if (!auth_admit(hooks->auth, request, &judged, TOKEN_HOOK, who))
+    else if (!auth_admit_password(hooks->auth, request, call, TOKEN_HOOK, who))
         return;
     else if (!is_json(call->content_type))
         server_refuse(request, 415, "a body must come as application/json");

@@ -585,6 +585,8 @@ static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
         .clock = world->clock,
         .keys = world->keys,
         .log = world->log,
+        .metrics = world->metrics,
+        .rule = launch->rule->plan.rule->name,
         .audiences = launch->rule->audiences,
         .audience_count = launch->rule->audience_count,
         .seed = &launch->rule->plan.rule->seed,

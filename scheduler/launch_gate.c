@@ -3,6 +3,7 @@
 #include "gate.h"
 #include "gatekeeper.h"
 #include "launch_private.h"
+#include "metrics.h"
 
 static void on_gate(void *ctx, const struct gate_answer *answer);
 static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
@@ -118,6 +119,18 @@ static void act_on(struct launch *launch, const struct gate_decision *decision, 
     }
 }
 
+/* Also a look before the time is a question. */
+static void count_answer(const struct launch *launch, const struct gate_answer *answer, const enum gate_word *judged,
+                         int64_t now_ms)
+{
+    struct metrics *metrics = launch->world->metrics;
+    const char *site = launch->notice->site;
+
+    metrics_observe(metrics, METRIC_GATE, LABELS(site), now_ms - launch->asked_at_ms);
+    for (size_t i = 0; i < answer->count; i++)
+        metrics_add(metrics, METRIC_GATE_WORDS, LABELS(site, gate_word_name(judged[i])), 1);
+}
+
 static void on_gate(void *ctx, const struct gate_answer *answer)
 {
     struct launch *launch = ctx;
@@ -129,6 +142,7 @@ static void on_gate(void *ctx, const struct gate_answer *answer)
     launch->question = NULL;
     for (size_t i = 0; i < answer->count; i++)
         judged[i] = gate_judge(notice, rule, answer->words[i].definition, answer->words[i].verdict == SOURCE_GONE);
+    count_answer(launch, answer, judged, now_ms);
     if (notice->state != NOTICE_READY && notice->state != NOTICE_SENDING) {
         launch_look(launch);
         return;
@@ -144,6 +158,8 @@ static void on_gate(void *ctx, const struct gate_answer *answer)
     int64_t early_ms = gate_early_ms(notice->due_at_ms, answer->clock_ahead_ms, now_ms);
     struct gate_decision decision =
         gate_decide(rule, judged, answer->count, launch->gate_since_ms, launch->gate_tries, early_ms, now_ms);
+    metrics_add(launch->world->metrics, METRIC_GATE_DECISIONS, LABELS(notice->site, gate_action_name(decision.action)),
+                1);
     log_line(launch->world->log, LOG_INFO,
              "event=gate notice=%lld try=%u action=%s asked_ms=%lld ms=%lld clock_ahead_ms=%lld%s%s",
              (long long)notice->id, launch->gate_tries, gate_action_name(decision.action),

@@ -99,6 +99,21 @@ void server_request_resume(struct server_request *request)
         uv_timer_start(&listener->timer, on_timer, 0, 0);
 }
 
+void server_route(struct server_request *request, const char *route)
+{
+    request->route = route;
+}
+
+void server_count(const struct server *server, struct server_counts *out)
+{
+    *out = (struct server_counts){0};
+    for (const struct server_client *client = server->clients; client; client = client->next) {
+        out->tcp += !client->listener->is_unix;
+        out->local += client->listener->is_unix;
+        out->streams += client->phase == CLIENT_LISTENS;
+    }
+}
+
 /* --- Requests ----------------------------------------------------------------------------------------------------- */
 
 int server_request_fd(const struct server_request *request)
@@ -127,6 +142,8 @@ static void *on_request_line(void *cls, const char *raw_target, struct MHD_Conne
 
     request->listener = listener;
     request->connection = connection;
+    request->route = "";
+    request->began_ns = uv_hrtime();
     request->client = info ? info->socket_context : NULL;
     assert(request->client); /* made when it connected */
     request->client->request = request;
@@ -257,12 +274,24 @@ static void hand_over(struct server_request *request, const char *method)
         server->handler(server->ctx, request, &request->call);
 }
 
+static void count_answer(const struct server_request *request)
+{
+    struct metrics *metrics = request->listener->server->metrics;
+    char code[12];
+
+    snprintf(code, sizeof code, "%u", request->status);
+    metrics_add(metrics, METRIC_HTTP_REQUESTS, LABELS(request->route, code), 1);
+    metrics_observe(metrics, METRIC_HTTP_REQUEST, LABELS(request->route),
+                    (int64_t)(uv_hrtime() - request->began_ns) / 1000);
+}
+
 static enum MHD_Result queue_answer(struct server_request *request)
 {
     struct MHD_Response *response = request->response;
 
     if (!response)
         return MHD_NO;
+    count_answer(request);
     request->client->take_ms = TAKE_MS + (int64_t)request->size / TAKE_BYTES_PER_MS;
     server_client_phase(request->client, request->takes_long ? CLIENT_LISTENS : CLIENT_TAKES);
     if (request->stream) /* heartbeats and the buffer tell who is gone, not silence */
@@ -382,6 +411,7 @@ struct server *server_new(const struct server_spec *spec, struct error *err)
 
     *server = (struct server){.loop = spec->loop,
                               .log = spec->log,
+                              .metrics = spec->metrics,
                               .handler = spec->handler,
                               .charges = spec->charges,
                               .calm = spec->calm,

@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "metrics.h"
 #include "origin.h"
 
 #include <jansson.h>
@@ -33,6 +34,9 @@ typedef void server_handler_fn(void *ctx, struct server_request *request, const 
 /* A query parameter or a header field of the request, or NULL; borrowed until the answer. */
 const char *server_query(const struct server_request *request, const char *name);
 const char *server_header(const struct server_request *request, const char *name);
+
+/* As what it is counted: the door it came to. Not copied. Before the answer; without one it is "". */
+void server_route(struct server_request *request, const char *route);
 
 /* --- Answers --- */
 
@@ -119,6 +123,7 @@ struct server_spec {
     const struct origin_net *proxies; /* whose X-Forwarded-For is believed; borrowed. Unix sockets are, always */
     size_t proxy_count;
     struct log *log;
+    struct metrics *metrics; /* or NULL; borrowed */
     server_handler_fn *handler;
     /* Whether a request for this path is charged to its address by the handler, with server_charge(), and not before
      * it. NULL: none is. */
@@ -132,5 +137,12 @@ struct server *server_new(const struct server_spec *spec, struct error *err);
 /* The handler is not called any more. Requests that wait are answered with 503 first, streams end. Handles are closed
  * in the next turns of the loop. */
 void server_close(struct server *server);
+
+/* Who is there now. */
+struct server_counts {
+    size_t tcp, local; /* connections */
+    size_t streams;    /* of them: event streams, and files on their way */
+};
+void server_count(const struct server *server, struct server_counts *out);
 
 #endif

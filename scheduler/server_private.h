@@ -46,6 +46,7 @@ struct server_client {
 struct server {
     uv_loop_t *loop;
     struct log *log;
+    struct metrics *metrics;
     server_handler_fn *handler;
     bool (*charges)(void *ctx, const char *path); /* or NULL */
     bool (*calm)(void *ctx);                      /* or NULL */
@@ -77,7 +78,9 @@ struct server_request {
     struct server_call call;
     struct origin from; /* the client, behind proxies */
     char who[64];
-    bool begun; /* its header is read */
+    const char *route; /* as it is counted */
+    uint64_t began_ns; /* its first line was there */
+    bool begun;        /* its header is read */
     bool suspended;
     bool handled; /* the handler has it, or had it */
     bool answered;

@@ -13,7 +13,8 @@ struct file {
     struct config_items tokens, sites, audiences, notifiers, rules;
 };
 
-static const char *const token_scopes[] = {"read", "control", "hook", NULL};
+static const char *const token_scopes[] = {"read", "control", "hook", "metrics", NULL};
+static const char *const metrics_doors[] = {"token", "open", NULL};
 
 static const struct config_option token_options[] = {
     {"", CONFIG_PLACE, offsetof(struct http_token, place)},
@@ -31,6 +32,7 @@ static const struct config_option http_options[] = {
     {"rate", CONFIG_RATES, offsetof(struct file, settings.http.rate), .fallback = "50/s",
      .expects = "a rate such as 50/s or 600/min"},
     {"proxies", CONFIG_LIST, offsetof(struct file, settings.http.proxies), .fallback = "loopback"},
+    {"metrics", CONFIG_WORD, offsetof(struct file, settings.http.metrics), .words = metrics_doors, .fallback = "token"},
     {"tokens", CONFIG_ITEMS, offsetof(struct file, tokens), .inside = token_options,
      .item_size = sizeof(struct http_token)},
     {0},

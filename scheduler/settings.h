@@ -9,12 +9,13 @@
 #include "rule.h"
 #include "source/source.h"
 
-enum token_scope { TOKEN_READ, TOKEN_CONTROL, TOKEN_HOOK }; /* in the order of the words in settings.c */
+enum token_scope { TOKEN_READ, TOKEN_CONTROL, TOKEN_HOOK, TOKEN_METRICS }; /* in the order of the words in settings.c */
 struct http_token {
     struct config_place place;
     const char *name, *token;
     int scope; /* enum token_scope */
 };
+enum metrics_door { METRICS_BY_TOKEN, METRICS_OPEN }; /* who may read /metrics; in the order of the words */
 struct http_settings {
     struct config_list listen;  /* "unix:/run/onsale/onsale.sock", "127.0.0.1:8470", "systemd" */
     const char *public_url;     /* "" none; no '/' at its end */
@@ -23,6 +24,7 @@ struct http_settings {
     struct config_list proxies; /* networks, or "loopback" */
     struct http_token *tokens;
     size_t token_count;
+    int metrics; /* enum metrics_door */
 };
 
 struct notifier_settings {

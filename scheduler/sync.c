@@ -1,5 +1,6 @@
 #include "estimate.h"
 #include "launch.h"
+#include "metrics.h"
 #include "news.h"
 #include "sync_private.h"
 
@@ -290,6 +291,17 @@ static bool take_walk(struct sync *sync, struct source_walk *walk)
     return changed;
 }
 
+static void count_walk(const struct sync *sync, const struct source_walk *walk, int64_t now_ms)
+{
+    struct metrics *metrics = sync->world->metrics;
+    const char *site = sync->site->settings->name, *kind = sync->walking_full ? "full" : "changes";
+
+    metrics_add(metrics, METRIC_SITE_WALKS, LABELS(site, kind, walk->complete ? "done" : "failed"), 1);
+    metrics_add(metrics, METRIC_SITE_BAD_RECORDS, LABELS(site), (int64_t)walk->bad);
+    if (walk->complete)
+        metrics_observe(metrics, METRIC_SITE_WALK, LABELS(site, kind), now_ms - walk->asked_at_ms);
+}
+
 static void on_walk(void *ctx, struct source_walk *walk)
 {
     struct sync *sync = ctx;
@@ -297,6 +309,7 @@ static void on_walk(void *ctx, struct source_walk *walk)
     bool changed = false;
 
     sync->walk = NULL;
+    count_walk(sync, walk, now_ms);
     if (clock_agrees(sync, walk)) {
         sync_touch_all(sync);
         if (sync->world->launches)

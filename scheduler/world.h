@@ -23,6 +23,7 @@ struct calendar_texts;
 struct events;
 struct progress;
 struct writeback;
+struct metrics;
 
 struct world_site {
     char *name; /* ours: outlives a reload */
@@ -93,6 +94,7 @@ struct world {
     struct events *events;       /* what happened, for who watches; NULL: nobody keeps it */
     struct progress *progress;   /* NULL with it */
     struct writeback *writeback; /* NULL: nobody is told */
+    struct metrics *metrics;     /* NULL: nobody counts */
 
     /* Tells the operators; `subject` is one line. May be NULL. */
     void (*tell_operators)(void *ctx, const char *subject, const char *body);

@@ -12,10 +12,10 @@ ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname
 # From the ground up. Within a rung, a list of groups: files of one group may include each other, groups only earlier ones
 # where the rung is ordered.
 LADDER = [
-    ('ground', True, [['error'], ['text'], ['index'], ['clock'], ['log'], ['notify'], ['zone'], ['locale'], ['letters'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['crypt_webhook'], ['crypt_jws'], ['dns'],
+    ('ground', True, [['error'], ['text'], ['index'], ['clock'], ['log'], ['metrics', 'metrics_table'], ['notify'], ['zone'], ['locale'], ['letters'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['crypt_webhook'], ['crypt_jws'], ['dns'],
                       ['config', 'config_yaml', 'config_problem', 'config_tree'],
                       ['origin'], ['target'], ['conditional'], ['visitors']]),
-    ('loop', False, [['fetch'], ['wire'], ['alarm']]),
+    ('loop', False, [['fetch'], ['wire'], ['alarm'], ['turns']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
     ('words', True, [['address'], ['suppression'], ['scrub'], ['pace'], ['share'], ['forecast'], ['brake'], ['breaker'], ['plan'], ['gate'],
                      ['render', 'render_form', 'render_run', 'render_private'],
@@ -34,9 +34,11 @@ LADDER = [
                      ['check', 'check_online', 'check_private'],
                      ['cast'],
                      ['health'],
+                     ['measures'],
                      ['api_page'],
                      ['api_request'],
                      ['auth'],
+                     ['scrape'],
                      ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_backup', 'api_send', 'api_feedback', 'api_privacy'],
                      ['hooks', 'hooks_read'],
                      ['pages'],

@@ -162,6 +162,8 @@ static void start_fetch(struct audience_read *read, const struct buf *url, fetch
         .header_count = ARRAY_LEN(headers),
         .body_limit = BODY_MAX,
         .timeout_ms = listmonk->audience.settings->timeout_ms,
+        .to = "audience",
+        .name = listmonk->audience.settings->name,
     };
     struct error err = {0};
 

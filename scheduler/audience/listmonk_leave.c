@@ -75,6 +75,8 @@ static void start_fetch(struct audience_leave *leave, const char *method, const 
         .body = body,
         .body_limit = ANSWER_MAX,
         .timeout_ms = listmonk->audience.settings->timeout_ms,
+        .to = "audience",
+        .name = listmonk->audience.settings->name,
     };
 
     leave->refused = (struct error){0};

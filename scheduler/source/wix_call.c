@@ -100,7 +100,9 @@ static int request_answer(struct wix_call *call, struct error *err)
                                                    .header_count = count,
                                                    .body = text_of(call->body),
                                                    .body_limit = BODY_MAX,
-                                                   .timeout_ms = call->timeout_ms},
+                                                   .timeout_ms = call->timeout_ms,
+                                                   .to = "site",
+                                                   .name = wix->source.settings->name},
                               on_answer, call, err);
     return call->fetch ? 0 : -1;
 }

@@ -84,7 +84,9 @@ static int request_token(struct wix_token *token, struct error *err)
                                                     .header_count = ARRAY_LEN(headers),
                                                     .body = text_of(text),
                                                     .body_limit = 64 * 1024,
-                                                    .timeout_ms = site->timeout_ms},
+                                                    .timeout_ms = site->timeout_ms,
+                                                    .to = "site",
+                                                    .name = site->name},
                                on_token, token, err);
     explicit_bzero(text, strlen(text));
     free(text);

@@ -155,6 +155,7 @@ struct sqlite_deliveries { /* grows in its arena; texts go there too */
     struct arena *arena;
     struct store_delivery *at;
     size_t count, room;
+    int64_t withheld[WITHHELD_REASONS]; /* passed over, by the claims that were made */
 };
 /* 0; 1 when the notice has ended and gives nobody; -1. */
 int sqlite_claim(struct sqlite *db, const char *channel, const struct store_claim *claim, int64_t now_ms,

@@ -15,6 +15,7 @@ struct claiming {
     struct sqlite_deliveries *out;
     struct sqlite_delta delta;
     int64_t people; /* handed out by this claim */
+    int64_t withheld[WITHHELD_REASONS];
 };
 
 /* A person as they stand in the ledger. */
@@ -128,6 +129,7 @@ static int take(struct claiming *c, sqlite3_stmt *row, int attempt, int64_t step
                                   .at_ms = c->now_ms,
                                   .next_at_ms = MOMENT_NONE};
         c->delta.withheld++;
+        c->withheld[reason]++;
         return sqlite_append_fate(c->db, c->channel, &fate, step, c->no, err);
     }
     c->delta.live++;
@@ -306,7 +308,10 @@ int sqlite_claim(struct sqlite *db, const char *channel, const struct store_clai
         if (rc == 0)
             rc = claim_range(&c, (uint32_t)claimed_to, err);
     }
-    if (rc < 0 || sqlite_count(db, claim->notice, channel, &c.delta, err) < 0)
+    if (rc < 0 || sqlite_count(db, claim->notice, channel, &c.delta, err) < 0 ||
+        sqlite_run(db, err, "UPDATE notice SET claimed = 1 WHERE id = ?1 AND claimed = 0", "i", claim->notice) < 0)
         return -1;
-    return sqlite_run(db, err, "UPDATE notice SET claimed = 1 WHERE id = ?1 AND claimed = 0", "i", claim->notice);
+    for (size_t i = 0; i < WITHHELD_REASONS; i++)
+        out->withheld[i] += c.withheld[i];
+    return 0;
 }

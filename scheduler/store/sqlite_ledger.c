@@ -288,6 +288,7 @@ int sqlite_turn(struct sqlite *db, const struct store_turn *turn, struct arena *
     out->claims = claimed;
     out->progress = touched.progress;
     out->progress_count = touched.count;
+    memcpy(out->withheld, deliveries.withheld, sizeof out->withheld);
     return 0;
 }
 

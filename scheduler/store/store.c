@@ -316,6 +316,13 @@ void store_health(struct store *store, struct store_health *out)
     uv_mutex_unlock(&store->reader.mutex);
 }
 
+void store_commits(struct store *store, struct metric_histogram *out)
+{
+    uv_mutex_lock(&store->writer.mutex);
+    *out = store->writer.commits;
+    uv_mutex_unlock(&store->writer.mutex);
+}
+
 static int run_look(struct sqlite *db, struct store_job *job, struct error *err)
 {
     const struct store *store = job->ctx;

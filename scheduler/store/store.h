@@ -12,6 +12,7 @@
 #include "crypt_keys.h"
 #include "definition.h"
 #include "log.h"
+#include "metrics.h"
 #include "notice.h"
 #include "opening.h"
 #include "pace.h"
@@ -61,6 +62,8 @@ struct store_health {
                                                    the first one, or MOMENT_NONE */
 };
 void store_health(struct store *store, struct store_health *out);
+/* How long its transactions took, as METRIC_STORE_COMMIT counts. */
+void store_commits(struct store *store, struct metric_histogram *out);
 /* Measures the room, counts what waits to be written back, and while writes fail tries one, so that a repair is heard
  * of when nobody writes. Every few seconds, from the loop. */
 void store_look(struct store *store);
@@ -231,6 +234,7 @@ struct store_turned {
         bool exhausted;      /* no first attempts are left */
     } * progress;            /* one for each notice that the turn touched */
     size_t progress_count;
+    int64_t withheld[WITHHELD_REASONS]; /* whom the claims passed over, by why */
 };
 typedef void store_turn_fn(void *ctx, const struct store_turned *result);
 struct store_job *store_turn(struct store *store, const struct store_turn *turn, store_turn_fn *done, void *ctx);

@@ -63,6 +63,13 @@ void worker_rest(struct worker *worker, const struct error *failure)
     uv_mutex_unlock(&worker->mutex);
 }
 
+void worker_note_commit(struct worker *worker, int64_t took_us)
+{
+    uv_mutex_lock(&worker->mutex);
+    metric_histogram_observe(&worker->commits, METRIC_STORE_COMMIT, took_us);
+    uv_mutex_unlock(&worker->mutex);
+}
+
 int64_t worker_stuck_ms(struct worker *worker, int64_t now_ms)
 {
     int64_t since_ms = atomic_load(&worker->alive_mono_ms), oldest_ms = INT64_MAX;

@@ -4,6 +4,7 @@
 #define ONSALE_STORE_WORKER_H
 
 #include "job.h"
+#include "metrics.h"
 
 #include <stdatomic.h>
 
@@ -30,7 +31,8 @@ struct worker {
     bool stop;
     bool at_work;         /* with something taken from the lanes */
     struct error failure; /* the writer's: of the last write, ERROR_NONE when it went well; anybody's: damage */
-    _Atomic int64_t alive_mono_ms; /* the last sign of life; without the mutex */
+    struct metric_histogram commits; /* the writer's: how long its transactions took, us */
+    _Atomic int64_t alive_mono_ms;   /* the last sign of life; without the mutex */
 };
 
 void queue_init(struct queue *queue);
@@ -57,6 +59,7 @@ void store_post(struct store *store, struct queue *done);
  */
 void worker_begin(struct worker *worker);
 void worker_rest(struct worker *worker, const struct error *failure);
+void worker_note_commit(struct worker *worker, int64_t took_us);
 /* How long it has something to do without a sign of life. Any thread. */
 int64_t worker_stuck_ms(struct worker *worker, int64_t now_ms);
 

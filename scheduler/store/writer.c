@@ -122,6 +122,7 @@ static void write_together(struct worker *worker)
     struct store_job *job;
     struct taken taken = {0};
     int64_t until_ms = clock_mono_ms(&clock_machine) + SLICE_MS;
+    uint64_t began_ns = uv_hrtime();
     bool whole = sqlite_begin(db, &err) == 0, untouched = true;
 
     queue_init(&done);
@@ -141,6 +142,7 @@ static void write_together(struct worker *worker)
         whole = sqlite_commit(db, &err) == 0;
     else
         sqlite_rollback(db);
+    worker_note_commit(worker, (int64_t)((uv_hrtime() - began_ns) / 1000));
     if (whole)
         keeper_wipe(worker->keeper, db);
     else

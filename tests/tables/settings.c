@@ -74,7 +74,7 @@ static const struct bad {
     {"http: {", "http: {public_url: onsale.example, ",
      "4:20: public_url: expected a URL that begins with https:// or http://, without name and password in it"},
     {"http: {", "http: {tokens: [{name: a, token_file: secret, scope: all}], ",
-     "4:54: scope: expected read, control or hook, found \"all\""},
+     "4:54: scope: expected read, control, hook or metrics, found \"all\""},
     {"http: {", "http: {tokens: [{name: a}], ", "4:17: missing key \"token\" (or \"token_file\")"},
     {"http: {", "http: {tokens: [{name: a, token: " TOKEN "}, {name: a, token: " TOKEN "x}], ",
      "4:64: the token \"a\" is configured twice (first in line 4)"},
