@@ -113,7 +113,7 @@ void api_notices(struct api *api, struct server_request *request, const struct a
 /* By which one the notice goes, or would; NULL: the configuration no longer knows. */
 static const struct channel *channel_of(const struct world *world, const struct notice *notice)
 {
-    const struct world_rule *rule = notice ? world_rule((struct world *)(uintptr_t)world, notice->rule) : NULL;
+    const struct world_rule *rule = notice ? world_rule_of((struct world *)(uintptr_t)world, notice) : NULL;
 
     if (!notice || !notice->claimed || !notice->course->channel)
         return rule ? rule->channel : NULL;

@@ -283,7 +283,7 @@ void api_retry(struct api *api, struct server_request *request, const struct api
         api_answer_done(request, -1, &err);
         return;
     }
-    struct world_rule *rule = world_rule(api->world, notice->rule);
+    struct world_rule *rule = world_rule_of(api->world, notice);
     what.channel = notice->course->channel ? notice->course->channel : channel_settings(rule->channel)->name;
     struct call *call = api_call_new(api, request);
     call->notice = asked->notice;

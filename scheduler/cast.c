@@ -5,6 +5,7 @@
 #include "launch.h"
 #include "operators.h"
 #include "outlook.h"
+#include "playbook.h"
 #include "retention.h"
 #include "sync.h"
 #include "unsubscribe.h"
@@ -18,7 +19,6 @@ struct cast {
     const struct cast_parts *parts;
     const char **plugin_folders, **template_folders;
     struct audience **audiences; /* as configured */
-    struct message_mail *mails;  /* one for each notifier */
     struct operators *operators;
     struct unsubscribe_texts *unsubscribe_texts;
     struct calendar_texts *calendar_texts;
@@ -107,10 +107,23 @@ static int recall_channel(struct cast *cast, struct channel *channel, struct err
     return 0;
 }
 
-static int make_channels(struct cast *cast, struct error *err)
+/* One that was kept for this notifier, out of the world's; NULL: there is none. */
+static struct channel *take_kept(struct channel **kept, size_t count, const struct notifier_settings *mine)
+{
+    for (size_t i = 0; i < count; i++)
+        if (kept[i] && strcmp(channel_settings(kept[i])->name, mine->channel.name) == 0 &&
+            channel_could_serve(kept[i], mine->plugin, mine->plugin_state)) {
+            struct channel *channel = kept[i];
+            kept[i] = NULL;
+            return channel;
+        }
+    return NULL;
+}
+
+static struct channel *make_channel(struct cast *cast, struct notifier_settings *mine, struct channel *kept,
+                                    struct error *err)
 {
     struct world *world = cast->world;
-    struct settings *settings = cast->settings;
     struct channel_events events = dispatch_channel_events(world->dispatch);
     struct channel_parts parts = {.loop = cast->parts->loop,
                                   .clock = world->clock,
@@ -120,22 +133,40 @@ static int make_channels(struct cast *cast, struct error *err)
                                   .log = world->log,
                                   .metrics = world->metrics,
                                   .plugin_folders = cast->plugin_folders};
+    void *state = mine->plugin_state;
+
+    mine->plugin_state = NULL; /* taken over, also by a failure */
+    if (!kept)
+        return channel_new(&mine->channel, mine->plugin, state, &parts, &events, err);
+    free(state);
+    channel_go_on(kept, &mine->channel, &events);
+    return kept;
+}
+
+/* A channel that was kept over a reload goes on with its connections; the others are made. */
+static int make_channels(struct cast *cast, struct error *err)
+{
+    struct world *world = cast->world;
+    struct settings *settings = cast->settings;
+    auto_free struct channel **kept = world->channels;
+    size_t kept_count = world->channel_count;
+    int rc = 0;
 
     world->channels = must_calloc(settings->notifier_count, sizeof(struct channel *));
-    cast->mails = must_calloc(settings->notifier_count, sizeof *cast->mails);
-    for (size_t i = 0; i < settings->notifier_count; i++) {
+    world->channel_count = 0;
+    for (size_t i = 0; i < settings->notifier_count && rc == 0; i++) {
         struct notifier_settings *mine = &settings->notifiers[i];
-        world->channels[i] = channel_new(&mine->channel, mine->plugin, mine->plugin_state, &parts, &events, err);
-        mine->plugin_state = NULL; /* taken over, also by a failure */
-        if (!world->channels[i])
-            return error_at(err, "notifier %s", mine->channel.name);
-        world->channel_count = i + 1;
-        dispatch_add_channel(world->dispatch, world->channels[i]);
-        if (recall_channel(cast, world->channels[i], err) < 0)
-            return error_at(err, "notifier %s", mine->channel.name);
-        cast->mails[i] = settings_mail(settings, mine);
+        struct channel *channel = make_channel(cast, mine, take_kept(kept, kept_count, mine), err);
+        if (channel) {
+            world->channels[world->channel_count++] = channel;
+            dispatch_add_channel(world->dispatch, channel);
+        }
+        if (!channel || recall_channel(cast, channel, err) < 0)
+            rc = error_at(err, "notifier %s", mine->channel.name);
     }
-    return 0;
+    for (size_t i = 0; i < kept_count; i++)
+        channel_free(kept[i]);
+    return rc;
 }
 
 static size_t index_of(const struct cast *cast, const char *notifier)
@@ -145,33 +176,6 @@ static size_t index_of(const struct cast *cast, const char *notifier)
     while (strcmp(cast->settings->notifiers[i].channel.name, notifier) != 0)
         i++; /* settings_load() has resolved every name */
     return i;
-}
-
-static int make_rules(struct cast *cast, struct error *err)
-{
-    struct world *world = cast->world;
-    const struct settings *settings = cast->settings;
-    int64_t now_ms = clock_now_ms(world->clock);
-
-    world->rules = must_calloc(settings->rule_count, sizeof *world->rules);
-    for (size_t i = 0; i < settings->rule_count; i++) {
-        const struct rule *rule = &settings->rules[i];
-        struct world_rule *mine = &world->rules[i];
-        size_t notifier = index_of(cast, rule->notify.at[0]);
-        mine->plan = (struct plan_rule){rule, world_first_load_ms(world, rule->name, now_ms)};
-        mine->channel = world->channels[notifier];
-        mine->mail = &cast->mails[notifier];
-        mine->audiences = must_calloc(rule->audiences.count, sizeof(struct audience *));
-        world->rule_count = i + 1;
-        for (size_t k = 0; k < rule->audiences.count; k++)
-            for (size_t a = 0; a < settings->audience_count; a++)
-                if (strcmp(settings->audiences[a].name, rule->audiences.at[k]) == 0)
-                    mine->audiences[mine->audience_count++] = cast->audiences[a];
-        mine->templates = message_templates_load(cast->template_folders, rule->template_name, "en", err);
-        if (!mine->templates)
-            return error_at(err, "rule %s", rule->name);
-    }
-    return 0;
 }
 
 static int make_pages(struct cast *cast, struct error *err)
@@ -220,6 +224,23 @@ static void store_first_loads(struct cast *cast)
     free(names);
 }
 
+/* Connections that were kept are for who sends, or is about to. */
+static void rest_channels(struct world *world)
+{
+    for (size_t i = 0; i < world->channel_count; i++) {
+        const struct channel *channel = world->channels[i];
+        bool needed = false;
+        for (size_t k = 0; k < world->notices.count && !needed; k++) {
+            const struct notice *notice = world->notices.at[k];
+            bool near = notice->state == NOTICE_SENDING || notice->state == NOTICE_READY;
+            const struct world_rule *rule = near ? world_rule_of(world, notice) : NULL;
+            needed = rule && rule->channel == channel;
+        }
+        if (!needed)
+            channel_rest(world->channels[i]);
+    }
+}
+
 struct cast *cast_new(struct settings *settings, struct world *world, const struct cast_parts *parts, struct error *err)
 {
     struct cast *cast = must_calloc(1, sizeof *cast);
@@ -234,12 +255,13 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     world->launches = launches_new(world);
     world->estimates = estimates_new(world);
     world->outlook = outlook_new(world);
-    if (make_sites(cast, err) < 0 || make_audiences(cast, err) < 0 || make_channels(cast, err) < 0 ||
-        make_rules(cast, err) < 0 || make_operators(cast, err) < 0 || make_pages(cast, err) < 0 ||
-        make_calendars(cast, err) < 0) {
+    if (playbook_open(world, settings, cast->template_folders, err) < 0 || make_sites(cast, err) < 0 ||
+        make_audiences(cast, err) < 0 || make_channels(cast, err) < 0 || make_operators(cast, err) < 0 ||
+        make_pages(cast, err) < 0 || make_calendars(cast, err) < 0) {
         cast_free(cast);
         return NULL;
     }
+    playbook_bind(world);
     store_first_loads(cast);
     world->writeback = writeback_new(world);
     for (size_t i = 0; i < world->site_count; i++)
@@ -250,6 +272,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
             sync_replan(world->sites[i].sync);
     world->stopping = false;
     launches_update(world->launches);
+    rest_channels(world);
     outlook_refresh(world->outlook);
     cast->retention = retention_new(world, settings->keep_people_ms, settings->keep_reports_ms);
     return cast;
@@ -263,14 +286,26 @@ const struct settings *cast_settings(const struct cast *cast)
 /* --- Closing --------------------------------------------------------------------------------------------------------
  */
 
-void cast_stop(struct cast *cast, int64_t grace_ms)
+/* Only who has people in its hands has connections to lose. */
+static bool is_to_stay(const struct cast *cast, const struct channel *channel, const struct settings *next)
+{
+    const struct notifier_settings *then = next ? settings_notifier(next, channel_settings(channel)->name) : NULL;
+
+    return then && dispatch_sends_on(cast->world->dispatch, channel) &&
+           channel_could_serve(channel, then->plugin, then->plugin_state);
+}
+
+void cast_stop(struct cast *cast, const struct settings *next, int64_t grace_ms)
 {
     struct world *world = cast->world;
 
     world->stopping = true;
     launches_stop(world->launches);
     for (size_t i = 0; i < world->channel_count; i++)
-        channel_stop(world->channels[i], grace_ms);
+        if (is_to_stay(cast, world->channels[i], next))
+            channel_keep(world->channels[i], grace_ms);
+        else
+            channel_stop(world->channels[i], grace_ms);
 }
 
 bool cast_quiet(const struct cast *cast)
@@ -281,7 +316,17 @@ bool cast_quiet(const struct cast *cast)
     return dispatch_quiet(cast->world->dispatch);
 }
 
-void cast_free(struct cast *cast)
+static void free_channels(struct world *world)
+{
+    for (size_t i = 0; i < world->channel_count; i++)
+        channel_free(world->channels[i]);
+    free(world->channels);
+    world->channels = NULL;
+    world->channel_count = 0;
+}
+
+/* Everything but what may stay. */
+static void close_parts(struct cast *cast)
 {
     struct world *world = cast->world;
 
@@ -308,17 +353,6 @@ void cast_free(struct cast *cast)
     unsubscribe_texts_free(cast->unsubscribe_texts);
     world->calendar_texts = NULL;
     calendar_texts_free(cast->calendar_texts);
-    for (size_t i = 0; i < world->rule_count; i++) {
-        message_templates_free(world->rules[i].templates);
-        free(world->rules[i].audiences);
-    }
-    free(world->rules);
-    for (size_t i = 0; i < world->channel_count; i++)
-        channel_free(world->channels[i]);
-    free(world->channels);
-    world->rules = NULL;
-    world->channels = NULL;
-    world->rule_count = world->channel_count = 0;
     for (size_t i = 0; cast->audiences && i < cast->settings->audience_count; i++)
         if (cast->audiences[i])
             cast->audiences[i]->ops->free(cast->audiences[i]);
@@ -330,9 +364,31 @@ void cast_free(struct cast *cast)
         world->sites[i].source = NULL;
         world->sites[i].settings = NULL;
     }
-    free(cast->mails);
     free(cast->plugin_folders);
     free(cast->template_folders);
-    settings_free(cast->settings);
     free(cast);
+}
+
+void cast_free(struct cast *cast)
+{
+    struct world *world = cast->world;
+
+    close_parts(cast);
+    free_channels(world);
+    playbook_close_all(world);
+}
+
+void cast_retire(struct cast *cast)
+{
+    struct world *world = cast->world;
+    size_t kept = 0;
+
+    playbook_note_begun(world);
+    close_parts(cast);
+    for (size_t i = 0; i < world->channel_count; i++)
+        if (channel_is_kept(world->channels[i]))
+            world->channels[kept++] = world->channels[i];
+        else
+            channel_free(world->channels[i]);
+    world->channel_count = kept;
 }

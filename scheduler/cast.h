@@ -1,5 +1,6 @@
 /* cast.h - the parts that a configuration asks for: sources, audiences, templates, channels, and the flow over them. A
- * reload closes one cast and makes another; what the world knows (mirrors, notices, openings) stays. Loop thread. */
+ * reload closes one cast and makes another; what the world knows (mirrors, notices, openings) stays, and so do a
+ * sending channel whose own options are the same, with its connections, and what begun notices say. Loop thread. */
 #ifndef ONSALE_CAST_H
 #define ONSALE_CAST_H
 
@@ -20,9 +21,12 @@ struct cast_parts { /* borrowed; they outlive every cast */
 struct cast *cast_new(struct settings *settings, struct world *world, const struct cast_parts *parts,
                       struct error *err);
 const struct settings *cast_settings(const struct cast *cast);
-/* No more claims, no more walks; then wait until cast_quiet(), at most as long as grace allows, and free. */
-void cast_stop(struct cast *cast, int64_t grace_ms);
+/* No more claims, no more walks; then wait until cast_quiet(), at most as long as grace allows. `next`: what comes
+ * then; NULL: nothing, also when a reload was under way. */
+void cast_stop(struct cast *cast, const struct settings *next, int64_t grace_ms);
 bool cast_quiet(const struct cast *cast);
 void cast_free(struct cast *cast);
+/* The same for a reload: what the next goes on with stays in the world; cast_new() takes it, or closes it. */
+void cast_retire(struct cast *cast);
 
 #endif

@@ -501,19 +501,25 @@ void channel_probe(struct channel *channel, void (*done)(void *ctx, bool fine, c
         done(ctx, true, "nothing to reach");
 }
 
-void channel_stop(struct channel *channel, int64_t grace_ms)
+void channel_stop_soon(struct channel *channel, int64_t grace_ms)
 {
-    if (channel->stopping)
-        return;
     channel->stopping = true;
     uv_timer_stop(&channel->retry);
     alarm_off(&channel->wake);
     channel_return_queued(channel, "stopping");
-    if (channel->notifier->stop)
-        channel->notifier->stop(channel->state, false);
     uv_update_time(channel->parts.loop);
     uv_timer_start(&channel->grace, on_grace_over, (uint64_t)(grace_ms > 0 ? grace_ms : 0), 0);
     uv_unref((uv_handle_t *)&channel->grace);
+}
+
+void channel_stop(struct channel *channel, int64_t grace_ms)
+{
+    if (channel->stopping && !channel->kept)
+        return;
+    channel->kept = false;
+    channel_stop_soon(channel, grace_ms);
+    if (channel->notifier->stop)
+        channel->notifier->stop(channel->state, false);
 }
 
 /* The plugin had its time. What it still does not answer for may have happened. */
@@ -521,6 +527,9 @@ static void on_grace_over(uv_timer_t *timer)
 {
     struct channel *channel = timer->data;
 
+    if (channel->kept && channel_in_flight(channel) == 0)
+        return; /* the ledger is what takes so long */
+    channel->kept = false;
     if (channel->notifier->stop)
         channel->notifier->stop(channel->state, true);
     for (struct channel_job *job = channel->jobs; job; job = job->next_all)
@@ -557,6 +566,8 @@ static void finish_free(struct channel *channel)
     if (channel->opened)
         channel->notifier->close(channel->state);
     free(channel->state);
+    free(channel->asked);
+    arena_clear(&channel->texts);
     for (struct channel_job *job = channel->jobs, *next; job; job = next) {
         next = job->next_all;
         job_clear(job);
@@ -574,6 +585,14 @@ void channel_offload_ended(struct channel *channel)
         finish_free(channel);
 }
 
+void channel_set_limits(struct channel *channel)
+{
+    const struct channel_settings *settings = channel->settings;
+
+    pace_init(&channel->pace, &settings->rate, clock_now_ms(channel->parts.clock));
+    channel->doubt_max = settings->doubt_max > 0 ? settings->doubt_max : 2 * channel->window;
+}
+
 struct channel *channel_new(const struct channel_settings *settings, const struct channel_plugin *plugin, void *state,
                             const struct channel_parts *parts, const struct channel_events *events, struct error *err)
 {
@@ -581,8 +600,12 @@ struct channel *channel_new(const struct channel_settings *settings, const struc
     char why[300] = "";
 
     channel->settings = settings;
+    channel->plugin = plugin;
     channel->notifier = plugin->notifier;
     channel->state = state;
+    channel_plugin_own(plugin, state, &channel->texts);
+    channel->asked =
+        memcpy(must_calloc(1, channel_plugin_state_size(plugin)), state, channel_plugin_state_size(plugin));
     channel->parts = *parts;
     channel->answered_in = metrics_series(parts->metrics, METRIC_ANSWER, LABELS(settings->name));
     channel->events = *events;
@@ -595,12 +618,11 @@ struct channel *channel_new(const struct channel_settings *settings, const struc
         error_set(err, ERROR_CONFIG, "rate: at most %d rates", PACE_RATES_MAX);
         goto fail;
     }
-    pace_init(&channel->pace, &settings->rate, clock_now_ms(parts->clock));
     channel->window =
         channel->notifier->window ? channel->notifier->window(state) : (int64_t)plugin->notifier->batch_max;
     if (channel->window < 1)
         channel->window = 1;
-    channel->doubt_max = settings->doubt_max > 0 ? settings->doubt_max : 2 * channel->window;
+    channel_set_limits(channel);
     if (channel->notifier->open(state, &channel->host, why, sizeof why) < 0) {
         error_set(err, ERROR_CONFIG, "%s", why);
         goto fail;

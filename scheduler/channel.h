@@ -82,7 +82,8 @@ size_t channel_plugin_state_size(const struct channel_plugin *plugin);
 /* Whether the options in `state` name a target that is loopback or a folder; asked before any channel is made. */
 bool channel_plugin_is_local(const struct channel_plugin *plugin, const void *state);
 
-/* `state`: the plugin's struct as filled by config_read_at() with channel_plugin_options(); taken over (heap). */
+/* `state`: the plugin's struct as filled by config_read_at() with channel_plugin_options(); taken over (heap). What it
+ * points to is copied. `settings` are borrowed until the end or channel_go_on(). */
 struct channel *channel_new(const struct channel_settings *settings, const struct channel_plugin *plugin, void *state,
                             const struct channel_parts *parts, const struct channel_events *events, struct error *err);
 void channel_free(struct channel *channel); /* unfinished deliveries are dropped: call channel_stop() first */
@@ -147,6 +148,18 @@ void channel_rest(struct channel *channel); /* nothing to send for a while: clos
 void channel_stop(struct channel *channel, int64_t grace_ms);
 size_t channel_in_flight(const struct channel *channel);
 int64_t channel_out(const struct channel *channel); /* claimed, and not settled */
+
+/* --- Over a reload --- */
+
+/* Whether it could go on under settings with these options of the plugin: they are its own, and it is well. */
+bool channel_could_serve(const struct channel *channel, const struct channel_plugin *plugin, const void *state);
+/* Instead of channel_stop(): no new work, what has not begun comes back, and the connections stay. When the grace is
+ * over with something in flight it stops after all; channel_stop() may follow. */
+void channel_keep(struct channel *channel, int64_t grace_ms);
+bool channel_is_kept(const struct channel *channel); /* nothing is in flight, and channel_go_on() may come */
+/* As if it had been made anew with these settings: channel_recall() follows. The plugin has not noticed. */
+void channel_go_on(struct channel *channel, const struct channel_settings *settings,
+                   const struct channel_events *events);
 /* For `check --online`: says what was seen, or why not, through `done`. */
 void channel_probe(struct channel *channel, void (*done)(void *ctx, bool fine, const char *text), void *ctx);
 

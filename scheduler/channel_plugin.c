@@ -154,6 +154,36 @@ const struct config_option *channel_plugin_options(const struct channel_plugin *
     return plugin->options;
 }
 
+static bool is_text(const struct notifier_option *option)
+{
+    return option->type == NOTIFIER_TEXT || option->type == NOTIFIER_SECRET || option->type == NOTIFIER_PATH;
+}
+
+void channel_plugin_own(const struct channel_plugin *plugin, void *state, struct arena *arena)
+{
+    for (const struct notifier_option *option = plugin->notifier->options; option && option->name; option++) {
+        const char **text = (const char **)((char *)state + option->offset);
+        if (is_text(option) && *text)
+            *text = arena_copy(arena, text_of(*text));
+    }
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool channel_plugin_same(const struct channel_plugin *plugin, const void *a, const void *b)
+{
+    for (const struct notifier_option *option = plugin->notifier->options; option && option->name; option++) {
+        const char *one = (const char *)a + option->offset, *other = (const char *)b + option->offset;
+        if (is_text(option) ? !same_text(*(const char *const *)one, *(const char *const *)other)
+                            : memcmp(one, other, sizes[option->type]) != 0)
+            return false;
+    }
+    return true;
+}
+
 size_t channel_plugin_state_size(const struct channel_plugin *plugin)
 {
     return plugin->notifier->state_size;

@@ -1,5 +1,6 @@
 /* channel_private.h - what the files of a channel share: channel.c (queue, trouble, stopping), channel_claims.c (who
- * may go when), channel_plugin.c (loading), channel_host.c (what a plugin may ask for). */
+ * may go when), channel_kept.c (over a reload), channel_plugin.c (loading), channel_host.c (what a plugin may ask for).
+ */
 #ifndef ONSALE_CHANNEL_PRIVATE_H
 #define ONSALE_CHANNEL_PRIVATE_H
 
@@ -45,7 +46,10 @@ struct job_list {
 struct channel {
     const struct channel_settings *settings;
     const struct notifier *notifier;
-    void *state; /* the plugin's */
+    const struct channel_plugin *plugin;
+    void *state;        /* the plugin's */
+    void *asked;        /* ... as it was before it was opened: its options */
+    struct arena texts; /* of the options: a configuration may go before its channel does */
     struct channel_parts parts;
     struct channel_events events;
     struct notifier_host host;
@@ -77,7 +81,7 @@ struct channel {
     unsigned tries;
     int64_t well_since_ms; /* monotonic */
 
-    bool stopping, freed, opened;
+    bool stopping, kept, freed, opened;
     size_t offloads; /* of the plugin, on the pool */
     unsigned handles;
     uv_idle_t tell;   /* runs while there is something to tell dispatch */
@@ -98,7 +102,12 @@ void channel_note_outcome(struct channel *channel, const struct channel_job *job
 void channel_tell_asked(struct channel *channel);
 void channel_reached(struct channel *channel); /* a connection works; messages may or may not */
 void channel_close_breaker(struct channel *channel);
+/* channel_plugin.c: the texts of its options go into that arena; whether the options of two states say the same. */
+void channel_plugin_own(const struct channel_plugin *plugin, void *state, struct arena *arena);
+bool channel_plugin_same(const struct channel_plugin *plugin, const void *a, const void *b);
 /* channel.c */
+void channel_stop_soon(struct channel *channel, int64_t grace_ms); /* no more claims; at the end of grace it stops */
+void channel_set_limits(struct channel *channel);                  /* from its settings */
 void channel_tell_soon(struct channel *channel);
 void channel_return_queued(struct channel *channel, const char *text);
 

@@ -10,6 +10,7 @@
 #include "metrics.h"
 #include "news.h"
 #include "notify.h"
+#include "playbook.h"
 #include "progress.h"
 #include "sync.h"
 #include "turns.h"
@@ -59,7 +60,7 @@ static void begin_quiet(struct daemon *daemon)
 {
     int64_t grace_ms = cast_settings(daemon->cast)->stop_grace_ms;
 
-    cast_stop(daemon->cast, grace_ms);
+    cast_stop(daemon->cast, daemon->leaving ? NULL : daemon->next, grace_ms);
     daemon->quiet_by_ms = clock_mono_ms(daemon->world.clock) + grace_ms + LAST_WORDS_MS;
     uv_timer_start(&daemon->quiet, on_quiet_timer, 0, QUIET_CHECK_MS);
 }
@@ -79,7 +80,7 @@ static void swap_cast(struct daemon *daemon)
     struct settings *next = daemon->next;
 
     daemon->next = NULL;
-    cast_free(daemon->cast);
+    cast_retire(daemon->cast);
     take_keys(daemon);
     daemon->cast = cast_new(next, &daemon->world, &daemon->parts, &err);
     if (!daemon->cast) {
@@ -124,44 +125,6 @@ static void on_terminate(uv_signal_t *handle, int number)
     notify_send("STOPPING=1");
     daemon->leaving = true;
     begin_quiet(daemon);
-}
-
-static bool has_rule(const struct settings *settings, const char *name)
-{
-    for (size_t i = 0; i < settings->rule_count; i++)
-        if (strcmp(settings->rules[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static bool has_site(const struct settings *settings, const char *name)
-{
-    for (size_t i = 0; i < settings->site_count; i++)
-        if (strcmp(settings->sites[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-/* What a notice that has begun needs may not leave before it has ended: its people would wait for nobody. */
-static int check_begun(const struct daemon *daemon, const struct settings *next, struct error *err)
-{
-    const struct notices *notices = &daemon->world.notices;
-
-    for (size_t i = 0; i < notices->count; i++) {
-        const struct notice *notice = notices->at[i];
-        if (notice->state != NOTICE_SENDING && (notice->state != NOTICE_HELD || !notice->claimed))
-            continue;
-        if (notice->course->channel && !settings_notifier(next, notice->course->channel))
-            return error_set(err, ERROR_CONFIG,
-                             "notifier \"%s\" has open deliveries of notice %lld: it can leave when they are done",
-                             notice->course->channel, (long long)notice->id);
-        if (!has_rule(next, notice->rule) || !has_site(next, notice->site))
-            return error_set(err, ERROR_CONFIG,
-                             "notice %lld of rule \"%s\" at site \"%s\" has begun: they can leave when it is done or "
-                             "cancelled",
-                             (long long)notice->id, notice->rule, notice->site);
-    }
-    return 0;
 }
 
 /* Every plugin opens and every template compiles, before the parts that work are taken down for it. */
@@ -222,8 +185,8 @@ static void on_hangup(uv_signal_t *handle, int number)
         return;
     notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms(daemon->world.clock) * 1000);
     daemon->next = settings_load(daemon->options->config_path, folders, daemon->log.out, &err);
-    if (!daemon->next || check_begun(daemon, daemon->next, &err) < 0 || check_parts(daemon->next, &err) < 0 ||
-        reload_keys(daemon, &err) < 0) {
+    if (!daemon->next || playbook_check(&daemon->world, daemon->next, &err) < 0 ||
+        check_parts(daemon->next, &err) < 0 || reload_keys(daemon, &err) < 0) {
         refuse_reload(daemon, err.text);
         return;
     }

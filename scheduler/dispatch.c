@@ -526,6 +526,12 @@ void dispatch_add_channel(struct dispatch *dispatch, struct channel *channel)
     dispatch->lines = line;
 }
 
+bool dispatch_sends_on(struct dispatch *dispatch, const struct channel *channel)
+{
+    const struct line *line = line_of(dispatch, channel);
+    return line && line->sendings;
+}
+
 static void on_trouble(void *ctx, struct channel *channel, const char *text, bool needs_person)
 {
     struct line *line = line_of(ctx, channel);

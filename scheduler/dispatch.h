@@ -31,6 +31,8 @@ struct dispatch *dispatch_new(struct world *world);
 void dispatch_free(struct dispatch *dispatch); /* every sending is closed by then */
 struct channel_events dispatch_channel_events(struct dispatch *dispatch);
 void dispatch_add_channel(struct dispatch *dispatch, struct channel *channel);
+/* Whether a notice is open on it: released, or about to be. */
+bool dispatch_sends_on(struct dispatch *dispatch, const struct channel *channel);
 /* Starts whatever may start now. Call it after any change (a pause lifted), as often as you like. */
 void dispatch_drain(struct dispatch *dispatch);
 /* Something was paused: who of it was claimed, and has not been begun with, waits again. */

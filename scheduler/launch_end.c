@@ -155,7 +155,7 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
     const struct world *world = launch->world;
     struct message_batch_spec spec = {
         .templates = launch->rule->templates,
-        .sender = world->sender,
+        .sender = launch->rule->sender,
         .mail = launch->rule->mail,
         .tokens = world->tokens,
         .locales = world->locales,

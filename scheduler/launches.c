@@ -59,7 +59,7 @@ static struct channel *channel_of(const struct world *world, const struct world_
 
 static struct launch *launch_new(struct world *world, struct notice *notice)
 {
-    struct world_rule *rule = world_rule(world, notice->rule);
+    struct world_rule *rule = world_rule_of(world, notice);
     struct world_site *site = world_site(world, notice->site);
 
     if (!rule || !site)

@@ -161,6 +161,11 @@ bool notice_final(const struct notice *notice)
     return notice->state == NOTICE_DONE || notice->state == NOTICE_MISSED || notice->state == NOTICE_CANCELLED;
 }
 
+bool notice_begun(const struct notice *notice)
+{
+    return notice->state == NOTICE_SENDING || (notice->state == NOTICE_HELD && notice->claimed);
+}
+
 bool notice_may_move(const struct notice *notice, enum notice_state to)
 {
     if (notice->state == NOTICE_WITHDRAWN && notice->claimed)

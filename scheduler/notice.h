@@ -102,6 +102,7 @@ struct notice *notice_new(int64_t id, const char *site, const char *subject, con
                           int64_t at_ms, int edition);
 void notice_free(struct notice *notice);
 bool notice_final(const struct notice *notice); /* done, missed, cancelled */
+bool notice_begun(const struct notice *notice); /* somebody was told, or may have been, and others wait */
 /* May it move there? One table; notice_move() asserts it. */
 bool notice_may_move(const struct notice *notice, enum notice_state to);
 /* Sets state and reason, and keeps a copy of `text` (NULL: nothing to say) as reason_text. */

@@ -68,7 +68,7 @@ static bool by_channel(struct world *world, const struct notice *notice, const s
 
     if ((!ahead && notice->state != NOTICE_SENDING) || people_of(notice) < 0)
         return false;
-    rule = world_rule(world, notice->rule);
+    rule = world_rule_of(world, notice);
     if (!rule || rule->channel != channel)
         return false;
     *out = (struct candidate){(struct notice *)(uintptr_t)notice, rule->plan.rule, people_of(notice), ahead};

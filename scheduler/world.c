@@ -85,6 +85,16 @@ struct world_rule *world_rule(struct world *world, const char *name)
     return NULL;
 }
 
+struct world_rule *world_rule_of(struct world *world, const struct notice *notice)
+{
+    struct world_rule *present = world_rule(world, notice->rule);
+
+    for (size_t i = 0; present && notice->claimed && i < world->begun_count; i++)
+        if (world->begun[i].notice == notice->id)
+            return world->begun[i].rule;
+    return present;
+}
+
 bool world_clock_sure(const struct world *world)
 {
     return world->clock_known && !world->frozen;

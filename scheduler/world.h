@@ -24,6 +24,7 @@ struct events;
 struct progress;
 struct writeback;
 struct metrics;
+struct playbook;
 
 struct world_site {
     char *name; /* ours: outlives a reload */
@@ -37,6 +38,7 @@ struct world_site {
     struct sync *sync;
 };
 
+/* What a rule says, with the parts it works with. */
 struct world_rule {
     struct plan_rule plan;
     struct message_templates *templates;
@@ -44,6 +46,13 @@ struct world_rule {
     size_t audience_count;
     struct channel *channel;
     const struct message_mail *mail;
+    const struct message_sender *sender;
+};
+
+/* A notice that had begun when the configuration was read again: it ends by the rule that it began with. */
+struct world_begun {
+    int64_t notice;
+    struct world_rule *rule;
 };
 
 struct world {
@@ -63,6 +72,9 @@ struct world {
     size_t site_count;
     struct world_rule *rules;
     size_t rule_count;
+    struct world_begun *begun;
+    size_t begun_count;
+    struct playbook *playbooks; /* where all these rules live */
     struct channel **channels;
     size_t channel_count;
     struct audience **audiences; /* all that are configured; borrowed */
@@ -107,6 +119,9 @@ void world_forget(struct world *world); /* frees mirrors, notices, openings, pau
 
 struct world_site *world_site(struct world *world, const char *name);
 struct world_rule *world_rule(struct world *world, const char *name);
+/* By which it goes on: the one it began with, else the one of its rule's name; NULL: the rule left the configuration.
+ */
+struct world_rule *world_rule_of(struct world *world, const struct notice *notice);
 bool world_clock_sure(const struct world *world);                 /* else nobody is missed, expired or forgotten */
 bool world_paused(const struct world *world, const char *target); /* that target or everything */
 const struct zone *world_zone(void *world, const char *name);     /* a plan_zone_fn */

@@ -107,6 +107,24 @@ def reloaded():
         launch.agree(launch.eligible())
 
 
+def reloaded_on_warm_connections():
+    """Only the rate changes: the server sees the connections that it had, and nobody is told anything twice."""
+    with Launch(behaviour=SLOW) as launch:
+        launch.mail["rate"] = "10/s"
+        launch.run()
+        launch.wait("sending")
+        in_mid_send(launch)
+        had = launch.sink.behave(op="counts")["connections"]
+        launch.mail["rate"] = "200/s"
+        launch.reload()
+        check(len(launch.mails()) < len(launch.eligible()), "it was over before the reload")
+        launch.wait("done")
+        counts = launch.sink.behave(op="counts")
+        check(counts["connections"] <= max(had, launch.mail["connections"]), "%d connections, and then %d", had,
+              counts["connections"])
+        launch.agree(launch.eligible())
+
+
 def ledger(launch, statement, *values):
     with sqlite3.connect(launch.path("onsale.db"), timeout=10) as db:
         db.execute(statement, values)
@@ -171,4 +189,4 @@ def will_not_fit():
 
 
 if __name__ == "__main__":
-    tell([will_not_fit, reloaded, exact_counts, slow_answers, one_bad_notice])
+    tell([will_not_fit, reloaded, reloaded_on_warm_connections, exact_counts, slow_answers, one_bad_notice])

@@ -227,12 +227,12 @@ static void await_quiet(struct stage *stage, int64_t grace_ms)
     }
 }
 
-static void close_cast(struct stage *stage, int64_t grace_ms)
+static void close_cast(struct stage *stage, const struct settings *next, int64_t grace_ms)
 {
-    cast_stop(stage->cast, HOUR_MS); /* by the machine's own clock: ours decides */
+    cast_stop(stage->cast, next, HOUR_MS); /* by the machine's own clock: ours decides */
     await_quiet(stage, grace_ms);
     postman_forget_jobs(&stage->postman);
-    cast_free(stage->cast);
+    (next ? cast_retire : cast_free)(stage->cast);
     stage->cast = NULL;
 }
 
@@ -242,7 +242,7 @@ void stage_end(struct stage *stage, int64_t grace_ms)
 
     if (!stage->cast)
         return;
-    close_cast(stage, grace_ms);
+    close_cast(stage, NULL, grace_ms);
     watcher_end(&stage->watcher);
     progress_free(world->progress);
     events_free(world->events);
@@ -261,7 +261,7 @@ int stage_reload(struct stage *stage, struct error *err)
 
     if (!settings)
         return -1;
-    close_cast(stage, MINUTE_MS);
+    close_cast(stage, settings, MINUTE_MS);
     return make_cast(stage, settings, err);
 }
 
