@@ -68,8 +68,8 @@ size_t plan_members(const struct notice *notice, const struct rule *rule, const 
                     const struct definition **out, size_t max);
 
 /* Has each of these been announced for another instant: is it named in another notice of that rule and event that has
- * claimed? As true as the moment it is asked at: who was released long ago may claim late. Never of one that has claimed
- * itself. */
+ * claimed? As true as the moment it is asked at: who was released long ago may claim late. Never of one that has
+ * claimed itself. */
 bool plan_told_before(const struct notice *notice, const struct rule *rule, const struct definitions *definitions,
                       const struct notices *notices);
 

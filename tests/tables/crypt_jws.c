@@ -251,7 +251,6 @@ static void large(void **state)
 
 static void keys(void **state)
 {
-    auto_free char *other = pem_of(others);
     const struct {
         const char *name, *text, *says; /* NULL: taken */
     } cases[] = {
