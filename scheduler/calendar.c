@@ -103,8 +103,8 @@ static void add_begin(struct buf *buf)
     add_literal(buf, "PRODID:-//Onsale//Sale openings//EN");
 }
 
-int calendar_add_head(struct buf *buf, const struct calendar_style *style, const char *name, int64_t refresh_ms,
-                      struct error *err)
+int calendar_add_head(struct buf *buf, const struct calendar_style *style, const char *name, const char *event_title,
+                      int64_t refresh_ms, struct error *err)
 {
     auto_buf struct buf shown, span;
 
@@ -114,6 +114,10 @@ int calendar_add_head(struct buf *buf, const struct calendar_style *style, const
         calendar_clean(&shown, text_of(name), CALENDAR_SUMMARY_MAX, false);
     else if (calendar_name(style, &shown, err) < 0)
         return -1;
+    if (*event_title) {
+        buf_adds(&shown, shown.len > 0 ? ": " : "");
+        calendar_clean(&shown, text_of(event_title), CALENDAR_TITLE_MAX, false);
+    }
     calendar_add_span(&span, refresh_ms);
     add_begin(buf);
     if (shown.len > 0) {

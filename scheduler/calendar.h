@@ -67,9 +67,9 @@ int calendar_add_event(struct buf *buf, const struct calendar_style *style, cons
 
 /* --- A calendar --- */
 
-/* What stands around the events of a feed. `name` "": as the template has it. */
-int calendar_add_head(struct buf *buf, const struct calendar_style *style, const char *name, int64_t refresh_ms,
-                      struct error *err);
+/* What stands around the events of a feed. `name` "": as the template has it; `event_title` "": of all events. */
+int calendar_add_head(struct buf *buf, const struct calendar_style *style, const char *name, const char *event_title,
+                      int64_t refresh_ms, struct error *err);
 void calendar_add_foot(struct buf *buf);
 
 /* A whole calendar with METHOD:PUBLISH (RFC 5546 section 3.2.1), for the text/calendar part of a mail. */

@@ -1,7 +1,9 @@
 #include "cast.h"
 
+#include "calendar.h"
 #include "dispatch.h"
 #include "estimate.h"
+#include "feed.h"
 #include "launch.h"
 #include "operators.h"
 #include "outlook.h"
@@ -270,6 +272,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     for (size_t i = 0; i < world->site_count; i++)
         if (world->sites[i].first_walked_at_ms != MOMENT_NONE)
             sync_replan(world->sites[i].sync);
+    feed_configure(world->feed, cast->calendar_texts, settings->sender.name);
     world->stopping = false;
     launches_update(world->launches);
     rest_channels(world);
@@ -352,6 +355,7 @@ static void close_parts(struct cast *cast)
     world->unsubscribe_texts = NULL;
     unsubscribe_texts_free(cast->unsubscribe_texts);
     world->calendar_texts = NULL;
+    feed_configure(world->feed, NULL, NULL);
     calendar_texts_free(cast->calendar_texts);
     for (size_t i = 0; cast->audiences && i < cast->settings->audience_count; i++)
         if (cast->audiences[i])

@@ -5,6 +5,7 @@
 #include "disk.h"
 #include "doors.h"
 #include "events.h"
+#include "feed.h"
 #include "health.h"
 #include "launch.h"
 #include "metrics.h"
@@ -359,6 +360,8 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     if (world->copy)
         news_copy(world);
     daemon->parts.loop = &daemon->loop;
+    if (!(world->feed = feed_new(world, &daemon->loop, err)))
+        return -1;
     if (!(daemon->doors = doors_open(&daemon->loop, &(*settings)->http, daemon->handed, world, err)))
         return -1;
     daemon->cast = cast_new(*settings, world, &daemon->parts, err);
@@ -384,6 +387,7 @@ static void teardown(struct daemon *daemon)
     for (size_t i = 0; i < ARRAY_LEN(handles); i++)
         uv_close(handles[i], NULL);
     turns_end(&daemon->turns);
+    feed_free(world->feed);
     progress_free(world->progress);
     events_free(world->events);
     if (world->store)

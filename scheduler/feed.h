@@ -9,6 +9,7 @@
 
 struct feed;
 struct calendar_texts;
+struct calendar_style;
 
 /* Reads what is stored, blocking, and makes the bodies of all sites that have any. `world` knows its store, clock,
  * alarms and openings. */
@@ -26,6 +27,10 @@ void feed_touch(struct feed *feed, const char *site, const char *event_id);
  * opens. NULL: no such site, or no opening of such an event was ever shown. Not held for you: hold what you keep. */
 struct feed_body *feed_of_site(struct feed *feed, const char *site);
 struct feed_body *feed_of_event(struct feed *feed, const char *site, const char *event_id);
+
+/* What stands around a site's events, or around those of one event ("" else): for the command, too. */
+int feed_frame(const struct calendar_style *style, const struct site_settings *settings, const char *event_title,
+               struct buf *head, struct buf *foot, struct error *err);
 
 /* How an opening stands in the feeds, for a mail that says the same: its UID is the same before the first time. */
 struct feed_stamp {

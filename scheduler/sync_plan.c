@@ -1,5 +1,6 @@
 /* From what the site said to what is planned: event by event, so that a change costs what it touches and a large one
  * lets others have their turn in between. What belongs to an event changes and is stored together. */
+#include "feed.h"
 #include "follow.h"
 #include "launch.h"
 #include "news.h"
@@ -139,10 +140,15 @@ static void forget_news_of(struct sync *sync, const struct definition *fresh)
 static bool put_into_mirror(struct sync *sync, struct definition *fresh)
 {
     const struct definition *known = definitions_find(&sync->site->definitions, fresh->id);
+    const char *site = sync->site->settings->name;
     bool plans = !known || !definition_plans_same(fresh, known);
 
-    if (known && strcmp(known->event_id, fresh->event_id) != 0)
+    if (!known || !definition_same(fresh, known))
+        feed_touch(sync->world->feed, site, fresh->event_id);
+    if (known && strcmp(known->event_id, fresh->event_id) != 0) {
+        feed_touch(sync->world->feed, site, known->event_id);
         sync_touch(sync, known->event_id);
+    }
     fresh->unsaved = true;
     fresh->walk = known ? known->walk : sync->walk_number;
     touched_get(&sync->unstored, fresh->event_id);
@@ -163,6 +169,7 @@ void sync_drop(struct sync *sync, const char *id)
 
     if (!known)
         return;
+    feed_touch(sync->world->feed, sync->site->settings->name, known->event_id);
     sync_touch(sync, known->event_id);
     sync->removed = must_realloc(sync->removed, (sync->removed_count + 1) * sizeof *sync->removed);
     sync->removed[sync->removed_count++] = must_strdup(id);
@@ -208,8 +215,10 @@ static void plan_event(struct sync *sync, struct touched *touched)
             definition_free(touched->news[i]);
         touched->news[i] = NULL;
     }
-    if (openings_update(&world->openings, site, touched->event_id, &sync->site->definitions) > 0)
+    if (openings_update(&world->openings, site, touched->event_id, &sync->site->definitions) > 0) {
         news_openings(world, site, touched->event_id);
+        feed_touch(world->feed, site, touched->event_id);
+    }
     make_plan(sync, touched->event_id, &plan);
     follow_plan(world, site, &plan);
     plan_clear(&plan);

@@ -25,6 +25,7 @@ struct progress;
 struct writeback;
 struct metrics;
 struct playbook;
+struct feed;
 
 struct world_site {
     char *name; /* ours: outlives a reload */
@@ -107,6 +108,7 @@ struct world {
     struct progress *progress;   /* NULL with it */
     struct writeback *writeback; /* NULL: nobody is told */
     struct metrics *metrics;     /* NULL: nobody counts */
+    struct feed *feed;           /* NULL: there are no calendars */
 
     /* Tells the operators; `subject` is one line. May be NULL. */
     void (*tell_operators)(void *ctx, const char *subject, const char *body);

@@ -4,6 +4,15 @@ const char *const source_kinds[] = {[SOURCE_WIX] = "wix", [SOURCE_FILE] = "file"
 
 #define AT(field) offsetof(struct site_settings, field)
 
+static const struct config_option feed_options[] = {
+    {"name", CONFIG_TEXT, AT(feed.name), .fallback = ""},
+    {"alarm", CONFIG_SPAN, AT(feed.alarm_ms), .fallback = "10m", .min = 0, .max = 30 * (int64_t)DAY_MS},
+    {"refresh", CONFIG_SPAN, AT(feed.refresh_ms), .fallback = "1h", .min = MINUTE_MS, .max = 30 * (int64_t)DAY_MS},
+    {"keep", CONFIG_SPAN, AT(feed.keep_ms), .fallback = "7d", .min = HOUR_MS, .max = 365 * (int64_t)DAY_MS},
+    {"keep_past", CONFIG_SPAN, AT(feed.keep_past_ms), .fallback = "30d", .min = HOUR_MS, .max = 3650 * (int64_t)DAY_MS},
+    {0},
+};
+
 const struct config_option site_options[] = {
     {"", CONFIG_PLACE, AT(place)},
     {"name", CONFIG_TEXT, AT(name), .required = true},
@@ -23,5 +32,6 @@ const struct config_option site_options[] = {
     {"requests", CONFIG_RATES, AT(requests), .fallback = "200/min"},
     {"gate_reserve", CONFIG_RATES, AT(gate_reserve), .fallback = "60/min"},
     {"timeout", CONFIG_SPAN, AT(timeout_ms), .fallback = "20s", .min = 100, .max = 5 * MINUTE_MS},
+    {"feed", CONFIG_SECTION, 0, .inside = feed_options},
     {0},
 };

@@ -24,6 +24,13 @@ struct site_settings { /* read by site_options */
     const char *time_zone, *language;
     struct config_rates requests, gate_reserve;
     int64_t timeout_ms;
+    struct feed_settings {    /* of its calendars */
+        const char *name;     /* "": as the template has it */
+        int64_t alarm_ms;     /* a reminder so long before; 0: none */
+        int64_t refresh_ms;   /* how often readers are asked to look */
+        int64_t keep_ms;      /* so long a withdrawn one is shown as such ... */
+        int64_t keep_past_ms; /* ... and one that has opened */
+    } feed;
 };
 enum source_kind { SOURCE_WIX, SOURCE_FILE };
 extern const char *const source_kinds[];

@@ -31,6 +31,7 @@ struct store_job {
     struct arena arena; /* everything below points into it */
     union {
         struct store_change change;
+        struct store_calendars calendars;
         struct store_gather gather;
         struct sqlite_launch launch;
         struct store_turn turn;

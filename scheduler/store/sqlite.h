@@ -109,6 +109,11 @@ int sqlite_key(struct sqlite *db, const char *mark, struct error *err);
 int sqlite_load(struct sqlite *db, int64_t now_ms, struct store_image *out, struct error *err);
 int sqlite_apply(struct sqlite *db, const struct store_change *change, struct error *err);
 
+/* --- sqlite_calendar.c --- */
+int sqlite_publish(struct sqlite *db, const struct store_calendars *what, struct error *err);
+int sqlite_calendars(struct sqlite *db, const char *site, struct arena *arena, struct store_calendars *out,
+                     struct error *err);
+
 /* --- sqlite_gather.c --- */
 int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct store_gathered *out, struct error *err);
 char *sqlite_cursor(struct sqlite *db, int64_t roll, int64_t pass, unsigned audience);

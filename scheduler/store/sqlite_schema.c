@@ -134,6 +134,14 @@ static const char *const version_4[] = {
     "  fetches INTEGER NOT NULL) STRICT;"
     "CREATE TABLE private_feed_gone(hash BLOB PRIMARY KEY CHECK(length(hash) = 16), at INTEGER NOT NULL)"
     "  STRICT, WITHOUT ROWID;",
+    /* How openings stand in the calendars: an empty text is shown no more, its row keeps the sequence. When a site's
+     * calendar last changed, or an event's ('' is the site's), also by what left it. */
+    "CREATE TABLE calendar_entry(opening INTEGER PRIMARY KEY REFERENCES opening ON DELETE CASCADE, uid TEXT NOT NULL,"
+    "  sequence INTEGER NOT NULL, created_at INTEGER NOT NULL, modified_at INTEGER NOT NULL, opens_at INTEGER NOT NULL,"
+    "  moved_from INTEGER, withdrawn INTEGER NOT NULL, leaves_at INTEGER, title TEXT NOT NULL, url TEXT NOT NULL,"
+    "  place TEXT NOT NULL, zone TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
+    "CREATE TABLE calendar_change(site TEXT NOT NULL, event_id TEXT NOT NULL, at INTEGER NOT NULL,"
+    "  PRIMARY KEY(site, event_id)) STRICT, WITHOUT ROWID;",
     NULL,
 };
 

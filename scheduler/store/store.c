@@ -487,6 +487,12 @@ void store_private_feeds_clear(struct store_private_feeds *feeds)
     *feeds = (struct store_private_feeds){0};
 }
 
+int store_calendars(struct store *store, const char *site, struct arena *arena, struct store_calendars *out,
+                    struct error *err)
+{
+    return sqlite_calendars(store->db, site, arena, out, err);
+}
+
 char *store_cursor(struct store *store, int64_t roll, int64_t pass, unsigned audience)
 {
     return sqlite_cursor(store->db, roll, pass, audience);

@@ -445,6 +445,37 @@ struct store_job *store_private_fetches(struct store *store, const struct store_
 /* As listings show one. */
 json_t *store_private_feed_json(const struct store_private_feed *feed);
 
+/* --- Calendars: how openings stand in the feeds
+ * ---------------------------------------------------------------------- */
+
+struct store_entry {
+    int64_t opening;
+    const char *site, *event_id; /* of the opening; read, not written */
+    const char *uid;
+    int64_t sequence, created_at_ms, modified_at_ms;
+    int64_t opens_at_ms, moved_from_ms; /* as it is shown; where it stood before, or MOMENT_NONE */
+    bool withdrawn;
+    int64_t leaves_at_ms;                   /* MOMENT_NONE: it has */
+    const char *title, *url, *place, *zone; /* of its event, for when no ticket tells any more */
+    struct text text;                       /* empty: it is shown no more */
+};
+struct store_calendar_change {   /* when a calendar last changed, also by what left it */
+    const char *site, *event_id; /* "": the whole site's */
+    int64_t at_ms;
+};
+struct store_calendars {
+    const struct store_entry *entries;
+    size_t entry_count;
+    const struct store_calendar_change *changes;
+    size_t change_count;
+};
+/* One transaction. Fails as a whole while an opening of it is not stored yet. */
+struct store_job *store_publish(struct store *store, const struct store_calendars *what, store_done_fn *done,
+                                void *ctx);
+/* All of them, or of one site; blocking. They lie in `arena`, which is yours. */
+int store_calendars(struct store *store, const char *site, struct arena *arena, struct store_calendars *out,
+                    struct error *err);
+
 /* --- Reports: JSON as in design.md section 6, made on the reader thread ------------------------------------------- */
 
 enum store_report_kind {

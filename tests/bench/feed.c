@@ -110,7 +110,7 @@ int main(int argc, char **argv)
     }
     buf_init(&head, 4096);
     buf_init(&foot, 4096);
-    calendar_add_head(&head, &style, "", HOUR_MS, &err);
+    calendar_add_head(&head, &style, "", "", HOUR_MS, &err);
     calendar_add_foot(&foot);
     const struct text frame[2] = {buf_text(&head), buf_text(&foot)};
     struct feed_event **events = must_calloc((size_t)count, sizeof *events);

@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&event, CALENDAR_EVENT_MAX);
     buf_init(&calendar, CALENDAR_EVENT_MAX + 4096);
     assert(calendar_add_event(&event, &style, &entry, &err) == 0 && !buf_failed(&event));
-    assert(calendar_add_head(&calendar, &style, texts[6], HOUR_MS, &err) == 0);
+    assert(calendar_add_head(&calendar, &style, texts[6], texts[0], HOUR_MS, &err) == 0);
     buf_add_text(&calendar, buf_text(&event));
     calendar_add_foot(&calendar);
     assert(!judge_lines(buf_text(&calendar)));

@@ -1,5 +1,6 @@
 #include "stage.h"
 
+#include "feed.h"
 #include "launch.h"
 #include "progress.h"
 #include "sync.h"
@@ -210,6 +211,9 @@ int stage_begin(struct stage *stage, struct error *err)
     world->locales = stage->locales;
     stage->parts = (struct cast_parts){
         .loop = &stage->loop, .fetcher = fetcher_new(&stage->loop, err), .wires = wires_new(&stage->loop, err)};
+    world->feed = feed_new(world, &stage->loop, err);
+    if (!world->feed)
+        return -1;
     return make_cast(stage, settings, err);
 }
 
@@ -244,6 +248,7 @@ void stage_end(struct stage *stage, int64_t grace_ms)
         return;
     close_cast(stage, NULL, grace_ms);
     watcher_end(&stage->watcher);
+    feed_free(world->feed);
     progress_free(world->progress);
     events_free(world->events);
     wires_close(stage->parts.wires);

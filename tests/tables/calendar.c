@@ -83,7 +83,7 @@ static void add_calendar(const struct calendar_style *style, const struct calend
 {
     struct error err = {0};
 
-    if (calendar_add_head(out, style, "", HOUR_MS, &err) < 0 || calendar_add_event(out, style, entry, &err) < 0)
+    if (calendar_add_head(out, style, "", "", HOUR_MS, &err) < 0 || calendar_add_event(out, style, entry, &err) < 0)
         fail_msg("%s", err.text);
     calendar_add_foot(out);
 }
@@ -538,12 +538,12 @@ static void many_tickets(void **state)
 static void calendars(void **state)
 {
     static const struct {
-        const char *name, *sender, *language, *line;
+        const char *name, *title, *sender, *language, *line;
     } cases[] = {
-        {"", "", "en", "NAME:Ticket sales\r\n"},
-        {"", "Arena; Kaunas", "de", "NAME:Vorverkauf – Arena\\; Kaunas\r\n"},
-        {"My, own\r\nX:y", "Arena", "de", "NAME:My\\, own X:y\r\n"},
-        {"\xFF", "", "en", "NAME:\xEF\xBF\xBD\r\n"},
+        {"", "", "", "en", "NAME:Ticket sales\r\n"},
+        {"", "", "Arena; Kaunas", "de", "NAME:Vorverkauf – Arena\\; Kaunas\r\n"},
+        {"My, own\r\nX:y", "", "Arena", "de", "NAME:My\\, own X:y\r\n"},
+        {"\xFF", "a\nb", "", "en", "NAME:\xEF\xBF\xBD: a b\r\n"},
     };
     const struct desk *desk = *state;
 
@@ -554,7 +554,7 @@ static void calendars(void **state)
         style.sender_name = cases[i].sender;
         style.language = cases[i].language;
         buf_init(&out, 10000);
-        assert_int_equal(calendar_add_head(&out, &style, cases[i].name, 6 * HOUR_MS, &err), 0);
+        assert_int_equal(calendar_add_head(&out, &style, cases[i].name, cases[i].title, 6 * HOUR_MS, &err), 0);
         assert_null(judge_lines(buf_text(&out)));
         assert_non_null(strstr(out.ptr, cases[i].line));
         assert_non_null(strstr(out.ptr, "REFRESH-INTERVAL;VALUE=DURATION:PT6H\r\n"));

@@ -1,0 +1,72 @@
+/* feed_private.h - what the files of feed share: feed.c (what is shown: entries, calendars, bodies) and feed_publish.c
+ * (how it changes: the quiet, writing anew, storing). */
+#ifndef ONSALE_FEED_PRIVATE_H
+#define ONSALE_FEED_PRIVATE_H
+
+#include "calendar.h"
+#include "feed.h"
+
+/* How an opening stands in the store. Its texts lie behind it; its event's text is `shown`'s. */
+struct entry {
+    struct store_entry row;
+    struct feed_event *shown; /* NULL: no more */
+};
+
+/* Of a site (event_id ""), or of one of its events. */
+struct calendar {
+    char *site, *event_id;
+    int64_t changed_at_ms; /* MOMENT_NONE: it never showed anything */
+    int64_t changes_at_ms; /* of the change that is being stored; MOMENT_NONE: none */
+    struct entry **at;     /* what is shown, in the order of feed_event_order() */
+    size_t count, room;
+    struct feed_body *body;
+    bool stale;      /* the body is not of what is shown by now */
+    bool configured; /* a site's */
+    struct calendar *next;
+};
+
+struct waiting; /* an event that changed; feed_publish.c */
+
+struct feed {
+    struct world *world;
+    uv_loop_t *loop;
+    const struct calendar_texts *texts; /* borrowed; NULL: nothing is configured */
+    const char *sender_name;
+    struct index entries;   /* by opening */
+    struct index calendars; /* by site and event */
+    struct calendar *first; /* all calendars */
+    struct making *making;  /* a body on its way, or NULL */
+    struct feed_counts counts;
+
+    struct index waiting; /* by site and event */
+    struct waiting *due, **last_due;
+    struct alarm work;
+    int64_t not_before_ms;      /* the next change may be stored */
+    struct alarm leave;         /* the first entry leaves */
+    int64_t leaves_at_ms;       /* of the first, or MOMENT_NONE */
+    bool leaving;               /* it is time to look for them */
+    struct store_entry *drafts; /* what reads differently, until it is on disk */
+    size_t draft_count, draft_room;
+    struct arena arena; /* ... its texts */
+    struct store_job *storing;
+};
+
+/* --- feed.c --- */
+struct entry *feed_entry(const struct feed *feed, int64_t opening); /* NULL: it was never shown */
+/* Takes the place of what was known of that opening. */
+void feed_take(struct feed *feed, const struct store_entry *row);
+struct calendar *feed_calendar(struct feed *feed, const char *site, const char *event_id); /* made when there is none */
+/* Makes anew, on the pool, what is stale of the sites. */
+void feed_refresh(struct feed *feed);
+struct calendar_style feed_style(const struct feed *feed, const struct site_settings *settings);
+
+/* --- feed_publish.c --- */
+void feed_publish_init(struct feed *feed);
+void feed_publish_clear(struct feed *feed);
+/* Everything is to be written anew, after the quiet. */
+void feed_touch_all(struct feed *feed);
+/* Whatever is due, soon. Call it after any change, as often as you like. */
+void feed_work_on(struct feed *feed);
+void feed_await_leaving(struct feed *feed, int64_t leaves_at_ms); /* MOMENT_NONE is fine */
+
+#endif

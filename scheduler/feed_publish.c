@@ -1,0 +1,515 @@
+/* How calendars change: what changed waits until its event has been quiet for a minute, so that five tickets moved by
+ * hand are one move; then its openings are written anew, and what reads differently is stored and shown. */
+#include "feed_private.h"
+
+#include <string.h>
+
+enum {
+    QUIET_MS = MINUTE_MS,
+    PATIENCE_MS = 10 * MINUTE_MS, /* of constant change */
+    SLICE_MS = 1,                 /* of the loop for writing, before others have their turn */
+    TOGETHER = 1000,              /* openings in one transaction: some tens of milliseconds */
+    PACE_MS = SECOND_MS,          /* between two changes: what HTTP says of them counts in seconds */
+    AGAIN_MS = 5 * SECOND_MS,     /* what could not be stored */
+    DOUBT_MS = 5 * MINUTE_MS,     /* the clock may be wrong: nothing leaves */
+};
+
+/* An event that changed. */
+struct waiting {
+    struct feed *feed;
+    char *site, *event_id;
+    int64_t first_ms; /* when it did, for the first time since it was written */
+    struct alarm alarm;
+    struct waiting *next; /* of those that are due */
+};
+
+static void on_work(void *ctx);
+static void on_leave(void *ctx);
+static void on_stored(void *ctx, const struct error *failure);
+
+static int64_t now_ms(const struct feed *feed)
+{
+    return clock_now_ms(feed->world->clock);
+}
+
+/* Calendars count in seconds. */
+static int64_t whole_second(int64_t at_ms)
+{
+    return at_ms - at_ms % SECOND_MS;
+}
+
+static int64_t later_than(int64_t at_ms, int64_t than_ms)
+{
+    return than_ms != MOMENT_NONE && at_ms <= than_ms ? than_ms + SECOND_MS : at_ms;
+}
+
+static void work_in(struct feed *feed, int64_t wait_ms)
+{
+    int64_t pace_ms = feed->not_before_ms == MOMENT_NONE ? 0 : feed->not_before_ms - now_ms(feed);
+
+    if (pace_ms > wait_ms && pace_ms <= PACE_MS) /* more: somebody has set the clock */
+        wait_ms = pace_ms;
+    alarm_set(feed->world->alarms, &feed->work, now_ms(feed) + wait_ms, on_work, feed);
+}
+
+void feed_work_on(struct feed *feed)
+{
+    if (!feed->storing && (feed->due || feed->leaving || feed->draft_count > 0))
+        work_in(feed, 0);
+}
+
+/* --- The quiet ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t hash_of_waiting(const void *item)
+{
+    const struct waiting *waiting = item;
+
+    return index_hash(index_hash(INDEX_HASH, waiting->site), waiting->event_id);
+}
+
+static bool same_waiting(const void *a, const void *b)
+{
+    const struct waiting *x = a, *y = b;
+
+    return strcmp(x->event_id, y->event_id) == 0 && strcmp(x->site, y->site) == 0;
+}
+
+static const struct index_kind by_place = {hash_of_waiting, same_waiting};
+
+static void waiting_free(struct waiting *waiting)
+{
+    alarm_off(&waiting->alarm);
+    free(waiting->site);
+    free(waiting->event_id);
+    free(waiting);
+}
+
+static void on_quiet(void *ctx)
+{
+    struct waiting *waiting = ctx;
+    struct feed *feed = waiting->feed;
+
+    index_remove(&feed->waiting, &by_place, waiting);
+    *feed->last_due = waiting;
+    feed->last_due = &waiting->next;
+    feed_work_on(feed);
+}
+
+void feed_touch(struct feed *feed, const char *site, const char *event_id)
+{
+    struct waiting like = {.site = (char *)(uintptr_t)site, .event_id = (char *)(uintptr_t)event_id};
+
+    if (!feed)
+        return;
+    int64_t at_ms = now_ms(feed);
+    struct waiting *waiting = index_find(&feed->waiting, &by_place, &like);
+    if (!waiting) {
+        waiting = must_calloc(1, sizeof *waiting);
+        *waiting = (struct waiting){.feed = feed, .first_ms = at_ms};
+        waiting->site = must_strdup(site);
+        waiting->event_id = must_strdup(event_id);
+        index_put(&feed->waiting, &by_place, waiting);
+    }
+    if (waiting->first_ms > at_ms) /* the clock was set back */
+        waiting->first_ms = at_ms;
+    int64_t latest_ms = waiting->first_ms + PATIENCE_MS, quiet_ms = at_ms + QUIET_MS;
+    alarm_set(feed->world->alarms, &waiting->alarm, quiet_ms < latest_ms ? quiet_ms : latest_ms, on_quiet, waiting);
+}
+
+void feed_touch_all(struct feed *feed)
+{
+    const struct openings *openings = &feed->world->openings;
+
+    for (size_t i = 0; i < openings->count; i++)
+        if (world_site(feed->world, openings->at[i]->site))
+            feed_touch(feed, openings->at[i]->site, openings->at[i]->event_id);
+}
+
+/* --- Writing anew ------------------------------------------------------------------------------------------------- */
+
+/* What an opening says now: the entry as it would be stored, and what it is made of. */
+struct writing {
+    struct feed *feed;
+    const struct site_settings *settings;
+    const struct opening *opening;
+    const struct entry *known; /* NULL: it was never shown */
+    struct store_entry row;
+    const struct definition **tickets;
+    size_t ticket_count;
+    struct definition gone; /* stands for the tickets of one that was withdrawn */
+    struct buf text;
+};
+
+static bool is_shown(const struct entry *entry)
+{
+    return entry && entry->shown;
+}
+
+static void begin(struct writing *writing, int64_t at_ms)
+{
+    struct feed *feed = writing->feed;
+    const struct opening *opening = writing->opening;
+
+    if (writing->known) {
+        writing->row = writing->known->row;
+        return;
+    }
+    char *uid = arena_alloc(&feed->arena, CALENDAR_UID_SIZE);
+    calendar_uid(feed->world->keys, opening->site, opening->id, uid);
+    writing->row = (struct store_entry){.opening = opening->id,
+                                        .site = opening->site,
+                                        .event_id = opening->event_id,
+                                        .uid = uid,
+                                        .created_at_ms = at_ms,
+                                        .modified_at_ms = at_ms,
+                                        .moved_from_ms = MOMENT_NONE,
+                                        .leaves_at_ms = MOMENT_NONE};
+}
+
+/* The tickets that it names. False: nobody knows them any more, and what was shown of it stays. */
+static bool find_tickets(struct writing *writing)
+{
+    const struct opening *opening = writing->opening;
+    const struct world_site *site = world_site(writing->feed->world, opening->site);
+
+    for (size_t i = 0; i < opening->member_count; i++) {
+        const struct definition *ticket = definitions_find(&site->definitions, opening->members[i]);
+        if (ticket)
+            writing->tickets[writing->ticket_count++] = ticket;
+    }
+    return writing->ticket_count > 0;
+}
+
+static void take_scheduled(struct writing *writing)
+{
+    const struct definition *first = writing->tickets[0];
+    struct store_entry *row = &writing->row;
+    int64_t opens_at_ms = writing->opening->opens_at_ms;
+
+    if (is_shown(writing->known) && whole_second(row->opens_at_ms) != whole_second(opens_at_ms))
+        row->moved_from_ms = row->opens_at_ms;
+    row->opens_at_ms = opens_at_ms;
+    row->withdrawn = false;
+    row->title = *first->event_title ? first->event_title : *first->name ? first->name : first->event_id;
+    row->url = first->event_url;
+    row->place = first->event_place;
+    row->zone = *first->event_zone ? first->event_zone : writing->settings->time_zone;
+    row->leaves_at_ms = opens_at_ms + writing->settings->feed.keep_past_ms;
+}
+
+/* Its tickets may be gone: it says what it said last. */
+static void take_withdrawn(struct writing *writing, int64_t at_ms)
+{
+    struct store_entry *row = &writing->row;
+
+    if (!row->withdrawn)
+        row->leaves_at_ms = at_ms + writing->settings->feed.keep_ms;
+    row->withdrawn = true;
+    writing->gone = (struct definition){.site = row->site,
+                                        .id = "",
+                                        .event_id = row->event_id,
+                                        .name = "",
+                                        .description = "",
+                                        .price = "",
+                                        .currency = "",
+                                        .event_title = row->title,
+                                        .event_zone = row->zone,
+                                        .event_url = row->url,
+                                        .event_place = row->place,
+                                        .event_starts_at_ms = MOMENT_NONE,
+                                        .sale_starts_at_ms = row->opens_at_ms,
+                                        .sale_ends_at_ms = MOMENT_NONE};
+    writing->tickets[0] = &writing->gone;
+    writing->ticket_count = 1;
+}
+
+static int write_text(struct writing *writing, struct error *err)
+{
+    const struct feed *feed = writing->feed;
+    const struct store_entry *row = &writing->row;
+    struct calendar_style style = feed_style(feed, writing->settings);
+
+    buf_reset(&writing->text);
+    if (calendar_add_event(&writing->text, &style,
+                           &(struct calendar_entry){.uid = row->uid,
+                                                    .sequence = row->sequence,
+                                                    .created_at_ms = row->created_at_ms,
+                                                    .modified_at_ms = row->modified_at_ms,
+                                                    .stamp_at_ms = row->modified_at_ms,
+                                                    .opens_at_ms = row->opens_at_ms,
+                                                    .moved_from_ms = row->moved_from_ms,
+                                                    .withdrawn = row->withdrawn,
+                                                    .zone = world_zone(feed->world, row->zone),
+                                                    .tickets = writing->tickets,
+                                                    .ticket_count = writing->ticket_count,
+                                                    .members = (const char *const *)writing->opening->members,
+                                                    .member_count = writing->opening->member_count},
+                           err) < 0)
+        return -1;
+    return buf_failed(&writing->text) ? error_set(err, ERROR_REFUSED, "it would be over %d bytes", CALENDAR_EVENT_MAX)
+                                      : 0;
+}
+
+static void add_draft(struct feed *feed, const struct store_entry *row)
+{
+    struct arena *arena = &feed->arena;
+
+    if (feed->draft_count == feed->draft_room) {
+        feed->draft_room = feed->draft_room ? 2 * feed->draft_room : 64;
+        feed->drafts = must_realloc(feed->drafts, feed->draft_room * sizeof *feed->drafts);
+    }
+    struct store_entry *draft = &feed->drafts[feed->draft_count++];
+    *draft = *row;
+    draft->site = arena_copy(arena, text_of(row->site));
+    draft->event_id = arena_copy(arena, text_of(row->event_id));
+    draft->uid = arena_copy(arena, text_of(row->uid));
+    draft->title = arena_copy(arena, text_of(row->title));
+    draft->url = arena_copy(arena, text_of(row->url));
+    draft->place = arena_copy(arena, text_of(row->place));
+    draft->zone = arena_copy(arena, text_of(row->zone));
+    draft->text.ptr = arena_copy(arena, row->text);
+}
+
+/* Written as if nothing had changed it reads as it did: then nothing has. Else it is the next one in its sequence. */
+static int compare_and_draft(struct writing *writing, int64_t at_ms, struct error *err)
+{
+    struct store_entry *row = &writing->row;
+    const struct entry *known = writing->known;
+
+    if (write_text(writing, err) < 0)
+        return -1;
+    bool same = is_shown(known) && text_equal(buf_text(&writing->text), known->shown->text);
+    if (same && row->leaves_at_ms == known->row.leaves_at_ms)
+        return 0;
+    if (known && !same) {
+        row->sequence++;
+        row->modified_at_ms = later_than(at_ms, row->modified_at_ms);
+        if (write_text(writing, err) < 0)
+            return -1;
+    }
+    row->text = buf_text(&writing->text);
+    add_draft(writing->feed, row);
+    return 0;
+}
+
+static void write_opening(struct feed *feed, const struct site_settings *settings, const struct opening *opening,
+                          int64_t changed_ms)
+{
+    struct writing writing = {
+        .feed = feed, .settings = settings, .opening = opening, .known = feed_entry(feed, opening->id)};
+    int64_t at_ms = whole_second(now_ms(feed));
+    bool withdrawn = opening->state == OPENING_WITHDRAWN;
+    struct error err = {0};
+
+    if (!is_shown(writing.known) && (withdrawn || opening->opens_at_ms + settings->feed.keep_past_ms <= now_ms(feed)))
+        return; /* nobody has it in a calendar, and nobody needs it there */
+    if (withdrawn && !writing.known->row.withdrawn && writing.known->row.opens_at_ms <= changed_ms)
+        return; /* it has opened, and its tickets went later: that is history */
+    writing.tickets = must_calloc(opening->member_count + 1, sizeof(struct definition *));
+    buf_init(&writing.text, CALENDAR_EVENT_MAX);
+    begin(&writing, at_ms);
+    if (withdrawn || find_tickets(&writing)) {
+        if (withdrawn)
+            take_withdrawn(&writing, at_ms);
+        else
+            take_scheduled(&writing);
+        if (compare_and_draft(&writing, at_ms, &err) < 0)
+            log_line(feed->world->log, LOG_ERROR, "event=feed_failed site=%s opening=%lld error=%s", opening->site,
+                     (long long)opening->id, LOG_QUOTED(text_of(err.text)));
+    }
+    buf_clear(&writing.text);
+    free(writing.tickets);
+}
+
+static void write_event(struct feed *feed, const struct waiting *waiting)
+{
+    const struct world_site *site = world_site(feed->world, waiting->site);
+
+    if (!site || !site->settings)
+        return; /* no longer configured: what is stored stays */
+    for (const struct opening *opening = openings_of(&feed->world->openings, waiting->site, waiting->event_id); opening;
+         opening = opening->next)
+        write_opening(feed, site->settings, opening, waiting->first_ms);
+}
+
+/* --- Leaving ------------------------------------------------------------------------------------------------------ */
+
+void feed_await_leaving(struct feed *feed, int64_t leaves_at_ms)
+{
+    if (leaves_at_ms == MOMENT_NONE || (feed->leaves_at_ms != MOMENT_NONE && feed->leaves_at_ms <= leaves_at_ms))
+        return;
+    feed->leaves_at_ms = leaves_at_ms;
+    alarm_set(feed->world->alarms, &feed->leave, leaves_at_ms, on_leave, feed);
+}
+
+static void on_leave(void *ctx)
+{
+    struct feed *feed = ctx;
+
+    if (!world_clock_sure(feed->world)) { /* a clock that is a year ahead would empty the calendars */
+        alarm_set(feed->world->alarms, &feed->leave, now_ms(feed) + DOUBT_MS, on_leave, feed);
+        return;
+    }
+    feed->leaving = true;
+    feed_work_on(feed);
+}
+
+static void draft_leaving(struct feed *feed)
+{
+    int64_t at_ms = now_ms(feed);
+
+    feed->leaving = false;
+    feed->leaves_at_ms = MOMENT_NONE;
+    for (size_t i = 0; i < feed->entries.size; i++) {
+        const struct entry *entry = feed->entries.at[i];
+        if (!is_shown(entry))
+            continue;
+        if (entry->row.leaves_at_ms > at_ms || feed->draft_count >= TOGETHER) {
+            feed_await_leaving(feed, entry->row.leaves_at_ms);
+            continue;
+        }
+        struct store_entry row = entry->row;
+        row.leaves_at_ms = MOMENT_NONE;
+        row.text = (struct text){0};
+        add_draft(feed, &row);
+    }
+}
+
+/* --- Storing ------------------------------------------------------------------------------------------------------ */
+
+/* The calendars that read differently by the drafts, with when they changed. */
+static size_t find_changes(struct feed *feed, struct store_calendar_change *out)
+{
+    int64_t at_ms = whole_second(now_ms(feed));
+    size_t count = 0;
+
+    for (size_t i = 0; i < feed->draft_count; i++) {
+        const struct store_entry *draft = &feed->drafts[i];
+        const struct entry *known = feed_entry(feed, draft->opening);
+        const char *events[] = {"", draft->event_id};
+        if (is_shown(known) && text_equal(known->shown->text, draft->text))
+            continue; /* it will leave at another time */
+        for (size_t k = 0; k < ARRAY_LEN(events); k++) {
+            struct calendar *calendar = feed_calendar(feed, draft->site, events[k]);
+            if (calendar->changes_at_ms != MOMENT_NONE)
+                continue;
+            calendar->changes_at_ms = later_than(at_ms, calendar->changed_at_ms);
+            out[count++] = (struct store_calendar_change){calendar->site, calendar->event_id, calendar->changes_at_ms};
+        }
+    }
+    return count;
+}
+
+static void request_store(struct feed *feed)
+{
+    struct store_calendar_change *changes = must_calloc(2 * feed->draft_count + 1, sizeof *changes);
+    size_t count = find_changes(feed, changes);
+
+    feed->not_before_ms = now_ms(feed) + PACE_MS;
+    feed->storing = store_publish(
+        feed->world->store,
+        &(struct store_calendars){
+            .entries = feed->drafts, .entry_count = feed->draft_count, .changes = changes, .change_count = count},
+        on_stored, feed);
+    free(changes);
+}
+
+static void end_changes(struct feed *feed, bool stored)
+{
+    for (size_t i = 0; i < feed->draft_count; i++) {
+        const char *events[] = {"", feed->drafts[i].event_id};
+        for (size_t k = 0; k < ARRAY_LEN(events); k++) {
+            struct calendar *calendar = feed_calendar(feed, feed->drafts[i].site, events[k]);
+            if (stored && calendar->changes_at_ms != MOMENT_NONE)
+                calendar->changed_at_ms = calendar->changes_at_ms;
+            calendar->changes_at_ms = MOMENT_NONE;
+        }
+    }
+}
+
+static void forget_drafts(struct feed *feed)
+{
+    feed->draft_count = 0;
+    arena_clear(&feed->arena);
+}
+
+/* Only what is on disk is shown. */
+static void on_stored(void *ctx, const struct error *failure)
+{
+    struct feed *feed = ctx;
+
+    feed->storing = NULL;
+    end_changes(feed, !failure);
+    if (failure) {
+        log_line(feed->world->log, LOG_ERROR, "event=feed_not_stored openings=%zu error=%s", feed->draft_count,
+                 LOG_QUOTED(text_of(failure->text)));
+        work_in(feed, AGAIN_MS);
+        return;
+    }
+    for (size_t i = 0; i < feed->draft_count; i++) {
+        feed_take(feed, &feed->drafts[i]);
+        feed_await_leaving(feed, feed->drafts[i].leaves_at_ms);
+    }
+    feed->counts.changes += (int64_t)feed->draft_count;
+    log_line(feed->world->log, LOG_INFO, "event=feed openings=%zu", feed->draft_count);
+    forget_drafts(feed);
+    feed_refresh(feed);
+    feed_work_on(feed);
+}
+
+static struct waiting *next_due(struct feed *feed)
+{
+    struct waiting *waiting = feed->due;
+
+    feed->due = waiting->next;
+    if (!feed->due)
+        feed->last_due = &feed->due;
+    return waiting;
+}
+
+static void on_work(void *ctx)
+{
+    struct feed *feed = ctx;
+    const struct clock *clock = feed->world->clock;
+    int64_t until_ms = clock_mono_ms(clock) + SLICE_MS;
+
+    if (feed->storing || !feed->texts)
+        return; /* on_stored() and feed_configure() come back to it */
+    if (feed->leaving)
+        draft_leaving(feed);
+    while (feed->due && feed->draft_count < TOGETHER && clock_mono_ms(clock) <= until_ms) {
+        struct waiting *waiting = next_due(feed);
+        write_event(feed, waiting);
+        waiting_free(waiting);
+    }
+    if (feed->due && feed->draft_count < TOGETHER)
+        work_in(feed, 0);
+    else if (feed->draft_count > 0)
+        request_store(feed);
+    else
+        arena_clear(&feed->arena);
+}
+
+/* --- Beginning and end -------------------------------------------------------------------------------------------- */
+
+void feed_publish_init(struct feed *feed)
+{
+    feed->last_due = &feed->due;
+    feed->leaves_at_ms = MOMENT_NONE;
+    feed->not_before_ms = MOMENT_NONE;
+}
+
+void feed_publish_clear(struct feed *feed)
+{
+    alarm_off(&feed->work);
+    alarm_off(&feed->leave);
+    store_cancel(&feed->storing);
+    for (size_t i = 0; i < feed->waiting.size; i++)
+        if (feed->waiting.at[i])
+            waiting_free(feed->waiting.at[i]);
+    index_clear(&feed->waiting);
+    while (feed->due)
+        waiting_free(next_due(feed));
+    free(feed->drafts);
+    arena_clear(&feed->arena);
+}
