@@ -283,9 +283,37 @@ static void take_connections(struct metrics *metrics, const struct server *serve
     metrics_set(metrics, METRIC_HTTP_STREAMS, NO_LABELS, (int64_t)counts.streams);
 }
 
+/* --- What has not happened yet ------------------------------------------------------------------------------------ */
+
+/* An alert sees a counter rise; one that begins at 1 never rose. */
+static void begin_at_zero(const struct world *world)
+{
+    static const char *const passes[] = {"done", "failed", "begun_again"}, *const reloads[] = {"done", "refused"};
+    static const char *const answers[] = {"ok", "limited", "refused", "failed", "none"};
+    struct metrics *metrics = world->metrics;
+
+    for (size_t i = 0; i < ARRAY_LEN(reloads); i++)
+        metrics_series(metrics, METRIC_RELOADS, LABELS(reloads[i]));
+    for (size_t i = 0; i < world->rule_count; i++)
+        for (size_t k = 0; k < ARRAY_LEN(passes); k++)
+            metrics_series(metrics, METRIC_GATHERINGS, LABELS(world->rules[i].plan.rule->name, passes[k]));
+    for (size_t i = 0; i < world->site_count; i++)
+        for (size_t k = 0; k < ARRAY_LEN(answers) && world->sites[i].settings; k++)
+            if (world->sites[i].settings->source == SOURCE_WIX)
+                metrics_series(metrics, METRIC_REQUESTS, LABELS("site", world->sites[i].name, answers[k]));
+    for (size_t i = 0; i < world->audience_count; i++)
+        for (size_t k = 0; k < ARRAY_LEN(answers); k++)
+            if (world->audiences[i]->settings->source == AUDIENCE_LISTMONK)
+                metrics_series(metrics, METRIC_REQUESTS,
+                               LABELS("audience", world->audiences[i]->settings->name, answers[k]));
+    for (enum feedback kind = FEEDBACK_HARD; kind < FEEDBACKS; kind++)
+        metrics_series(metrics, METRIC_BOUNCES, LABELS(feedback_name(kind)));
+}
+
 void measures_take(const struct world *world, const struct server *server)
 {
     metrics_begin(world->metrics);
+    begin_at_zero(world);
     take_daemon(world);
     take_health(world);
     take_notices(world);

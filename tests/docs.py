@@ -156,7 +156,7 @@ def installs():
         subprocess.run(['meson', 'install', '-C', BUILD, '--no-rebuild', '--quiet'], env=dict(os.environ, DESTDIR=folder),
                        check=True, capture_output=True)
         files = {os.path.basename(file) for file in glob.glob(os.path.join(folder, '**'), recursive=True)}
-        for name in ['onsale', 'smtp.so', 'outbox.so', 'email.subject', 'onsale.service', 'onsale.conf', 'onsale.yaml']:
+        for name in ['onsale', 'smtp.so', 'outbox.so', 'email.subject', 'onsale.service', 'onsale.conf', 'onsale.yaml', 'onsale.json', 'onsale.rules.yaml']:
             assert name in files, f'{name} is not installed'
 
 
