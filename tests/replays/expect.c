@@ -397,6 +397,37 @@ static void state(struct replay *replay, const struct words *words)
         replay_fail(replay, "expected the reason \"%s\", it is \"%s\"", reason.ptr, notice_reason_name(notice->reason));
 }
 
+/* expect calendar N [VERSIONS] */
+static void calendar(struct replay *replay, const struct words *words)
+{
+    const struct almanac *almanac = &replay->stage.almanac;
+
+    number_is(replay, "events in the calendar", (int64_t)json_object_size(almanac->present), words->at[2]);
+    if (words->count > 3)
+        number_is(replay, "versions of the calendar", (int64_t)almanac->versions, words->at[3]);
+}
+
+/* expect event T SEQUENCE STATUS [WORDS ...] */
+static void event(struct replay *replay, const struct words *words)
+{
+    json_t *found = almanac_at(&replay->stage.almanac, replay_moment(replay, words->at[2]));
+    auto_buf struct buf wanted;
+
+    if (!found) {
+        replay_fail(replay, "no event of the calendar starts at %s", words->at[2]);
+        return;
+    }
+    const char *text = json_string_value(json_object_get(found, "text"));
+    number_is(replay, "as its sequence", json_integer_value(json_object_get(found, "sequence")), words->at[3]);
+    if (strcmp(json_string_value(json_object_get(found, "status")), words->at[4]) != 0)
+        replay_fail(replay, "expected %s:\n%s", words->at[4], text);
+    buf_init(&wanted, 1024);
+    for (size_t i = 5; i < words->count; i++)
+        buf_addf(&wanted, "%s%s", i > 5 ? " " : "", words->at[i]);
+    if (wanted.len > 0 && !strstr(text, wanted.ptr))
+        replay_fail(replay, "expected \"%s\":\n%s", wanted.ptr, text);
+}
+
 void replay_expect(struct replay *replay, const struct words *words)
 {
     static const struct {
@@ -427,6 +458,8 @@ void replay_expect(struct replay *replay, const struct words *words)
         {"attempts", 3, 4, attempts},
         {"pace", 4, 4, pace},
         {"channel", 4, WORDS_MAX, channel},
+        {"calendar", 3, 4, calendar},
+        {"event", 5, WORDS_MAX, event},
     };
     unsigned failures = replay->failures;
 
@@ -501,6 +534,10 @@ void replay_watch(struct replay *replay)
     if (*stage->watcher.complaint) {
         replay_fail(replay, "%s", stage->watcher.complaint);
         *stage->watcher.complaint = '\0';
+    }
+    if (*stage->almanac.complaint) {
+        replay_fail(replay, "%s", stage->almanac.complaint);
+        *stage->almanac.complaint = '\0';
     }
     if (stage->stuck)
         replay_fail(replay, "something rings for ever");

@@ -40,6 +40,7 @@ int stage_init(struct stage *stage, struct error *err)
     shopfront_init(&stage->front, &stage->clock);
     postman_init(&stage->postman, &stage->clock);
     script_init(&stage->script);
+    almanac_init(&stage->almanac);
     stage->zones = zones_new();
     stage->locales = locales_new(err);
     if (!stage->locales)
@@ -62,6 +63,7 @@ void stage_clear(struct stage *stage)
     postman_clear(&stage->postman);
     shop_clear(&stage->shop);
     script_clear(&stage->script);
+    almanac_clear(&stage->almanac);
     crypt_tokens_free(stage->tokens);
     zones_free(stage->zones);
     locales_free(stage->locales);
@@ -89,6 +91,8 @@ static void ring(struct stage *stage, int64_t at_ms)
         stage->now_ms = at_ms;
     alarms_run(stage->world.alarms);
     stage_settle(stage);
+    if (stage->cast)
+        almanac_look(&stage->almanac, stage->world.feed, stage->world.sites[0].name);
 }
 
 void stage_advance(struct stage *stage, int64_t to_ms)

@@ -3,6 +3,7 @@
 #ifndef ONSALE_REPLAY_STAGE_H
 #define ONSALE_REPLAY_STAGE_H
 
+#include "almanac.h"
 #include "cast.h"
 #include "postman.h"
 #include "script.h"
@@ -23,6 +24,7 @@ struct stage {
     struct postman postman;
     struct script script;
     struct watcher watcher; /* while `cast` */
+    struct almanac almanac; /* remembers, however often the daemon is started */
     struct world world;     /* while `cast` */
     struct crypt_keys keys;
     struct crypt_tokens *tokens; /* made from them; also while the daemon is down */
