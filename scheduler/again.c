@@ -1,5 +1,7 @@
 #include "again.h"
 
+#include <string.h>
+
 void again_clear(struct again *again)
 {
     free(again->heap);
@@ -14,8 +16,44 @@ static void swap(struct store_again *a, struct store_again *b)
     *b = c;
 }
 
+void again_take_page(struct again *again, const struct store_again *list, size_t count, bool more,
+                     struct store_again horizon)
+{
+    again_clear(again);
+    for (size_t i = 0; i < count; i++)
+        again_put(again, list[i]);
+    again->more = more;
+    again->horizon = horizon;
+}
+
+/* As the ledger lists them. */
+static int by_turn(const void *left, const void *right)
+{
+    const struct store_again *a = left, *b = right;
+
+    if (a->at_ms != b->at_ms)
+        return a->at_ms < b->at_ms ? -1 : 1;
+    return (a->seq > b->seq) - (a->seq < b->seq);
+}
+
+/* A sorted list is a heap. */
+static void forget_the_last(struct again *again)
+{
+    qsort(again->heap, again->count, sizeof *again->heap, by_turn);
+    again->count = STORE_AGAIN_PAGE;
+    again->more = true;
+    again->horizon = again->heap[again->count];
+}
+
 void again_put(struct again *again, struct store_again entry)
 {
+    if (again->more && by_turn(&entry, &again->horizon) >= 0)
+        return;
+    if (again->count == AGAIN_MOST) {
+        forget_the_last(again);
+        again_put(again, entry);
+        return;
+    }
     if (again->count == again->cap) {
         again->cap = again->cap ? again->cap * 2 : 16;
         again->heap = must_realloc(again->heap, again->cap * sizeof *again->heap);
@@ -58,9 +96,14 @@ size_t again_due(const struct again *again, int64_t now_ms, size_t most)
     return due_from(again, 0, now_ms, most);
 }
 
+bool again_must_read(const struct again *again, int64_t now_ms)
+{
+    return again->count == 0 && again->more && again->horizon.at_ms <= now_ms;
+}
+
 int64_t again_next_at_ms(const struct again *again)
 {
-    return again->count ? again->heap[0].at_ms : MOMENT_NONE;
+    return again->count ? again->heap[0].at_ms : again->more ? again->horizon.at_ms : MOMENT_NONE;
 }
 
 int64_t again_delay_ms(const struct retry *retry, int attempt, int64_t retry_after_ms, uint64_t random)

@@ -313,7 +313,7 @@ static void set_wake(struct line *line, int64_t now_ms)
             continue;
         if (!sending->told_expired)
             earliest(&at_ms, sending->spec.deadline_ms);
-        if (sending->again.count > 0 && again_next_at_ms(&sending->again) > now_ms)
+        if (again_next_at_ms(&sending->again) != MOMENT_NONE && again_next_at_ms(&sending->again) > now_ms)
             earliest(&at_ms, again_next_at_ms(&sending->again));
         if (sending_wants(sending,
                           now_ms)) { /* pace or window hold us: pace wakes by time, the window by channel events */
@@ -409,9 +409,7 @@ static void on_launch(void *ctx, const struct store_launch *launch)
         line_drain(sending->line);
         return;
     }
-    again_clear(&sending->again);
-    for (size_t i = 0; i < launch->again_count; i++)
-        again_put(&sending->again, launch->again[i]);
+    again_take_page(&sending->again, launch->again, launch->again_count, launch->again_more, launch->again_next);
     if (notice->roll) /* else its people went to another while we asked */
         notice_course(notice)->tally = launch->tally;
     progress_note(sending->line->dispatch->world->progress, notice);

@@ -42,7 +42,8 @@ static int64_t firsts_left(const struct sending *sending)
 
 bool sending_wants(struct sending *sending, int64_t now_ms)
 {
-    return may_claim(sending, now_ms) && (firsts_left(sending) > 0 || again_due(&sending->again, now_ms, 1) > 0);
+    return may_claim(sending, now_ms) && (firsts_left(sending) > 0 || again_due(&sending->again, now_ms, 1) > 0 ||
+                                          again_must_read(&sending->again, now_ms));
 }
 
 /* Everybody's people, first attempts and further ones apart. */
@@ -57,6 +58,10 @@ static size_t gather_flows(struct line *line, int64_t room, int64_t now_ms)
     for (struct sending *sending = line->sendings; sending; sending = sending->next) {
         if (!may_claim(sending, now_ms))
             continue;
+        if (again_must_read(&sending->again, now_ms)) {
+            sending_reload(sending);
+            continue;
+        }
         sending->firsts.wants = firsts_left(sending);
         sending->retries.wants = (int64_t)again_due(&sending->again, now_ms, (size_t)room);
         if (sending->firsts.wants > 0)

@@ -330,20 +330,25 @@ static int find_doubts(struct sqlite *db, const struct sqlite_launch *what, stru
 static int list_again(struct sqlite *db, const struct sqlite_launch *what, struct arena *arena,
                       struct store_launch *out, struct error *err)
 {
-    int64_t count;
-    if (sqlite_number(db, 0, &count, err, "SELECT count(*) FROM again WHERE notice = ?1 AND channel = ?2", "is",
-                      what->notice, what->channel) < 0)
-        return -1;
-    struct store_again *list = arena_alloc(arena, ((size_t)count + 1) * sizeof *list);
-    sqlite3_stmt *row =
-        sqlite_query(db, err, "SELECT seq, attempt, at FROM again WHERE notice = ?1 AND channel = ?2 ORDER BY at, seq",
-                     "is", what->notice, what->channel);
+    struct store_again *list = NULL;
+    sqlite3_stmt *row = sqlite_query(db, err,
+                                     "SELECT seq, attempt, at FROM again INDEXED BY again_next WHERE notice = ?1 AND"
+                                     " channel = ?2 ORDER BY at, seq LIMIT ?3",
+                                     "isi", what->notice, what->channel, (int64_t)STORE_AGAIN_PAGE + 1);
     int rc = row ? 1 : -1;
 
-    while (rc == 1 && (rc = sqlite_step(db, row, err)) == 1)
-        list[out->again_count++] = (struct store_again){.seq = (uint32_t)sqlite3_column_int64(row, 0),
-                                                        .attempt = sqlite3_column_int(row, 1),
-                                                        .at_ms = sqlite3_column_int64(row, 2)};
+    while (rc == 1 && (rc = sqlite_step(db, row, err)) == 1) {
+        struct store_again one = {.seq = (uint32_t)sqlite3_column_int64(row, 0),
+                                  .attempt = sqlite3_column_int(row, 1),
+                                  .at_ms = sqlite3_column_int64(row, 2)};
+        if (!list)
+            list = arena_alloc(arena, STORE_AGAIN_PAGE * sizeof *list);
+        if (out->again_count < STORE_AGAIN_PAGE)
+            list[out->again_count++] = one;
+        else
+            out->again_more = true;
+        out->again_next = one;
+    }
     out->again = list;
     return rc;
 }

@@ -126,6 +126,8 @@ static const char *const version_4[] = {
     "CREATE TABLE hook_entity(sender TEXT NOT NULL, entity TEXT NOT NULL, sequence INTEGER NOT NULL,"
     "  at INTEGER NOT NULL, PRIMARY KEY(sender, entity)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX hook_entity_at ON hook_entity(at);",
+    /* Who is to be tried again is listed page by page, by next time. */
+    "CREATE INDEX again_next ON again(notice, channel, at, seq);",
     /* Feeds that are read by who has the link. A token is known by its hash alone; one that was replaced stays known,
      * so that who still asks by it hears that it is gone. */
     "CREATE TABLE private_feed(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, site TEXT NOT NULL,"

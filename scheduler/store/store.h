@@ -157,6 +157,7 @@ char *store_cursor(struct store *store, int64_t roll, int64_t pass, unsigned aud
 /* Opens a notice's ledger on a channel, while nothing of it is in anybody's hands: claims without a fate, of an earlier
  * start or of the flow before a reload, become in doubt (or try later, for an attempt below `repeat_below`), returned
  * and postponed ones are listed. */
+enum { STORE_AGAIN_PAGE = 32768 }; /* listed at a time */
 struct store_again {
     uint32_t seq;
     int attempt; /* the next one, from 2; a returned one keeps its number */
@@ -167,8 +168,10 @@ struct store_launch {
     struct tally tally;
     uint32_t claimed_to; /* first attempts were claimed up to this seq */
     uint32_t last_seq;
-    const struct store_again *again;
+    const struct store_again *again; /* the first to be tried again */
     size_t again_count;
+    bool again_more; /* there are others, from this one on */
+    struct store_again again_next;
     int64_t doubts; /* how many were found in doubt now */
 };
 typedef void store_launch_fn(void *ctx, const struct store_launch *launch);

@@ -24,8 +24,8 @@ struct worker {
      * -1: not at all. */
     int64_t (*tend)(struct worker *);
     int64_t tend_in_ms;
-    unsigned passed_over; /* the thread's: transactions without a page of people while one waited */
-    uv_mutex_t mutex;     /* over what follows */
+    unsigned passed_over[LANES]; /* the thread's: transactions without one of that lane while it waited */
+    uv_mutex_t mutex;            /* over what follows */
     uv_cond_t work;
     struct queue lanes[LANES];
     bool stop;

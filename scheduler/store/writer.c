@@ -5,53 +5,55 @@
 
 enum {
     SLICE_MS = 40,       /* a transaction takes no more jobs after so long, and one page of people */
-    PASSED_OVER_MAX = 8, /* transactions that let a page of people wait */
+    PASSED_OVER_MAX = 8, /* transactions that let a slice or a page of people wait */
     BEHIND_MS = 2,       /* pages of people wait for the keeper in steps of that */
     WIPE_MS = 50,        /* between two tries to empty the log, when nothing else is to be done */
 };
 
 /* What one transaction has taken so far. */
 struct taken {
-    size_t writes, pages;
+    size_t writes, pages, slices;
 };
 
-/* The next one for this transaction, or NULL. Claims and fates do not wait for pages of people: those get transactions
- * of their own, and go first only when they were passed over for long. What is forgotten by age waits for all. */
+/* The next one for this transaction, or NULL. Claims and fates do not wait for slices and pages of people: those get
+ * transactions of their own, and go first only when they were passed over for long. What is forgotten by age waits for
+ * all. */
 static struct store_job *next_write(struct worker *worker, struct taken *taken)
 {
     struct queue *writes = &worker->lanes[LANE_WRITE], *pages = &worker->lanes[LANE_GATHER];
     struct queue *slices = &worker->lanes[LANE_SLICES], *rest = &worker->lanes[LANE_FORGET];
+    bool empty = !taken->writes && !taken->pages && !taken->slices;
     struct store_job *job = NULL;
 
     uv_mutex_lock(&worker->mutex);
-    if (worker->passed_over >= PASSED_OVER_MAX && !taken->pages)
+    if (worker->passed_over[LANE_SLICES] >= PASSED_OVER_MAX && !taken->slices)
+        job = queue_pop(slices);
+    if (!job && worker->passed_over[LANE_GATHER] >= PASSED_OVER_MAX && !taken->pages && !taken->slices)
         job = queue_pop(pages);
     if (!job)
         job = queue_pop(writes);
-    if (!job && !taken->writes && !taken->pages)
+    if (!job && empty)
         job = queue_pop(slices);
-    if (!job && !taken->writes && !taken->pages)
+    if (!job && empty)
         job = queue_pop(pages);
-    if (!job && !taken->writes && !taken->pages)
+    if (!job && empty)
         job = queue_pop(rest);
     if (job)
         worker_begin(worker);
     uv_mutex_unlock(&worker->mutex);
     if (!job)
         return NULL;
-    if (job->lane == LANE_GATHER)
-        taken->pages++;
-    else
-        taken->writes++;
+    *(job->lane == LANE_GATHER ? &taken->pages : job->lane == LANE_SLICES ? &taken->slices : &taken->writes) += 1;
     return job;
 }
 
 static void count_passed_over(struct worker *worker, const struct taken *taken)
 {
     uv_mutex_lock(&worker->mutex);
-    bool waiting = worker->lanes[LANE_GATHER].first;
+    bool slices = worker->lanes[LANE_SLICES].first, pages = worker->lanes[LANE_GATHER].first;
     uv_mutex_unlock(&worker->mutex);
-    worker->passed_over = waiting && !taken->pages ? worker->passed_over + 1 : 0;
+    worker->passed_over[LANE_SLICES] = slices && !taken->slices ? worker->passed_over[LANE_SLICES] + 1 : 0;
+    worker->passed_over[LANE_GATHER] = pages && !taken->pages ? worker->passed_over[LANE_GATHER] + 1 : 0;
 }
 
 /* A job that fails leaves nothing behind. While nothing was done in the transaction that needs no savepoint, which

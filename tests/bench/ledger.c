@@ -363,7 +363,7 @@ static void measure_forget(struct bench *b, unsigned people, size_t turn)
     send_all(b, 1, 1, 2000, FATE_ACCEPTED, people, NULL);
     n->state = NOTICE_DONE;
     n->claimed = true;
-    n->ended_at_ms = DUE_MS;
+    notice_course(n)->ended_at_ms = DUE_MS;
     n->at_ms = DUE_MS - 1;
     bench_put(b, n);
     notice_free(n);

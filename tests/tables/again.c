@@ -62,6 +62,58 @@ static void keeps_everybody(void **state)
     again_clear(&again);
 }
 
+/* What a ledger lists from the beginning, page by page: far more than memory keeps, and each comes out once, in order.
+ */
+static void keeps_the_first_and_reads_the_others(void **state)
+{
+    enum { MANY = 3 * AGAIN_MOST };
+    static bool waits[MANY];
+    static struct store_again page[STORE_AGAIN_PAGE];
+    struct again again = {0};
+    struct store_again out;
+    int64_t last_ms = -1;
+    uint32_t taken = 0, pages = 0;
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        waits[i] = true;
+        again_put(&again, entry(i, (MANY - 1 - i) / 8)); /* whoever comes is tried sooner than all before */
+        assert_true(again.count <= AGAIN_MOST);
+    }
+    assert_true(again.more);
+    assert_int_equal(again_next_at_ms(&again), 0);
+    while (taken < MANY) {
+        while (again_take(&again, MANY, &out)) {
+            assert_true(waits[out.seq]);
+            assert_true(out.at_ms >= last_ms);
+            last_ms = out.at_ms;
+            waits[out.seq] = false;
+            taken++;
+        }
+        if (taken == MANY)
+            break;
+        assert_true(again_next_at_ms(&again) >= last_ms && again_next_at_ms(&again) != MOMENT_NONE);
+        assert_false(again_must_read(&again, again_next_at_ms(&again) - 1));
+        assert_true(again_must_read(&again, again_next_at_ms(&again)));
+        size_t count = 0;
+        struct store_again next = {0};
+        for (uint32_t at = MANY; at-- > 0 && count <= STORE_AGAIN_PAGE;)
+            if (waits[at]) {
+                uint32_t seq = at / 8 * 8 + 7 - at % 8; /* of one moment: by number */
+                next = entry(seq, (MANY - 1 - seq) / 8);
+                if (count < STORE_AGAIN_PAGE)
+                    page[count] = next;
+                count++;
+            }
+        again_take_page(&again, page, count < STORE_AGAIN_PAGE ? count : STORE_AGAIN_PAGE, count > STORE_AGAIN_PAGE,
+                        next);
+        pages++;
+    }
+    assert_true(pages > 1 && pages < 8);
+    again_put(&again, entry(1, INT64_MAX)); /* nobody is behind any horizon now */
+    assert_int_equal(again_next_at_ms(&again), INT64_MAX);
+    again_clear(&again);
+}
+
 static const struct {
     const char *name;
     int attempt; /* that failed */
@@ -94,9 +146,8 @@ static void delay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(empty),
-        cmocka_unit_test(comes_by_time),
-        cmocka_unit_test(keeps_everybody),
+        cmocka_unit_test(empty),           cmocka_unit_test(comes_by_time),
+        cmocka_unit_test(keeps_everybody), cmocka_unit_test(keeps_the_first_and_reads_the_others),
         cmocka_unit_test(delay),
     };
 

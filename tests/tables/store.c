@@ -988,7 +988,7 @@ static void refused(struct bench *b, const char *part)
 
 /* What version 4 brought, a line for each part of it. */
 #define BACK_TO_3                                                                                                      \
-    "DROP TABLE hook; DROP TABLE hook_entity;"                                                                         \
+    "DROP INDEX again_next; DROP TABLE hook; DROP TABLE hook_entity;"                                                  \
     "DROP TABLE private_feed; DROP TABLE private_feed_gone;"                                                           \
     "DROP TABLE calendar_entry; DROP TABLE calendar_change;"
 
