@@ -3,6 +3,7 @@
 #include "launch.h"
 #include "news.h"
 #include "sync.h"
+#include "webhooks.h"
 #include "writeback.h"
 
 #include <string.h>
@@ -157,6 +158,7 @@ static void on_adopted(void *ctx, const struct error *failure)
         log_line(world->log, LOG_NOTICE, "event=adopted who=%s", LOG_QUOTED(text_of(call->asked.who)));
         launches_unhold(world->launches, REASON_COPY);
         writeback_look(world->writeback);
+        webhooks_look(world->webhooks);
     }
     api_answer_done(api_call_end(call), failure ? -1 : 0, failure);
 }

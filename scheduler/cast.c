@@ -11,6 +11,7 @@
 #include "retention.h"
 #include "sync.h"
 #include "unsubscribe.h"
+#include "webhooks.h"
 #include "writeback.h"
 
 #include <string.h>
@@ -25,6 +26,7 @@ struct cast {
     struct unsubscribe_texts *unsubscribe_texts;
     struct calendar_texts *calendar_texts;
     struct retention *retention;
+    struct webhook_post webhook_post;
 };
 
 /* --- Making ---------------------------------------------------------------------------------------------------------
@@ -211,6 +213,35 @@ static int make_operators(struct cast *cast, struct error *err)
     return 0;
 }
 
+/* A connection that is kept may have been made to anywhere: those that may not go there have connections of their own.
+ */
+static struct fetch *post_webhook(void *ctx, const struct fetch_spec *spec, fetch_done_fn *done, void *done_ctx,
+                                  struct error *err)
+{
+    const struct cast_parts *parts = ctx;
+
+    return fetch_start(spec->public_only ? parts->outward : parts->fetcher, spec, done, done_ctx, err);
+}
+
+static void cancel_webhook(void *ctx, struct fetch **fetch)
+{
+    (void)ctx;
+    fetch_cancel(fetch);
+}
+
+static int make_webhooks(struct cast *cast, struct error *err)
+{
+    struct world *world = cast->world;
+    const struct cast_parts *parts = cast->parts;
+
+    cast->webhook_post = parts->webhook_post
+                             ? *parts->webhook_post
+                             : (struct webhook_post){post_webhook, cancel_webhook, (void *)(uintptr_t)parts};
+    world->webhooks =
+        webhooks_new(world, cast->settings->webhooks, cast->settings->webhook_count, &cast->webhook_post, err);
+    return world->webhooks ? 0 : -1;
+}
+
 /* The names of the rules are on disk before anything is planned by them: a moment in between is nobody's. */
 static void store_first_loads(struct cast *cast)
 {
@@ -259,7 +290,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     world->outlook = outlook_new(world);
     if (playbook_open(world, settings, cast->template_folders, err) < 0 || make_sites(cast, err) < 0 ||
         make_audiences(cast, err) < 0 || make_channels(cast, err) < 0 || make_operators(cast, err) < 0 ||
-        make_pages(cast, err) < 0 || make_calendars(cast, err) < 0) {
+        make_pages(cast, err) < 0 || make_calendars(cast, err) < 0 || make_webhooks(cast, err) < 0) {
         cast_free(cast);
         return NULL;
     }
@@ -341,6 +372,8 @@ static void close_parts(struct cast *cast)
     retention_free(cast->retention);
     writeback_free(world->writeback);
     world->writeback = NULL;
+    webhooks_free(world->webhooks);
+    world->webhooks = NULL;
     estimates_free(world->estimates);
     world->estimates = NULL;
     outlook_free(world->outlook);

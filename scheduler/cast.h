@@ -8,10 +8,13 @@
 #include "world.h"
 
 struct cast;
+struct webhook_post;
 
 struct cast_parts { /* borrowed; they outlive every cast */
     uv_loop_t *loop;
     struct fetcher *fetcher;
+    struct fetcher *outward;                 /* fetcher_public() */
+    const struct webhook_post *webhook_post; /* NULL: webhooks leave by these fetchers */
     struct wires *wires;
 };
 

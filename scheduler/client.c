@@ -232,6 +232,9 @@ static void path_of(const struct store_report *report, char path[PATH_SIZE], jso
     case REPORT_AUDIT:
         snprintf(path, PATH_SIZE, "/api/v1/audit");
         break;
+    case REPORT_WEBHOOKS:
+        snprintf(path, PATH_SIZE, "/api/v1/webhooks");
+        break;
     case REPORT_SHOW:
         snprintf(path, PATH_SIZE, "/api/v1/notices/%lld", (long long)report->notice);
         break;

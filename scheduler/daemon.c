@@ -347,6 +347,7 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     world_take(world, &daemon->image);
     if (!(world->alarms = alarms_new(&daemon->loop, world->clock, err)) || !(world->locales = locales_new(err)) ||
         !(daemon->parts.fetcher = fetcher_new(&daemon->loop, err)) ||
+        !(daemon->parts.outward = fetcher_new(&daemon->loop, err)) ||
         !(daemon->parts.wires = wires_new(&daemon->loop, err)))
         return -1;
     world->zones = zones_new();
@@ -359,6 +360,7 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     world->progress = progress_new(world);
     if (world->copy)
         news_copy(world);
+    fetcher_public(daemon->parts.outward);
     daemon->parts.loop = &daemon->loop;
     if (!(world->feed = feed_new(world, &daemon->loop, err)))
         return -1;
@@ -381,6 +383,7 @@ static void teardown(struct daemon *daemon)
         settings_free(daemon->next);
     wires_close(daemon->parts.wires);
     fetcher_close(daemon->parts.fetcher);
+    fetcher_close(daemon->parts.outward);
     uv_handle_t *handles[] = {(uv_handle_t *)&daemon->term, (uv_handle_t *)&daemon->interrupt,
                               (uv_handle_t *)&daemon->hangup, (uv_handle_t *)&daemon->quiet,
                               (uv_handle_t *)&daemon->doctor};

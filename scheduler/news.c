@@ -21,7 +21,7 @@ static json_t *text(const char *string)
 
 static json_t *moment(int64_t at_ms)
 {
-    auto_buf struct buf line;
+    auto_buf struct buf line = {0};
 
     if (at_ms == MOMENT_NONE)
         return json_null();

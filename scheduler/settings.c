@@ -10,7 +10,7 @@
 struct file {
     struct settings settings;
     struct config_list templates;
-    struct config_items tokens, sites, audiences, notifiers, rules;
+    struct config_items tokens, sites, audiences, notifiers, rules, webhooks;
 };
 
 static const char *const token_scopes[] = {"read", "control", "hook", "metrics", NULL};
@@ -76,6 +76,8 @@ const struct config_option settings_options[] = {
      .item_size = sizeof(struct notifier_settings), .open = true},
     {"rules", CONFIG_ITEMS, offsetof(struct file, rules), .inside = rule_options, .item_size = sizeof(struct rule),
      .open = true},
+    {"webhooks", CONFIG_ITEMS, offsetof(struct file, webhooks), .inside = webhook_options,
+     .item_size = sizeof(struct webhook_settings)},
     {0},
 };
 
@@ -158,6 +160,8 @@ static void take_lists(struct settings *settings, const struct file *file)
     settings->notifier_count = file->notifiers.count;
     settings->rules = file->rules.at;
     settings->rule_count = file->rules.count;
+    settings->webhooks = file->webhooks.at;
+    settings->webhook_count = file->webhooks.count;
 }
 
 static void read_file(struct settings *settings, const char *const *plugin_folders)

@@ -8,6 +8,7 @@
 #include "message.h"
 #include "rule.h"
 #include "source/source.h"
+#include "webhook.h"
 
 enum token_scope { TOKEN_READ, TOKEN_CONTROL, TOKEN_HOOK, TOKEN_METRICS }; /* in the order of the words in settings.c */
 struct http_token {
@@ -55,6 +56,8 @@ struct settings {
     size_t notifier_count;
     struct rule *rules;
     size_t rule_count;
+    struct webhook_settings *webhooks;
+    size_t webhook_count;
 };
 
 /* NULL when there are problems; they are printed to `out` then (all of the file; NULL: nowhere), `err` has the first.

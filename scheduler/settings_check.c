@@ -29,7 +29,7 @@ static bool given(const char *text)
     return text && text[0];
 }
 
-static bool is_name(const char *name)
+bool settings_is_name(const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
 
@@ -51,7 +51,7 @@ static void add_name(struct settings *settings, struct names *names, const char 
 
     if (!given(name))
         return;
-    if (!is_name(name))
+    if (!settings_is_name(name))
         config_problem(settings->doc, place,
                        "name: expected 1 to 64 of a to z, 0 to 9, \"_\" and \"-\", found \"%.80s\"", name);
     for (size_t i = 0; i < names->count; i++)
@@ -78,7 +78,7 @@ static void check_reference(struct settings *settings, struct config_place place
     config_problem(settings->doc, place, "%.*s", TEXT_ARGS(buf_text(&text)));
 }
 
-static bool is_url(const char *url)
+bool settings_is_url(const char *url)
 {
     size_t scheme = text_starts(text_of(url), "https://") ? 8 : text_starts(text_of(url), "http://") ? 7 : 0;
 
@@ -94,7 +94,7 @@ static bool is_url(const char *url)
 
 static void check_url(struct settings *settings, struct config_place mapping, const char *key, const char *url)
 {
-    if (given(url) && !is_url(url))
+    if (given(url) && !settings_is_url(url))
         config_problem(settings->doc, config_place_of(settings->doc, mapping, key),
                        "%s: expected a URL that begins with https:// or http://, without name and password in it", key);
 }
@@ -393,7 +393,7 @@ static void check_rule(struct settings *settings, const struct rule *rule, const
         (!rule->audiences.count || rule->audiences.count > RULE_AUDIENCES_MAX))
         config_problem(doc, config_place_of(doc, rule->place, "audiences"),
                        "rule %s: audiences: expected 1 to %d audiences", rule->name, RULE_AUDIENCES_MAX);
-    if (given(rule->template_name) && !is_name(rule->template_name))
+    if (given(rule->template_name) && !settings_is_name(rule->template_name))
         config_problem(doc, config_place_of(doc, rule->place, "template"),
                        "rule %s: template: expected the name of a folder of templates (a to z, 0 to 9, \"_\", \"-\"), "
                        "found \"%.80s\"",
@@ -550,4 +550,5 @@ void settings_check(struct settings *settings)
         check_token(settings, i);
     }
     check_top(settings, &notifiers);
+    settings_check_webhooks(settings);
 }

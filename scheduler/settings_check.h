@@ -8,4 +8,10 @@
  * are recorded already. */
 void settings_check(struct settings *settings);
 
+/* --- settings_webhooks.c --- */
+void settings_check_webhooks(struct settings *settings);
+/* --- settings_check.c, for its neighbours --- */
+bool settings_is_name(const char *name);
+bool settings_is_url(const char *url); /* http or https, without user and password */
+
 #endif

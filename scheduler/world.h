@@ -26,6 +26,7 @@ struct writeback;
 struct metrics;
 struct playbook;
 struct feed;
+struct webhooks;
 
 struct world_site {
     char *name; /* ours: outlives a reload */
@@ -109,6 +110,7 @@ struct world {
     struct writeback *writeback; /* NULL: nobody is told */
     struct metrics *metrics;     /* NULL: nobody counts */
     struct feed *feed;           /* NULL: there are no calendars */
+    struct webhooks *webhooks;   /* likewise */
 
     /* Tells the operators; `subject` is one line. May be NULL. */
     void (*tell_operators)(void *ctx, const char *subject, const char *body);

@@ -109,7 +109,7 @@ def check(folder, yaml):
         file.write(yaml)
     for name in re.findall(r'_file: "?([\w.]+)', yaml):
         with open(os.path.join(folder, name), 'w', encoding='utf-8') as file:
-            file.write('a-secret-of-the-docs-test\n')
+            file.write('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n' if name.endswith('.secret') else 'a-secret-of-the-docs-test\n')
     with open(os.path.join(folder, 'subscribers.csv'), 'w', encoding='utf-8') as file:
         file.write('email,status\n')
     done = subprocess.run([ONSALE, 'check', '--config', os.path.join(folder, 'onsale.yaml')], env=ENV, capture_output=True,

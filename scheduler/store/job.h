@@ -25,6 +25,7 @@ struct store_job {
     void (*clear)(struct store_job *job);                                    /* what the arena does not hold; or NULL */
     void *ctx;
     bool cancelled; /* loop thread */
+    bool told;      /* store thread: it left something to be told (store_on_told) */
     bool more;      /* store thread: what was done is to be committed, then `run` is called again */
     int64_t asked_mono_ms;
     struct error failure;
@@ -53,6 +54,15 @@ struct store_job {
             int64_t id, next_at_ms;
             int attempts;
         } writeback;
+        struct {
+            struct store_webhook *list;
+            size_t count;
+        } webhooks;
+        struct store_webhook_turn webhook_turn;
+        struct {
+            const char *name;
+            int64_t now_ms, quiet_ms;
+        } webhook;
         struct sqlite_erase erase;
         struct store_forget forget;
         struct store_report report;
@@ -86,6 +96,8 @@ struct store_job {
         struct store_erased erased;
         struct store_forgotten forgotten;
         struct store_writebacks writebacks;
+        struct store_webhook_turned webhook_turned;
+        struct store_webhook_openings webhook_openings;
         int64_t moved, generation;
         struct sqlite_retry retried;
         struct looked { /* of store_look() */
@@ -108,6 +120,8 @@ struct store_job {
         store_backup_fn *backed_up;
         store_writebacks_fn *writebacks;
         store_feedback_fn *fed_back;
+        store_webhook_fn *webhook_turned;
+        store_webhook_openings_fn *webhook_openings;
         store_hook_fn *hooked;
     } tell;
     uv_sem_t *waiter; /* of a blocking call: told instead of the loop, and the job is theirs again. Mostly NULL */

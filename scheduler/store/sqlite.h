@@ -4,6 +4,7 @@
 #define ONSALE_SQLITE_H
 
 #include "store.h"
+#include "webhook.h"
 
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -23,6 +24,7 @@ struct sqlite {
     bool wipe;          /* the write-ahead log is to be emptied: it holds what was to be forgotten, or room is wanted */
     int log_pages;      /* the writer's: in the write-ahead log, as of its last commit */
     bool full;          /* a write found no room */
+    bool told;          /* the job that runs has left something to be told */
     struct error damage; /* the first that was found in the file; it does not pass */
 #ifdef ONSALE_FAILPOINTS
     long commits;
@@ -113,6 +115,21 @@ int sqlite_apply(struct sqlite *db, const struct store_change *change, struct er
 int sqlite_publish(struct sqlite *db, const struct store_calendars *what, struct error *err);
 int sqlite_calendars(struct sqlite *db, const char *site, struct arena *arena, struct store_calendars *out,
                      struct error *err);
+
+/* --- sqlite_webhook.c: what other programs are told --- */
+int sqlite_webhook_was(struct sqlite *db, int64_t notice, struct webhook_was *out, struct error *err);
+/* Both in the transaction that has just stored it. */
+int sqlite_webhook_notice(struct sqlite *db, const struct webhook_was *was, const struct notice *now, int64_t now_ms,
+                          struct error *err);
+int sqlite_webhook_opening(struct sqlite *db, const struct opening *opening, int64_t now_ms, struct error *err);
+int sqlite_webhook_openings(struct sqlite *db, int64_t now_ms, int64_t quiet_ms, int64_t *next_at_ms,
+                            struct error *err);
+int sqlite_webhooks_set(struct sqlite *db, const struct store_webhook *list, size_t count, int64_t *dropped,
+                        struct error *err);
+int sqlite_webhook_turn(struct sqlite *db, const struct store_webhook_turn *turn, struct arena *arena,
+                        struct store_webhook_turned *out, struct error *err);
+int sqlite_webhook_enable(struct sqlite *db, const char *name, int64_t now_ms, int64_t *found, struct error *err);
+json_t *sqlite_webhooks(struct sqlite *db, struct error *err);
 
 /* --- sqlite_gather.c --- */
 int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct store_gathered *out, struct error *err);

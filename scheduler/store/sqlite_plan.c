@@ -57,11 +57,13 @@ static int put_notice(struct sqlite *db, const struct notice *n, int64_t now_ms,
 {
     const struct notice_course *course = n->course;
     int known = is_known_already(db, n, err);
+    struct webhook_was was;
     int64_t had_roll;
 
     if (known != 0)
         return known < 0 ? -1 : 0;
-    if (sqlite_number(db, n->id, &had_roll, err, "SELECT roll FROM notice WHERE id = ?1", "i", n->id) < 0)
+    if (sqlite_number(db, n->id, &had_roll, err, "SELECT roll FROM notice WHERE id = ?1", "i", n->id) < 0 ||
+        sqlite_webhook_was(db, n->id, &was, err) < 0)
         return -1;
     if (sqlite_run(db, err,
                    "INSERT INTO notice VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
@@ -81,10 +83,12 @@ static int put_notice(struct sqlite *db, const struct notice *n, int64_t now_ms,
         return error_at(err, "notice %lld", (long long)n->id);
     if (n->roll != had_roll && sqlite_erase_again(db, n->id, n->roll, now_ms, err) < 0)
         return -1;
+    if (sqlite_webhook_notice(db, &was, n, now_ms, err) < 0)
+        return -1;
     return put_notice_members(db, n, err);
 }
 
-static int put_opening(struct sqlite *db, const struct opening *o, struct error *err)
+static int put_opening(struct sqlite *db, const struct opening *o, int64_t now_ms, struct error *err)
 {
     if (sqlite_run(db, err,
                    "INSERT INTO opening VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO UPDATE SET opens_at = ?4,"
@@ -96,7 +100,7 @@ static int put_opening(struct sqlite *db, const struct opening *o, struct error 
         if (sqlite_run(db, err, "INSERT INTO opening_member VALUES(?1, ?2, ?3)", "iis", o->id, (int64_t)i,
                        o->members[i]) < 0)
             return -1;
-    return 0;
+    return sqlite_webhook_opening(db, o, now_ms, err);
 }
 
 static int put_facts(struct sqlite *db, const struct store_change *change, struct error *err)
@@ -139,7 +143,7 @@ int sqlite_apply(struct sqlite *db, const struct store_change *change, struct er
         if (put_notice(db, change->notices[i], change->now_ms, err) < 0)
             return -1;
     for (size_t i = 0; i < change->opening_count; i++)
-        if (put_opening(db, change->openings[i], err) < 0)
+        if (put_opening(db, change->openings[i], change->now_ms, err) < 0)
             return -1;
     return put_facts(db, change, err) < 0 ? -1 : put_pause(db, change, err);
 }

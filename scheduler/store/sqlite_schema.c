@@ -144,6 +144,22 @@ static const char *const version_4[] = {
     "  place TEXT NOT NULL, zone TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
     "CREATE TABLE calendar_change(site TEXT NOT NULL, event_id TEXT NOT NULL, at INTEGER NOT NULL,"
     "  PRIMARY KEY(site, event_id)) STRICT, WITHOUT ROWID;",
+    /* What other programs are still to be told: written with the change it is about, taken out when the endpoint has
+     * it. `types` has a bit for each type, `sites` names them between blanks; '' is all. Of an opening that reads
+     * otherwise than it was told (told_at null: not at all, or as withdrawn) since when, and when it last changed. */
+    "CREATE TABLE webhook(name TEXT PRIMARY KEY, place TEXT NOT NULL, types INTEGER NOT NULL, sites TEXT NOT NULL,"
+    "  waiting INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,"
+    "  accepted INTEGER NOT NULL DEFAULT 0, accepted_at INTEGER, tried_at INTEGER, status INTEGER NOT NULL DEFAULT 0,"
+    "  said TEXT, not_before INTEGER NOT NULL DEFAULT 0, disabled_at INTEGER, disabled_why TEXT) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE webhook_message(no INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  webhook TEXT NOT NULL REFERENCES webhook ON DELETE CASCADE, id TEXT NOT NULL, type INTEGER NOT NULL,"
+    "  body TEXT NOT NULL, at INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL,"
+    "  refused INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX webhook_line ON webhook_message(webhook, refused, no);"
+    "CREATE TABLE webhook_opening(opening INTEGER PRIMARY KEY REFERENCES opening ON DELETE CASCADE, told_at INTEGER,"
+    "  since INTEGER, changed_at INTEGER) STRICT;"
+    "CREATE INDEX webhook_opening_changed ON webhook_opening(changed_at) WHERE changed_at IS NOT NULL;"
+    "INSERT INTO webhook_opening SELECT id, opens_at, NULL, NULL FROM opening WHERE state = 0;",
     NULL,
 };
 

@@ -13,6 +13,8 @@ struct store {
     struct looked looked;
     void (*on_look)(void *ctx);
     void *on_look_ctx;
+    void (*on_told)(void *ctx);
+    void *on_told_ctx;
     int64_t reserve_bytes;
     int lock;
     int64_t generation;
@@ -63,13 +65,23 @@ static void on_wake(uv_async_t *wake)
 {
     struct store *store = wake->data;
     struct store_job *job;
+    bool told = false;
 
     while (!store->closing && (job = next_answer(store))) {
         store->pending--;
+        told |= job->told && job->failure.kind == ERROR_NONE;
         if (job->answer && !job->cancelled)
             job->answer(job);
         job_free(job);
     }
+    if (told && !store->closing && store->on_told)
+        store->on_told(store->on_told_ctx);
+}
+
+void store_on_told(struct store *store, void (*told)(void *ctx), void *ctx)
+{
+    store->on_told = told;
+    store->on_told_ctx = ctx;
 }
 
 size_t store_pending(const struct store *store)

@@ -322,6 +322,69 @@ struct store_job *store_writeback_done(struct store *store, int64_t id, store_do
 struct store_job *store_writeback_again(struct store *store, int64_t id, int64_t next_at_ms, int attempts,
                                         store_done_fn *done, void *ctx);
 
+/* --- What other programs are told (webhook.h) -----------------------------------------------------------------------
+ * A row for each endpoint that wants it is written in the transaction that changes a notice. Openings are told of when
+ * their event has been quiet. Of one endpoint at most 10,000 rows and 16 MB wait: the oldest are dropped. */
+
+struct store_webhook {
+    const char *name, *place; /* `place`: where it goes, as people may read it */
+    unsigned types;           /* one bit each */
+    const char *sites;        /* names with a blank around each, " arena club "; "" all */
+};
+/* These and no others: what waits for one that is not among them is dropped. `count`: how much that was. */
+struct store_job *store_webhooks_set(struct store *store, const struct store_webhook *list, size_t count,
+                                     store_count_fn *done, void *ctx);
+/* `told` hears when there is, or will be, something to tell, and it is on disk. */
+void store_on_told(struct store *store, void (*told)(void *ctx), void *ctx);
+
+enum store_webhook_fate {
+    STORE_WEBHOOK_NONE,     /* nothing was tried */
+    STORE_WEBHOOK_ACCEPTED, /* it is done with */
+    STORE_WEBHOOK_GIVEN_UP, /* likewise, and nobody took it */
+    STORE_WEBHOOK_AGAIN,    /* the line waits behind it */
+    STORE_WEBHOOK_REFUSED,  /* the others go on past it */
+};
+struct store_webhook_turn {
+    const char *name;
+    int64_t now_ms;
+    bool early; /* the first of the line is wanted also when it is not due */
+    enum store_webhook_fate fate;
+    int64_t no;            /* of what was tried; 0 none */
+    int tries;             /* of it, by now */
+    int64_t next_at_ms;    /* ... and when again */
+    int status;            /* HTTP; 0: no answer */
+    const char *said;      /* why not; NULL: nothing */
+    int64_t not_before_ms; /* the endpoint asked for that; 0: for nothing */
+    const char *disable;   /* nothing leaves until somebody enables it again, for this reason; NULL */
+};
+struct store_webhook_turned {
+    const struct error *failure;
+    bool disabled;
+    int64_t no; /* to be told next; 0: nothing now. Gone after the callback */
+    const char *id, *body;
+    int type, tries;
+    int64_t at_ms;            /* of the event */
+    bool is_early;            /* it is not due: a failure now counts for nothing */
+    int64_t due_at_ms;        /* ... but then */
+    int64_t next_at_ms;       /* `no` 0: when to ask again, or MOMENT_NONE */
+    int64_t waiting, dropped; /* now; ever */
+    int64_t accepted_at_ms;   /* the last one, or MOMENT_NONE */
+};
+typedef void store_webhook_fn(void *ctx, const struct store_webhook_turned *result);
+/* What became of one, and which is next. */
+struct store_job *store_webhook_turn(struct store *store, const struct store_webhook_turn *turn, store_webhook_fn *done,
+                                     void *ctx);
+/* It may go on, and what waits is due. `count` 0: there is no such endpoint. */
+struct store_job *store_webhook_enable(struct store *store, const char *name, store_count_fn *done, void *ctx);
+/* Rows for the openings of events that have been quiet for that long; a part of them when there are many. */
+struct store_webhook_openings {
+    const struct error *failure;
+    int64_t next_at_ms; /* ask again then, or MOMENT_NONE: when something changes */
+};
+typedef void store_webhook_openings_fn(void *ctx, const struct store_webhook_openings *result);
+struct store_job *store_webhook_openings(struct store *store, int64_t now_ms, int64_t quiet_ms,
+                                         store_webhook_openings_fn *done, void *ctx);
+
 /* --- Privacy --------------------------------------------------------------------------------------------------------
  */
 
@@ -491,6 +554,7 @@ enum store_report_kind {
     REPORT_SUPPRESSIONS,
     REPORT_AUDIT,
     REPORT_SOURCE_IDS, /* {id: key in hex} of those among the stored people that their sources call so */
+    REPORT_WEBHOOKS,   /* endpoints and how they stand */
     REPORT_TONGUES, /* [[locale, zone]]: what the people of a notice read, the most frequent first; of the first ones */
     REPORT_PRIVATE_FEEDS,
     REPORT_PERSON /* who it is that a message would be made for; null: not among the people, or forgotten by now */

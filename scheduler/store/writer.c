@@ -133,10 +133,12 @@ static void write_together(struct worker *worker)
         if (!job)
             break;
         job->more = false;
+        db->told = false;
         if (whole && !run_job(db, job, &untouched)) {
             whole = false;
             err = job->failure;
         }
+        job->told = db->told;
         queue_push(&done, job);
     } while (whole && clock_mono_ms(&clock_machine) < until_ms);
     count_passed_over(worker, &taken);

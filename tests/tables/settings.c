@@ -40,6 +40,8 @@ static const char base[] = "store: sqlite:state.db\n"                     /* 1 *
 
 #define TOKEN "aHVudGVyMmh1bnRlcjI="
 
+#define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
 #define NO_WAY_OUT(notifier)                                                                                           \
     "no way to unsubscribe, but notifier " notifier                                                                    \
     " reaches other machines: say http.public_url for pages of our own, or unsubscribe_url for the marketing tool's"
@@ -248,10 +250,40 @@ static const struct bad {
     {"template: on-sale\n",
      "template: on-sale\n- {name: on-sale, when: sale_end, audiences: door, notify: mail, template: on-sale}\n",
      "32:10: the rule \"on-sale\" is configured twice (first in line 27)"},
+    /* webhooks */
+    {"rules:\n", "webhooks: [{url: https://a.example}]\nrules:\n",
+     "26:12: missing key \"name\" (a text)\n26:12: missing key \"secret\" (or \"secret_file\")"},
+    {"rules:\n", "webhooks: [{name: crm, url: http://a.example, secret: " SECRET "}]\nrules:\n",
+     "26:29: url: expected https:// (http only with allow_private: true, within your own network)"},
+    {"rules:\n", "webhooks: [{name: crm, url: \"https://me:hunter2@a.example\", secret: " SECRET "}]\nrules:\n",
+     "26:29: url: expected a URL that begins with https://, without name and password"},
+    {"rules:\n", "webhooks: [{name: Crm, url: https://a.example, secret: " SECRET "}]\nrules:\n",
+     "26:19: name: expected 1 to 64 of a to z, 0 to 9, \"_\" and \"-\", found \"Crm\""},
+    {"rules:\n", "webhooks: [{name: crm, url: https://a.example, secret_file: secret}]\nrules:\n",
+     "26:61: secret: expected whsec_ and 24 to 64 bytes in base64; make one by: echo \"whsec_$(openssl rand -base64 "
+     "32)\""},
+    {"rules:\n",
+     "webhooks: [{name: crm, url: https://a.example, secret: " SECRET ", old_secret: whsec_hunter2}]\nrules:\n",
+     "26:108: old_secret: expected whsec_ and 24 to 64 bytes in base64; make one by: echo \"whsec_$(openssl rand "
+     "-base64 "
+     "32)\""},
+    {"rules:\n",
+     "webhooks: [{name: crm, url: https://a.example, secret: " SECRET ", events: [notice.don, ping]}]\nrules:\n",
+     "26:105: events: unknown type of event \"notice.don\" (did you mean \"notice.done\"?)\n"
+     "26:117: events: unknown type of event \"ping\" (known: opening.scheduled, opening.moved, opening.withdrawn, "
+     "notice.started, notice.held, notice.missed, notice.done, notice.stopped, launch.will_not_fit)"},
+    {"rules:\n",
+     "webhooks: [{name: crm, url: https://a.example, secret: " SECRET ", sites: club, timeout: 1h}]\nrules:\n",
+     "26:103: sites: unknown site \"club\" (known: arena)\n"
+     "26:118: timeout: expected a span such as 30s, 5m, 1h or 7d from 1s to 30s, found \"1h\""},
+    {"rules:\n",
+     "webhooks: [{name: a, url: https://a.example, secret: " SECRET
+     "}, {name: a, url: https://b.example, secret: " SECRET "}]\nrules:\n",
+     "26:102: the webhook \"a\" is configured twice (first in line 26)"},
 };
 
-static const char *const files[] = {"secret",         "short",     "empty",      "wix.key",
-                                    "listmonk.token", "ops.token", "onsale.yaml"};
+static const char *const files[] = {"secret",         "short",     "empty",       "wix.key",
+                                    "listmonk.token", "ops.token", "onsale.yaml", "crm.secret"};
 
 struct fixture {
     char folder[64], path[128];
@@ -276,9 +308,10 @@ static int make_folder(void **state)
     snprintf(fixture->path, sizeof fixture->path, "%s/onsale.yaml", fixture->folder);
     for (size_t i = 0; i < ARRAY_LEN(files); i++)
         write_file(fixture, files[i],
-                   strcmp(files[i], "empty") == 0   ? TEXT("\n")
-                   : strcmp(files[i], "short") == 0 ? TEXT("hunter2\n")
-                                                    : TEXT("hunter2hunter2hunter2\n"));
+                   strcmp(files[i], "empty") == 0        ? TEXT("\n")
+                   : strcmp(files[i], "short") == 0      ? TEXT("hunter2\n")
+                   : strcmp(files[i], "crm.secret") == 0 ? TEXT(SECRET "\n")
+                                                         : TEXT("hunter2hunter2hunter2\n"));
     fixture->plugins[0] = getenv("ONSALE_BUILD");
     *state = fixture;
     return 0;

@@ -990,7 +990,8 @@ static void refused(struct bench *b, const char *part)
 #define BACK_TO_3                                                                                                      \
     "DROP INDEX again_next; DROP TABLE hook; DROP TABLE hook_entity;"                                                  \
     "DROP TABLE private_feed; DROP TABLE private_feed_gone;"                                                           \
-    "DROP TABLE calendar_entry; DROP TABLE calendar_change;"
+    "DROP TABLE calendar_entry; DROP TABLE calendar_change;"                                                           \
+    "DROP TABLE webhook_opening; DROP TABLE webhook_message; DROP TABLE webhook;"
 
 static void a_state_of_the_last_version_is_brought_forward(void **state)
 {
