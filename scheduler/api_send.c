@@ -130,6 +130,7 @@ static void preview(struct api *api, struct server_request *request, const struc
                                 .openings = &world->openings,
                                 .calendar_texts = world->calendar_texts,
                                 .keys = world->keys,
+                                .feed = world->feed,
                                 .subscriber = *asked->shown ? &asked->address : NULL,
                                 .person = person,
                                 .language = asked->language};

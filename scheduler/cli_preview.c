@@ -11,6 +11,8 @@ struct maker {
     struct crypt_keys keys;
     struct crypt_tokens *tokens;
     struct store_image image;
+    struct store_calendars calendars; /* in: */
+    struct arena arena;
     struct message_mail mail;
     struct address subscriber;
     json_t *person;
@@ -52,6 +54,9 @@ static int choose_notice(struct maker *maker, int64_t id, struct error *err)
                          maker->spec.rule->name);
     maker->spec.notice = notice;
     maker->spec.site = settings_site(maker->client.settings, notice->site);
+    if (store_calendars(maker->store, notice->site, &maker->arena, &maker->calendars, err) < 0)
+        return -1;
+    maker->spec.stored = &maker->calendars;
     for (size_t i = 0; i < maker->image.site_count; i++)
         if (strcmp(maker->image.sites[i], notice->site) == 0)
             maker->spec.definitions = &maker->image.definitions[i];
@@ -132,6 +137,7 @@ static void maker_clear(struct maker *maker)
     locales_free(maker->locales);
     json_decref(maker->person);
     store_image_clear(&maker->image);
+    arena_clear(&maker->arena);
 }
 
 static int write_out(struct text raw, struct error *err)

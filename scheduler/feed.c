@@ -329,24 +329,6 @@ struct feed_body *feed_of_event(struct feed *feed, const char *site, const char 
     return calendar->body;
 }
 
-void feed_stamp(const struct feed *feed, const struct opening *opening, struct feed_stamp *out)
-{
-    const struct entry *entry = feed ? feed_entry(feed, opening->id) : NULL;
-
-    if (entry) {
-        *out = (struct feed_stamp){.sequence = entry->row.sequence,
-                                   .created_at_ms = entry->row.created_at_ms,
-                                   .modified_at_ms = entry->row.modified_at_ms,
-                                   .moved_from_ms = entry->row.moved_from_ms};
-        snprintf(out->uid, sizeof out->uid, "%s", entry->row.uid);
-        return;
-    }
-    int64_t now_ms = feed ? clock_now_ms(feed->world->clock) : 0;
-    *out = (struct feed_stamp){.created_at_ms = now_ms, .modified_at_ms = now_ms, .moved_from_ms = MOMENT_NONE};
-    if (feed)
-        calendar_uid(feed->world->keys, opening->site, opening->id, out->uid);
-}
-
 struct feed_counts feed_counts(const struct feed *feed)
 {
     struct feed_counts counts = feed->counts;

@@ -32,14 +32,17 @@ struct feed_body *feed_of_event(struct feed *feed, const char *site, const char 
 int feed_frame(const struct calendar_style *style, const struct site_settings *settings, const char *event_title,
                struct buf *head, struct buf *foot, struct error *err);
 
-/* How an opening stands in the feeds, for a mail that says the same: its UID is the same before the first time. */
+/* How an opening stands in the feeds, or would stand if its event's quiet ended now: for a mail that says the same. Its
+ * UID is the same before the first time. */
 struct feed_stamp {
     char uid[37];
     int64_t sequence;                      /* 0 before it was shown */
     int64_t created_at_ms, modified_at_ms; /* now, before */
     int64_t moved_from_ms;                 /* MOMENT_NONE: it was not */
 };
-void feed_stamp(const struct feed *feed, const struct opening *opening, struct feed_stamp *out);
+void feed_stamp(struct feed *feed, const struct opening *opening, struct feed_stamp *out);
+/* The quiet of an event ends: a mail is about to say how it stands, so feeds are to say it, too. */
+void feed_settle(struct feed *feed, const char *site, const char *event_id);
 
 /* For /metrics. */
 struct feed_counts {

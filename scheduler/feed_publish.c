@@ -76,6 +76,13 @@ static bool same_waiting(const void *a, const void *b)
 
 static const struct index_kind by_place = {hash_of_waiting, same_waiting};
 
+static struct waiting *find_waiting(const struct feed *feed, const char *site, const char *event_id)
+{
+    struct waiting like = {.site = (char *)(uintptr_t)site, .event_id = (char *)(uintptr_t)event_id};
+
+    return index_find(&feed->waiting, &by_place, &like);
+}
+
 static void waiting_free(struct waiting *waiting)
 {
     alarm_off(&waiting->alarm);
@@ -97,12 +104,10 @@ static void on_quiet(void *ctx)
 
 void feed_touch(struct feed *feed, const char *site, const char *event_id)
 {
-    struct waiting like = {.site = (char *)(uintptr_t)site, .event_id = (char *)(uintptr_t)event_id};
-
     if (!feed)
         return;
     int64_t at_ms = now_ms(feed);
-    struct waiting *waiting = index_find(&feed->waiting, &by_place, &like);
+    struct waiting *waiting = find_waiting(feed, site, event_id);
     if (!waiting) {
         waiting = must_calloc(1, sizeof *waiting);
         *waiting = (struct waiting){.feed = feed, .first_ms = at_ms};
@@ -114,6 +119,16 @@ void feed_touch(struct feed *feed, const char *site, const char *event_id)
         waiting->first_ms = at_ms;
     int64_t latest_ms = waiting->first_ms + PATIENCE_MS, quiet_ms = at_ms + QUIET_MS;
     alarm_set(feed->world->alarms, &waiting->alarm, quiet_ms < latest_ms ? quiet_ms : latest_ms, on_quiet, waiting);
+}
+
+void feed_settle(struct feed *feed, const char *site, const char *event_id)
+{
+    struct waiting *waiting = find_waiting(feed, site, event_id);
+
+    if (!waiting)
+        return;
+    alarm_off(&waiting->alarm);
+    on_quiet(waiting);
 }
 
 void feed_touch_all(struct feed *feed)
@@ -132,7 +147,7 @@ struct writing {
     struct feed *feed;
     const struct site_settings *settings;
     const struct opening *opening;
-    const struct entry *known; /* NULL: it was never shown */
+    const struct store_entry *known; /* NULL: it was never shown */
     struct store_entry row;
     const struct definition **tickets;
     size_t ticket_count;
@@ -140,9 +155,16 @@ struct writing {
     struct buf text;
 };
 
-static bool is_shown(const struct entry *entry)
+static bool is_shown(const struct store_entry *row)
 {
-    return entry && entry->shown;
+    return row && row->text.len > 0;
+}
+
+static const struct store_entry *find_known(const struct feed *feed, int64_t opening)
+{
+    const struct entry *entry = feed_entry(feed, opening);
+
+    return entry ? &entry->row : NULL;
 }
 
 static void begin(struct writing *writing, int64_t at_ms)
@@ -151,7 +173,7 @@ static void begin(struct writing *writing, int64_t at_ms)
     const struct opening *opening = writing->opening;
 
     if (writing->known) {
-        writing->row = writing->known->row;
+        writing->row = *writing->known;
         return;
     }
     char *uid = arena_alloc(&feed->arena, CALENDAR_UID_SIZE);
@@ -271,24 +293,31 @@ static void add_draft(struct feed *feed, const struct store_entry *row)
 }
 
 /* Written as if nothing had changed it reads as it did: then nothing has. Else it is the next one in its sequence. */
-static int compare_and_draft(struct writing *writing, int64_t at_ms, struct error *err)
+static int compare(struct writing *writing, int64_t at_ms, struct error *err)
 {
     struct store_entry *row = &writing->row;
-    const struct entry *known = writing->known;
+    const struct store_entry *known = writing->known;
 
     if (write_text(writing, err) < 0)
         return -1;
-    bool same = is_shown(known) && text_equal(buf_text(&writing->text), known->shown->text);
-    if (same && row->leaves_at_ms == known->row.leaves_at_ms)
-        return 0;
-    if (known && !same) {
+    if (known && !(is_shown(known) && text_equal(buf_text(&writing->text), known->text))) {
         row->sequence++;
         row->modified_at_ms = later_than(at_ms, row->modified_at_ms);
         if (write_text(writing, err) < 0)
             return -1;
     }
     row->text = buf_text(&writing->text);
-    add_draft(writing->feed, row);
+    return 0;
+}
+
+static int compare_and_draft(struct writing *writing, int64_t at_ms, struct error *err)
+{
+    const struct store_entry *row = &writing->row, *known = writing->known;
+
+    if (compare(writing, at_ms, err) < 0)
+        return -1;
+    if (!known || row->sequence != known->sequence || row->leaves_at_ms != known->leaves_at_ms)
+        add_draft(writing->feed, row);
     return 0;
 }
 
@@ -296,14 +325,14 @@ static void write_opening(struct feed *feed, const struct site_settings *setting
                           int64_t changed_ms)
 {
     struct writing writing = {
-        .feed = feed, .settings = settings, .opening = opening, .known = feed_entry(feed, opening->id)};
+        .feed = feed, .settings = settings, .opening = opening, .known = find_known(feed, opening->id)};
     int64_t at_ms = whole_second(now_ms(feed));
     bool withdrawn = opening->state == OPENING_WITHDRAWN;
     struct error err = {0};
 
     if (!is_shown(writing.known) && (withdrawn || opening->opens_at_ms + settings->feed.keep_past_ms <= now_ms(feed)))
         return; /* nobody has it in a calendar, and nobody needs it there */
-    if (withdrawn && !writing.known->row.withdrawn && writing.known->row.opens_at_ms <= changed_ms)
+    if (withdrawn && !writing.known->withdrawn && writing.known->opens_at_ms <= changed_ms)
         return; /* it has opened, and its tickets went later: that is history */
     writing.tickets = must_calloc(opening->member_count + 1, sizeof(struct definition *));
     buf_init(&writing.text, CALENDAR_EVENT_MAX);
@@ -330,6 +359,54 @@ static void write_event(struct feed *feed, const struct waiting *waiting)
     for (const struct opening *opening = openings_of(&feed->world->openings, waiting->site, waiting->event_id); opening;
          opening = opening->next)
         write_opening(feed, site->settings, opening, waiting->first_ms);
+}
+
+/* --- What a mail says --------------------------------------------------------------------------------------------- */
+
+/* What is on its way to the disk counts, too. */
+static const struct store_entry *find_latest(const struct feed *feed, int64_t opening)
+{
+    for (size_t i = feed->draft_count; i-- > 0;)
+        if (feed->drafts[i].opening == opening)
+            return &feed->drafts[i];
+    return find_known(feed, opening);
+}
+
+static bool is_to_be_written(const struct feed *feed, const struct opening *opening)
+{
+    for (const struct waiting *due = feed->due; due; due = due->next)
+        if (strcmp(due->event_id, opening->event_id) == 0 && strcmp(due->site, opening->site) == 0)
+            return true;
+    return find_waiting(feed, opening->site, opening->event_id);
+}
+
+void feed_stamp(struct feed *feed, const struct opening *opening, struct feed_stamp *out)
+{
+    const struct world_site *site = world_site(feed->world, opening->site);
+    struct writing writing = {.feed = feed,
+                              .settings = site ? site->settings : NULL,
+                              .opening = opening,
+                              .known = find_latest(feed, opening->id)};
+    const struct store_entry *row = &writing.row;
+    int64_t at_ms = whole_second(now_ms(feed));
+    struct error err = {0}; /* who writes it says so */
+
+    begin(&writing, at_ms);
+    if (feed->texts && writing.settings && opening->state == OPENING_SCHEDULED && is_to_be_written(feed, opening)) {
+        writing.tickets = must_calloc(opening->member_count + 1, sizeof(struct definition *));
+        buf_init(&writing.text, CALENDAR_EVENT_MAX);
+        if (find_tickets(&writing)) {
+            take_scheduled(&writing);
+            compare(&writing, at_ms, &err);
+        }
+        buf_clear(&writing.text);
+        free(writing.tickets);
+    }
+    *out = (struct feed_stamp){.sequence = row->sequence,
+                               .created_at_ms = row->created_at_ms,
+                               .modified_at_ms = row->modified_at_ms,
+                               .moved_from_ms = row->moved_from_ms};
+    snprintf(out->uid, sizeof out->uid, "%s", row->uid);
 }
 
 /* --- Leaving ------------------------------------------------------------------------------------------------------ */
@@ -362,7 +439,7 @@ static void draft_leaving(struct feed *feed)
     feed->leaves_at_ms = MOMENT_NONE;
     for (size_t i = 0; i < feed->entries.size; i++) {
         const struct entry *entry = feed->entries.at[i];
-        if (!is_shown(entry))
+        if (!entry || !is_shown(&entry->row))
             continue;
         if (entry->row.leaves_at_ms > at_ms || feed->draft_count >= TOGETHER) {
             feed_await_leaving(feed, entry->row.leaves_at_ms);
@@ -385,9 +462,9 @@ static size_t find_changes(struct feed *feed, struct store_calendar_change *out)
 
     for (size_t i = 0; i < feed->draft_count; i++) {
         const struct store_entry *draft = &feed->drafts[i];
-        const struct entry *known = feed_entry(feed, draft->opening);
+        const struct store_entry *known = find_known(feed, draft->opening);
         const char *events[] = {"", draft->event_id};
-        if (is_shown(known) && text_equal(known->shown->text, draft->text))
+        if (is_shown(known) && text_equal(known->text, draft->text))
             continue; /* it will leave at another time */
         for (size_t k = 0; k < ARRAY_LEN(events); k++) {
             struct calendar *calendar = feed_calendar(feed, draft->site, events[k]);

@@ -3,6 +3,7 @@
 #ifndef ONSALE_INVITATION_H
 #define ONSALE_INVITATION_H
 
+#include "feed.h"
 #include "message.h"
 #include "opening.h"
 #include "source/source.h"
@@ -10,6 +11,8 @@
 struct invitation_spec {                /* borrowed */
     const struct calendar_texts *texts; /* NULL: calendars are not spoken to */
     const struct crypt_keys *keys;
+    struct feed *feed;                    /* of a daemon; a command has ... */
+    const struct store_calendars *stored; /* ... what was stored; NULL: nothing */
     struct zones *zones;
     const struct site_settings *site;
     const struct openings *openings;

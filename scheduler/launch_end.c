@@ -170,6 +170,7 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
     const struct invitation_spec about = {
         .texts = world->calendar_texts,
         .keys = world->keys,
+        .feed = world->feed,
         .zones = world->zones,
         .site = launch->site->settings,
         .openings = &world->openings,
@@ -183,6 +184,8 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
 
     launch->ahead = NULL;
     spec.calendar = invitation_make(&invitation, &about);
+    if (spec.calendar && spec.calendar->attach && world->feed)
+        feed_settle(world->feed, launch->notice->site, launch->notice->subject);
     if (batch && !message_batch_serves(batch, &spec)) {
         message_batch_free(batch);
         batch = NULL;

@@ -83,6 +83,8 @@ static int make_message(const struct subject *subject, const struct preview_spec
     const struct invitation_spec about = {
         .texts = spec->calendar_texts,
         .keys = spec->keys,
+        .feed = spec->feed,
+        .stored = spec->stored,
         .zones = spec->zones,
         .site = spec->site,
         .openings = spec->openings,

@@ -4,6 +4,7 @@
 #define ONSALE_PREVIEW_H
 
 #include "address.h"
+#include "feed.h"
 #include "message.h"
 #include "opening.h"
 #include "plan.h"
@@ -25,6 +26,8 @@ struct preview_spec { /* borrowed */
     const struct openings *openings;
     const struct calendar_texts *calendar_texts;
     const struct crypt_keys *keys;
+    struct feed *feed; /* of a daemon; NULL: */
+    const struct store_calendars *stored;
     const struct address *subscriber; /* NULL: a sample */
     const json_t *person;             /* who that is in the notice, as REPORT_PERSON says; NULL: nobody of it */
     const char *language;             /* "": the person's */

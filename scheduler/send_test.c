@@ -67,6 +67,7 @@ static int make_message(const struct subject *subject, const struct world *world
     const struct invitation_spec about = {
         .texts = world->calendar_texts,
         .keys = world->keys,
+        .feed = world->feed,
         .zones = world->zones,
         .site = subject->site->settings,
         .openings = &world->openings,
