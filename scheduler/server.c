@@ -250,6 +250,14 @@ static void look_at_header(struct server_request *request, const char *method, c
         request->last = false;
 }
 
+static void refuse_large(struct server_request *request)
+{
+    struct error err = {0};
+
+    server_form_too_large(request, &err);
+    server_refuse(request, 413, err.text);
+}
+
 static void hand_over(struct server_request *request, const char *method)
 {
     struct server *server = request->listener->server;
@@ -267,7 +275,7 @@ static void hand_over(struct server_request *request, const char *method)
     if (server->closing) /* the handler may be gone already */
         server_refuse(request, 503, "the daemon is stopping");
     else if (request->last)
-        server_refuse(request, 413, "the request is larger than 64 KiB");
+        refuse_large(request);
     else if (strcmp(method, "OPTIONS") == 0)
         server_reply(request, &(struct server_reply){.status = 204, .fields = {{"Allow", SERVER_METHODS}}});
     else
@@ -414,6 +422,7 @@ struct server *server_new(const struct server_spec *spec, struct error *err)
                               .metrics = spec->metrics,
                               .handler = spec->handler,
                               .charges = spec->charges,
+                              .body_max = spec->body_max,
                               .calm = spec->calm,
                               .ctx = spec->ctx,
                               .connections = spec->connections ? spec->connections : TCP_CONNECTIONS,

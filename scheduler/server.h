@@ -19,7 +19,7 @@ struct server_stream;  /* an answer without an end */
 struct server_call {
     const char *method;        /* "GET" also for HEAD */
     const char *path;          /* decoded; begins with '/', no control characters */
-    struct text body;          /* whole; at most 64 KiB */
+    struct text body;          /* whole; at most 64 KiB, or what server_spec.body_max says */
     const char *content_type;  /* "" none */
     bool local;                /* by a unix socket, let in by its credentials: root, our user or our group */
     const char *who;           /* "root", "uid 1000", or the client's address */
@@ -107,6 +107,8 @@ void server_stream_end(struct server_stream *stream);
 
 /* --- The server --- */
 
+enum { SERVER_BODY_LARGEST = 256 * 1024 };
+
 struct server_spec {
     uv_loop_t *loop;
     /* "unix:/run/onsale/onsale.sock", "127.0.0.1:8470", "[::1]:8470", "localhost:8470", "systemd". A dead socket file
@@ -128,6 +130,9 @@ struct server_spec {
     /* Whether a request for this path is charged to its address by the handler, with server_charge(), and not before
      * it. NULL: none is. */
     bool (*charges)(void *ctx, const char *path);
+    /* How many bytes a body may have for this path, at most SERVER_BODY_LARGEST; 0, and NULL: 64 KiB. All of a body is
+     * in memory before the handler sees it. */
+    size_t (*body_max)(void *ctx, const char *path);
     /* Whether the loop has nothing to do that may not wait: else a crowd at one socket gets a quarter of its time.
      * NULL: never. */
     bool (*calm)(void *ctx);

@@ -7,7 +7,8 @@
 struct form {
     unsigned hosts, lengths, codings;
     struct text length, coding;
-    bool broken; /* a name or value that no client writes */
+    uint64_t size; /* the length as a number; 0: not said */
+    bool broken;   /* a name or value that no client writes */
 };
 
 /* RFC 9110 section 5.6.2; libmicrohttpd lets blanks and more into names ("Content-Length : 5"). */
@@ -73,16 +74,15 @@ static int read_length(struct text t, uint64_t *out)
     for (size_t i = 0; i < t.len; i++) {
         if (t.ptr[i] < '0' || t.ptr[i] > '9')
             return -1;
-        if (*out <= SERVER_BODY_MAX) /* beyond that all are too large */
+        if (*out <= SERVER_BODY_LARGEST) /* beyond that all are too large */
             *out = *out * 10 + (uint64_t)(t.ptr[i] - '0');
     }
     return t.len > 0 ? 0 : -1;
 }
 
-static int check_fields(const struct form *form, const char *version, struct error *err)
+static int check_fields(struct form *form, const char *version, struct error *err)
 {
     bool old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
-    uint64_t length;
 
     if (form->broken)
         error_set(err, ERROR_REFUSED, "a header field holds characters that none may hold");
@@ -92,14 +92,30 @@ static int check_fields(const struct form *form, const char *version, struct err
         error_set(err, ERROR_REFUSED, "a request says once how long it is: by Content-Length or by Transfer-Encoding");
     else if (form->codings && (old || !text_equal_nocase(form->coding, TEXT("chunked"))))
         error_set(err, ERROR_REFUSED, "Transfer-Encoding: only chunked is understood");
-    else if (form->lengths && read_length(form->length, &length) < 0)
+    else if (form->lengths && read_length(form->length, &form->size) < 0)
         error_set(err, ERROR_REFUSED, "Content-Length: expected a number");
-    else if (form->lengths && length > SERVER_BODY_MAX) {
-        error_set(err, ERROR_REFUSED, "the request is larger than 64 KiB");
-        return 413;
-    } else
+    else
         return 0;
     return 400;
+}
+
+/* The path says how large a body may be. */
+static int check_size(struct server_request *request, uint64_t size, struct error *err)
+{
+    const struct server *server = request->listener->server;
+    size_t most = server->body_max ? server->body_max(server->ctx, request->target.path) : 0;
+
+    if (most > 0)
+        request->body.limit = most;
+    if (size <= request->body.limit)
+        return 0;
+    server_form_too_large(request, err);
+    return 413;
+}
+
+void server_form_too_large(const struct server_request *request, struct error *err)
+{
+    error_set(err, ERROR_REFUSED, "the request is larger than %zu KiB", request->body.limit / 1024);
 }
 
 static bool one_of(const char *word, const char *const *words)
@@ -135,5 +151,5 @@ int server_form_check(struct server_request *request, const char *method, const 
         error_set(err, ERROR_REFUSED, "the request names no path");
         refused = 400;
     }
-    return refused;
+    return refused ? refused : check_size(request, form.size, err);
 }

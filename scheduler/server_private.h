@@ -48,8 +48,9 @@ struct server {
     struct log *log;
     struct metrics *metrics;
     server_handler_fn *handler;
-    bool (*charges)(void *ctx, const char *path); /* or NULL */
-    bool (*calm)(void *ctx);                      /* or NULL */
+    bool (*charges)(void *ctx, const char *path);    /* or NULL */
+    size_t (*body_max)(void *ctx, const char *path); /* or NULL */
+    bool (*calm)(void *ctx);                         /* or NULL */
     void *ctx;
     struct listener **listeners;
     size_t listener_count;
@@ -101,6 +102,8 @@ void server_request_resume(struct server_request *request);  /* when suspended *
 /* --- server_form.c --- */
 /* What can be said against a request by its header alone: 0, or the status to refuse with. Fills request->target. */
 int server_form_check(struct server_request *request, const char *method, const char *version, struct error *err);
+
+void server_form_too_large(const struct server_request *request, struct error *err); /* says so */
 
 /* --- server_client.c --- */
 enum MHD_Result server_client_accept(void *listener, const struct sockaddr *address, socklen_t size);

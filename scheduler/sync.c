@@ -76,10 +76,8 @@ static bool suspect_absent(struct sync *sync)
     return suspects || gone_count > 0;
 }
 
-/* The mirror takes what the gate heard before anybody decides by it, and what follows for those events is planned. */
-static void on_news(void *ctx, const struct source_answer *answer)
+void sync_take_answer(struct sync *sync, const struct source_answer *answer)
 {
-    struct sync *sync = ctx;
     const char **events = must_calloc(answer->count + 1, sizeof *events);
     size_t count = 0;
 
@@ -99,11 +97,16 @@ static void on_news(void *ctx, const struct source_answer *answer)
     free(events);
 }
 
+/* Before anybody decides by what the gate heard. */
+static void on_news(void *ctx, const struct source_answer *answer)
+{
+    sync_take_answer(ctx, answer);
+}
+
 /* --- Walking --------------------------------------------------------------------------------------------------------
  */
 
-/* Full walks stand still around a gate, so that its requests find the budget and the line free. */
-static bool gate_is_near(const struct sync *sync, int64_t now_ms)
+bool sync_gate_is_near(const struct sync *sync, int64_t now_ms)
 {
     return gatekeeper_busy(sync->site->gate) ||
            launches_at_gate(sync->world->launches, sync->site, now_ms - GATE_QUIET_MS, now_ms + GATE_QUIET_MS);
@@ -149,7 +152,7 @@ static void request_walk(struct sync *sync, int64_t now_ms)
         walk_later(sync, now_ms);
         return;
     }
-    if (full && !changed && gate_is_near(sync, now_ms) && sync->last_full_at_ms != MOMENT_NONE) {
+    if (full && !changed && sync_gate_is_near(sync, now_ms) && sync->last_full_at_ms != MOMENT_NONE) {
         alarm_set(sync->world->alarms, &sync->alarm, now_ms + SECOND_MS, on_alarm, sync);
         return;
     }
@@ -365,6 +368,7 @@ struct sync *sync_new(struct world *world, struct world_site *site)
     sync->site = site;
     sync->last_full_at_ms = sync->well_mono_ms = MOMENT_NONE;
     sync_plan_init(sync);
+    sync_nudges_init(sync);
     site->source->known = is_known;
     site->source->known_ctx = sync;
     site->gate = gatekeeper_new(site->source, world->alarms, world->clock, on_news, sync);
@@ -379,6 +383,7 @@ void sync_free(struct sync *sync)
     alarm_off(&sync->alarm);
     source_cancel(sync->site->source, &sync->walk);
     gate_cancel(&sync->suspects);
+    sync_nudges_clear(sync);
     sync_plan_clear(sync);
     gatekeeper_free(sync->site->gate);
     sync->site->gate = NULL;

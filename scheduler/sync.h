@@ -10,8 +10,16 @@ struct sync;
 /* Begins with a full walk at once; makes the site's gatekeeper, whose news it merges. */
 struct sync *sync_new(struct world *world, struct world_site *site);
 void sync_free(struct sync *sync);
-/* A full walk as soon as may be (`onsale sync`, a webhook's nudge); coalesces. */
+/* A full walk as soon as may be (`onsale sync`); coalesces. */
 void sync_now(struct sync *sync);
+/* A rumour (a webhook) that something about this definition changed: it is read again from the source within some
+ * seconds, and nothing else is believed. One read of all that was heard in two seconds, within the walk's budget; none
+ * around a gate. `revision`: the one that is spoken of, 0 unknown; an older one than ours is no news. */
+void sync_nudge(struct sync *sync, const char *id, int64_t revision);
+/* ... about an event: all of its definitions that we know, or a full walk, at most one a minute, where we know none. */
+void sync_nudge_event(struct sync *sync, const char *event_id);
+/* ... about anything: such a walk. */
+void sync_nudge_all(struct sync *sync);
 /* Compares all definitions, rules and notices before it returns, and stores what follows: at the start, after a reload.
  */
 void sync_replan(struct sync *sync);

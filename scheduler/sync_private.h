@@ -1,5 +1,5 @@
-/* sync_private.h - what the two files of sync share: sync.c (walks: what the site says) and sync_plan.c (what follows
- * from it: the mirror, openings, notices, the store). */
+/* sync_private.h - what the files of sync share: sync.c (walks: what the site says), sync_nudge.c (what others say
+ * of it, read again) and sync_plan.c (what follows from it: the mirror, openings, notices, the store). */
 #ifndef ONSALE_SYNC_PRIVATE_H
 #define ONSALE_SYNC_PRIVATE_H
 
@@ -19,6 +19,22 @@ struct touched_events { /* touched_init() */
     size_t count;
 };
 
+/* What was heard of and is to be read again. */
+enum { NUDGED_MAX = 1000 };
+struct nudges {
+    struct rumour {
+        char *id;
+        int64_t revision;
+        unsigned tries; /* that failed */
+    } at[NUDGED_MAX];
+    size_t count, asked_count;      /* the first so many are in `request` */
+    struct source_request *request; /* the read in flight, or NULL */
+    struct alarm soon;
+    int64_t read_mono_ms, walked_mono_ms; /* the last read; the last walk that was wanted here. MOMENT_NONE: none yet */
+    bool want_walk;
+    bool failed; /* the last read did: the next one comes later */
+};
+
 struct sync {
     struct world *world;
     struct world_site *site;
@@ -29,6 +45,7 @@ struct sync {
     uint32_t walk_number; /* of the last full walk */
     size_t seen;          /* so many of the mirror's definitions has it seen */
     struct gate_question *suspects;
+    struct nudges nudges;
     int64_t last_full_at_ms, failures;
     int64_t well_mono_ms; /* when a walk last succeeded; MOMENT_NONE before the first */
     struct error failure;
@@ -51,6 +68,16 @@ static inline int64_t sync_now_ms(const struct sync *sync)
 {
     return clock_now_ms(sync->world->clock);
 }
+
+/* sync.c */
+/* Full walks stand still around a gate, so that its requests find the budget and the line free. */
+bool sync_gate_is_near(const struct sync *sync, int64_t now_ms);
+/* The mirror takes what the source answered, and what follows for those events is planned. */
+void sync_take_answer(struct sync *sync, const struct source_answer *answer);
+
+/* sync_nudge.c */
+void sync_nudges_init(struct sync *sync);
+void sync_nudges_clear(struct sync *sync);
 
 /* sync_plan.c */
 void sync_plan_init(struct sync *sync);

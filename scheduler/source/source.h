@@ -90,6 +90,9 @@ struct source_ops {
     /* Asks about these very definitions, past the walk's budget, out of the gate's reserve. */
     struct source_request *(*ask)(struct source *, const struct source_ask *, size_t count, source_answer_fn *,
                                   void *ctx, struct error *);
+    /* The same for who can wait: within the walk's budget, which it waits for. NULL: a walk costs nothing. */
+    struct source_request *(*read)(struct source *, const struct source_ask *, size_t count, source_answer_fn *,
+                                   void *ctx, struct error *);
     void (*cancel)(struct source *, struct source_request *);
     /* Tells when a file has changed: asked at each poll; NULL means "always worth a walk". */
     bool (*changed)(struct source *);

@@ -19,7 +19,8 @@ static void wix_free(struct source *source)
     free(wix);
 }
 
-static const struct source_ops ops = {.walk = wix_walk, .ask = wix_ask, .cancel = wix_cancel, .free = wix_free};
+static const struct source_ops ops = {
+    .walk = wix_walk, .ask = wix_ask, .read = wix_read, .cancel = wix_cancel, .free = wix_free};
 
 void wix_request_enter(struct wix *wix, struct source_request *request, void (*free_fn)(struct source_request *))
 {

@@ -95,5 +95,7 @@ struct source_request *wix_walk(struct source *source, int64_t since_ms, source_
                                 struct error *err);
 struct source_request *wix_ask(struct source *source, const struct source_ask *asks, size_t count,
                                source_answer_fn *done, void *ctx, struct error *err);
+struct source_request *wix_read(struct source *source, const struct source_ask *asks, size_t count,
+                                source_answer_fn *done, void *ctx, struct error *err);
 
 #endif

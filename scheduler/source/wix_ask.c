@@ -34,6 +34,7 @@ struct ask {
     struct definition **definitions;
     struct question questions[IN_FLIGHT_MAX];
     size_t in_flight;
+    bool patient;  /* within the walk's budget: waits for it */
     bool useless;  /* a person has to change something: no further request */
     bool starting; /* within wix_ask(): answers are not given yet */
     struct alarm wake;
@@ -44,6 +45,7 @@ struct ask {
 };
 
 static void drain(struct ask *ask);
+static void on_wake(void *ctx);
 static void on_query(void *ctx, struct wix_reply *reply);
 static void on_get(void *ctx, struct wix_reply *reply);
 
@@ -136,7 +138,7 @@ static void request_answer(struct ask *ask, size_t from, size_t to, bool get)
     if (now_ms < wix->all_wait_until_ms)
         error_set(&err, ERROR_TRY_LATER, "Wix asked us to wait for another %lld ms",
                   (long long)(wix->all_wait_until_ms - now_ms));
-    else if (wix_budget_ready_at_ms(&wix->budget, false, now_ms) > now_ms)
+    else if (!ask->patient && wix_budget_ready_at_ms(&wix->budget, false, now_ms) > now_ms)
         error_set(&err, ERROR_TRY_LATER, "the budget of requests is used up for another %lld ms",
                   (long long)(wix_budget_ready_at_ms(&wix->budget, false, now_ms) - now_ms));
     if (err.kind == ERROR_NONE) {
@@ -158,9 +160,25 @@ static void request_answer(struct ask *ask, size_t from, size_t to, bool get)
         ask->items[i].state = ITEM_ASKED;
 }
 
+/* True: what is patient has to wait, and is woken. */
+static bool wait_for_budget(struct ask *ask)
+{
+    const struct wix *wix = ask->request.wix;
+    int64_t now_ms = wix_mono_ms(wix), at_ms = wix_budget_ready_at_ms(&wix->budget, true, now_ms);
+
+    if (at_ms < wix->walks_wait_until_ms)
+        at_ms = wix->walks_wait_until_ms;
+    if (!ask->patient || at_ms <= now_ms)
+        return false;
+    alarm_set(wix->parts.alarms, &ask->wake, clock_now_ms(wix->parts.clock) + at_ms - now_ms, on_wake, ask);
+    return true;
+}
+
 /* Starts whatever may start now; when nothing is left to wait for, answers. */
 static void drain(struct ask *ask)
 {
+    bool waits = false;
+
     for (size_t i = 0; i < ask->count && ask->in_flight < IN_FLIGHT_MAX;) {
         size_t to = i + 1;
         if (ask->items[i].state != ITEM_QUERY && ask->items[i].state != ITEM_GET) {
@@ -170,13 +188,16 @@ static void drain(struct ask *ask)
         if (ask->items[i].state == ITEM_QUERY)
             while (to < ask->count && to - i < QUERY_IDS_MAX && ask->items[to].state == ITEM_QUERY)
                 to++;
+        waits = !ask->useless && wait_for_budget(ask);
+        if (waits)
+            break;
         if (ask->useless)
             fail_items(ask, i, to, &ask->failure);
         else
             request_answer(ask, i, to, ask->items[i].state == ITEM_GET);
         i = to;
     }
-    if (ask->in_flight == 0 && !ask->starting)
+    if (ask->in_flight == 0 && !ask->starting && !waits)
         finish(ask);
 }
 
@@ -185,15 +206,16 @@ static void on_wake(void *ctx)
     drain(ctx);
 }
 
-struct source_request *wix_ask(struct source *source, const struct source_ask *asks, size_t count,
-                               source_answer_fn *done, void *ctx, struct error *err)
+/* What goes wrong is told in the answer. */
+static struct source_request *ask_new(struct source *source, const struct source_ask *asks, size_t count, bool patient,
+                                      source_answer_fn *done, void *ctx)
 {
     struct ask *ask = must_calloc(1, sizeof *ask);
     struct wix *wix = (struct wix *)source;
 
-    (void)err; /* what goes wrong is told in the answer */
     wix_request_enter(wix, &ask->request, ask_free);
     ask->count = count;
+    ask->patient = patient;
     ask->ids = must_calloc(count, sizeof *ask->ids);
     ask->items = must_calloc(count, sizeof *ask->items);
     ask->verdicts = must_calloc(count, sizeof *ask->verdicts);
@@ -208,9 +230,23 @@ struct source_request *wix_ask(struct source *source, const struct source_ask *a
     ask->starting = true;
     drain(ask);
     ask->starting = false;
-    if (ask->in_flight == 0) /* nothing could start: still answered from the loop */
+    if (ask->in_flight == 0 && !alarm_is_set(&ask->wake)) /* nothing could start: still answered from the loop */
         alarm_set(wix->parts.alarms, &ask->wake, clock_now_ms(wix->parts.clock), on_wake, ask);
     return &ask->request;
+}
+
+struct source_request *wix_ask(struct source *source, const struct source_ask *asks, size_t count,
+                               source_answer_fn *done, void *ctx, struct error *err)
+{
+    (void)err;
+    return ask_new(source, asks, count, false, done, ctx);
+}
+
+struct source_request *wix_read(struct source *source, const struct source_ask *asks, size_t count,
+                                source_answer_fn *done, void *ctx, struct error *err)
+{
+    (void)err;
+    return ask_new(source, asks, count, true, done, ctx);
 }
 
 /* --- Answers
