@@ -7,7 +7,7 @@
 
 /* Write-backs being made, in an arena. */
 struct tools {
-    struct arena arena;
+    struct arena *arena;
     struct store_writeback *at;
     size_t count;
 };
@@ -26,8 +26,8 @@ static int add_tool(struct tools *tools, struct world *world, const struct unsub
     if (crypt_seal(world->tokens, &mine, &token) < 0)
         return error_set(err, ERROR_REFUSED, "audience \"%.*s\": the name is too long for a ticket",
                          TEXT_ARGS(text_slice(audience, 0, 60)));
-    tools->at[tools->count++] = (struct store_writeback){.audience = arena_copy(&tools->arena, audience),
-                                                         .token = arena_copy(&tools->arena, buf_text(&token))};
+    tools->at[tools->count++] = (struct store_writeback){.audience = arena_copy(tools->arena, audience),
+                                                         .token = arena_copy(tools->arena, buf_text(&token))};
     return 0;
 }
 
@@ -38,7 +38,7 @@ static int find_tools(struct tools *tools, struct world *world, const struct uns
 {
     bool configured = false;
 
-    tools->at = arena_alloc(&tools->arena, (world->audience_count + 1) * sizeof *tools->at);
+    tools->at = arena_alloc(tools->arena, (world->audience_count + 1) * sizeof *tools->at);
     for (size_t i = 0; i < world->audience_count; i++) {
         const struct audience *audience = world->audiences[i];
         bool its_own = text_is(ticket->audience, audience->settings->name);
@@ -51,24 +51,35 @@ static int find_tools(struct tools *tools, struct world *world, const struct uns
     return configured ? 0 : add_tool(tools, world, ticket, ticket->audience, err);
 }
 
+int consent_word(struct world *world, const struct unsubscribe_ticket *ticket, bool all, struct arena *arena,
+                 struct store_suppression *out, struct error *err)
+{
+    struct address address;
+    struct tools tools = {.arena = arena};
+
+    *out = (struct store_suppression){.reason = "unsubscribe", .at_ms = clock_now_ms(world->clock)};
+    if (address_parse(ticket->address, &address, err) < 0)
+        return -1;
+    crypt_person_key(world->keys, address.key, out->key);
+    if (find_tools(&tools, world, ticket, all, err) < 0)
+        return -1;
+    out->scope = all ? "" : arena_copy(arena, ticket->audience);
+    out->writebacks = tools.at;
+    out->writeback_count = tools.count;
+    return 0;
+}
+
 struct store_job *consent_unsubscribe(struct world *world, const struct unsubscribe_ticket *ticket, bool all,
                                       store_count_fn *done, void *ctx, struct error *err)
 {
-    struct store_suppression what = {.reason = "unsubscribe", .at_ms = clock_now_ms(world->clock)};
-    struct address address;
-    struct tools tools = {0};
+    struct store_suppression what;
+    struct arena arena = {0};
     struct store_job *job = NULL;
 
-    if (address_parse(ticket->address, &address, err) < 0)
-        return NULL;
-    crypt_person_key(world->keys, address.key, what.key);
-    if (find_tools(&tools, world, ticket, all, err) == 0) {
-        what.scope = all ? "" : arena_copy(&tools.arena, ticket->audience);
-        what.writebacks = tools.at;
-        what.writeback_count = tools.count;
+    if (consent_word(world, ticket, all, &arena, &what, err) == 0) {
         job = store_suppress(world->store, &what, 1, done, ctx);
         writeback_look(world->writeback); /* what it asks of the store comes behind the job */
     }
-    arena_clear(&tools.arena);
+    arena_clear(&arena);
     return job;
 }

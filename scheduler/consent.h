@@ -13,4 +13,9 @@
 struct store_job *consent_unsubscribe(struct world *world, const struct unsubscribe_ticket *ticket, bool all,
                                       store_count_fn *done, void *ctx, struct error *err);
 
+/* The suppression that this would store; its texts live in `arena`. The caller stores it, and calls writeback_look()
+ * behind that. */
+int consent_word(struct world *world, const struct unsubscribe_ticket *ticket, bool all, struct arena *arena,
+                 struct store_suppression *out, struct error *err);
+
 #endif

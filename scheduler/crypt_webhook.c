@@ -32,6 +32,23 @@ int webhook_secret_parse(struct text text, struct webhook_secret *out, struct er
     return 0;
 }
 
+int webhook_secrets_parse(struct text text, struct webhook_secret out[WEBHOOK_SECRETS_MAX], size_t *count,
+                          struct error *err)
+{
+    struct text rest = text_trim(text);
+
+    memset(out, 0, WEBHOOK_SECRETS_MAX * sizeof *out);
+    *count = 0;
+    while (rest.len > 0) {
+        struct text one = text_cut(&rest, ' ');
+        if (*count == WEBHOOK_SECRETS_MAX)
+            return error_set(err, ERROR_CONFIG, "expected at most %d secrets", WEBHOOK_SECRETS_MAX);
+        if (one.len > 0 && webhook_secret_parse(one, &out[(*count)++], err) < 0)
+            return -1;
+    }
+    return *count > 0 ? 0 : error_set(err, ERROR_CONFIG, "expected a secret that begins with whsec_");
+}
+
 void webhook_secret_clear(struct webhook_secret *secret)
 {
     OPENSSL_cleanse(secret, sizeof *secret);

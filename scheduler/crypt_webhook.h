@@ -21,6 +21,9 @@ struct webhook_secret {
 
 /* -1: `err` says what was expected, never what was there. */
 int webhook_secret_parse(struct text text, struct webhook_secret *out, struct error *err);
+/* One to WEBHOOK_SECRETS_MAX of them, blanks between. */
+int webhook_secrets_parse(struct text text, struct webhook_secret out[WEBHOOK_SECRETS_MAX], size_t *count,
+                          struct error *err);
 void webhook_secret_clear(struct webhook_secret *secret); /* overwrites it */
 
 /* What goes into the header webhook-signature beside these in webhook-id and webhook-timestamp (Unix seconds, of this

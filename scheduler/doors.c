@@ -67,6 +67,18 @@ static bool leads_to(const struct door *door, struct text path)
     return own.ptr[own.len - 1] == '/' ? text_starts(path, door->path) : text_equal(path, own);
 }
 
+static bool charges(void *ctx, const char *path)
+{
+    (void)ctx;
+    return hooks_charge(path);
+}
+
+static size_t body_max(void *ctx, const char *path)
+{
+    (void)ctx;
+    return hooks_body_max(path);
+}
+
 static void on_request(void *ctx, struct server_request *request, const struct server_call *call)
 {
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -131,6 +143,8 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
         .log = world->log,
         .metrics = world->metrics,
         .handler = on_request,
+        .charges = charges,
+        .body_max = body_max,
         .ctx = doors,
     };
 
@@ -144,7 +158,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
         if (!wants_handed(&http->listen))
             refuse_handed(handed, world->log);
         doors->api = api_new(world, doors->auth);
-        doors->hooks = hooks_new(world, doors->auth);
+        doors->hooks = hooks_new(world, doors->auth, http);
         doors->pages = pages_new(world);
         doors->server = server_new(&spec, err);
         doors->scrape = (struct scrape){world, doors->server, doors->auth, http->metrics == METRICS_OPEN};
@@ -160,6 +174,7 @@ void doors_reload(struct doors *doors, const struct http_settings *http)
     doors->scrape.open = http->metrics == METRICS_OPEN;
     if (auth_set_tokens(doors->auth, http->tokens, http->token_count))
         api_tokens_changed(doors->api);
+    hooks_reload(doors->hooks, http);
 }
 
 static bool lists_differ(const struct config_list *a, const struct config_list *b)

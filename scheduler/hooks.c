@@ -1,6 +1,8 @@
 #include "hooks.h"
 
 #include "bounce.h"
+#include "hooks_signed.h"
+#include "hooks_wix.h"
 #include "launch.h"
 
 #include <string.h>
@@ -19,8 +21,12 @@ struct hook {
 struct hooks {
     struct world *world;
     struct auth *auth;
+    struct hooks_wix *wix;
+    struct hooks_signed *from_tools;
     struct hook *waiting;
 };
+
+static const char wix_path[] = "/hooks/wix/", signed_path[] = "/hooks/signed/";
 
 static void request_ids(struct hook *hook, json_t *ids);
 static void on_ids(void *ctx, json_t *answer, const struct error *failure);
@@ -165,13 +171,11 @@ static bool is_json(const char *type)
     return text_equal_nocase(text_trim(text_cut(&rest, ';')), TEXT("application/json"));
 }
 
-void hooks_handle(struct hooks *hooks, struct server_request *request, const struct server_call *call)
+static void handle_bounces(struct hooks *hooks, struct server_request *request, const struct server_call *call)
 {
     char who[AUTH_WHO_SIZE];
 
-    if (strcmp(call->path, "/hooks/bounces") != 0)
-        server_refuse(request, 404, "there is no such hook; there is /hooks/bounces");
-    else if (strcmp(call->method, "POST") != 0)
+    if (strcmp(call->method, "POST") != 0)
         server_refuse_more(request, 405, "a hook is called by POST", NULL, &(struct server_field){"Allow", "POST"});
     else if (!auth_admit_password(hooks->auth, request, call, TOKEN_HOOK, who))
         return;
@@ -181,15 +185,47 @@ void hooks_handle(struct hooks *hooks, struct server_request *request, const str
         take_bounces(hooks, request, call, who);
 }
 
+void hooks_handle(struct hooks *hooks, struct server_request *request, const struct server_call *call)
+{
+    if (text_starts(text_of(call->path), wix_path))
+        hooks_wix_handle(hooks->wix, request, call, call->path + strlen(wix_path));
+    else if (text_starts(text_of(call->path), signed_path))
+        hooks_signed_handle(hooks->from_tools, request, call, call->path + strlen(signed_path));
+    else if (strcmp(call->path, "/hooks/bounces") == 0)
+        handle_bounces(hooks, request, call);
+    else
+        server_refuse(request, 404,
+                      "there is no such hook; there are /hooks/bounces, /hooks/wix/SITE and /hooks/signed/NAME");
+}
+
+bool hooks_charge(const char *path)
+{
+    return text_starts(text_of(path), wix_path) || text_starts(text_of(path), signed_path);
+}
+
+size_t hooks_body_max(const char *path)
+{
+    return text_starts(text_of(path), wix_path) ? SERVER_BODY_LARGEST : 0;
+}
+
 /* --- Beginning and end
  * ------------------------------------------------------------------------------------------------ */
 
-struct hooks *hooks_new(struct world *world, struct auth *auth)
+void hooks_reload(struct hooks *hooks, const struct http_settings *http)
+{
+    hooks_wix_reload(hooks->wix);
+    hooks_signed_set(hooks->from_tools, http->hooks, http->hook_count);
+}
+
+struct hooks *hooks_new(struct world *world, struct auth *auth, const struct http_settings *http)
 {
     struct hooks *hooks = must_calloc(1, sizeof *hooks);
 
     hooks->world = world;
     hooks->auth = auth;
+    hooks->wix = hooks_wix_new(world);
+    hooks->from_tools = hooks_signed_new(world);
+    hooks_reload(hooks, http);
     return hooks;
 }
 
@@ -202,5 +238,7 @@ void hooks_close(struct hooks *hooks)
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what is freed has left the list */
         hook_end(hooks->waiting);
     }
+    hooks_wix_close(hooks->wix);
+    hooks_signed_close(hooks->from_tools);
     free(hooks);
 }

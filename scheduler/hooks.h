@@ -1,10 +1,13 @@
 /* hooks.h - what other programs tell us, under /hooks/:
  *
  *   POST bounces   as listmonk's own /webhooks/bounce takes them: {"email" or "subscriber_uuid", "campaign_uuid",
- *                  "source", "type": "hard", "soft" or "complaint", "meta", "created_at"}, one or an array
+ *                  "source", "type": "hard", "soft" or "complaint", "meta", "created_at"}, one or an array. Who calls
+ *                  sends a token of http.tokens with scope hook or control, as a bearer token or as the password of
+ *                  HTTP Basic
+ *   POST wix/SITE      hooks_wix.h
+ *   POST signed/NAME   hooks_signed.h
  *
- * Who calls sends a token of http.tokens with scope hook or control, as a bearer token or as the password of HTTP
- * Basic. Loop thread. */
+ * Loop thread. */
 #ifndef ONSALE_HOOKS_H
 #define ONSALE_HOOKS_H
 
@@ -14,9 +17,16 @@
 
 struct hooks;
 
-struct hooks *hooks_new(struct world *world, struct auth *auth);
+struct hooks *hooks_new(struct world *world, struct auth *auth, const struct http_settings *http);
+void hooks_reload(struct hooks *hooks, const struct http_settings *http);
 void hooks_close(struct hooks *hooks); /* the server answers what waits */
 void hooks_handle(struct hooks *hooks, struct server_request *request, const struct server_call *call);
+
+/* Server's questions about a path. A hook that is signed is judged by its signature, whoever carries it and however
+ * often: the rate of one address is for those that are not. */
+bool hooks_charge(const char *path);
+/* Bytes of a body, 0: as others. An order of fifty tickets is 120 KiB, twice wrapped in strings. */
+size_t hooks_body_max(const char *path);
 
 /* One entry of a hook's body, as it stands there. Pure. */
 struct hook_bounce {

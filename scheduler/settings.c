@@ -10,7 +10,7 @@
 struct file {
     struct settings settings;
     struct config_list templates;
-    struct config_items tokens, sites, audiences, notifiers, rules, webhooks;
+    struct config_items tokens, hooks, sites, audiences, notifiers, rules, webhooks;
 };
 
 static const char *const token_scopes[] = {"read", "control", "hook", "metrics", NULL};
@@ -21,6 +21,14 @@ static const struct config_option token_options[] = {
     {"name", CONFIG_TEXT, offsetof(struct http_token, name), .required = true},
     {"token", CONFIG_SECRET, offsetof(struct http_token, token), .required = true},
     {"scope", CONFIG_WORD, offsetof(struct http_token, scope), .words = token_scopes, .fallback = "read"},
+    {0},
+};
+
+static const struct config_option hook_options[] = {
+    {"", CONFIG_PLACE, offsetof(struct http_hook, place)},
+    {"name", CONFIG_TEXT, offsetof(struct http_hook, name), .required = true},
+    {"secret", CONFIG_SECRET, offsetof(struct http_hook, secret), .required = true},
+    {"audience", CONFIG_TEXT, offsetof(struct http_hook, audience), .fallback = ""},
     {0},
 };
 
@@ -35,6 +43,8 @@ static const struct config_option http_options[] = {
     {"metrics", CONFIG_WORD, offsetof(struct file, settings.http.metrics), .words = metrics_doors, .fallback = "token"},
     {"tokens", CONFIG_ITEMS, offsetof(struct file, tokens), .inside = token_options,
      .item_size = sizeof(struct http_token)},
+    {"hooks", CONFIG_ITEMS, offsetof(struct file, hooks), .inside = hook_options,
+     .item_size = sizeof(struct http_hook)},
     {0},
 };
 
@@ -152,6 +162,8 @@ static void take_lists(struct settings *settings, const struct file *file)
 {
     settings->http.tokens = file->tokens.at;
     settings->http.token_count = file->tokens.count;
+    settings->http.hooks = file->hooks.at;
+    settings->http.hook_count = file->hooks.count;
     settings->sites = file->sites.at;
     settings->site_count = file->sites.count;
     settings->audiences = file->audiences.at;

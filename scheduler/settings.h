@@ -17,6 +17,11 @@ struct http_token {
     int scope; /* enum token_scope */
 };
 enum metrics_door { METRICS_BY_TOKEN, METRICS_OPEN }; /* who may read /metrics; in the order of the words */
+struct http_hook { /* one who may call /hooks/signed/NAME */
+    struct config_place place;
+    const char *name, *secret; /* one or some, blanks between */
+    const char *audience;      /* the only one it may speak of; "" all */
+};
 struct http_settings {
     struct config_list listen;  /* "unix:/run/onsale/onsale.sock", "127.0.0.1:8470", "systemd" */
     const char *public_url;     /* "" none; no '/' at its end */
@@ -26,6 +31,8 @@ struct http_settings {
     struct http_token *tokens;
     size_t token_count;
     int metrics; /* enum metrics_door */
+    struct http_hook *hooks;
+    size_t hook_count;
 };
 
 struct notifier_settings {

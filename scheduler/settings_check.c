@@ -1,5 +1,7 @@
 #include "settings_check.h"
 
+#include "crypt_jws.h"
+#include "crypt_webhook.h"
 #include "locale.h"
 #include "origin.h"
 
@@ -175,6 +177,20 @@ static void check_reserve(struct settings *settings, const struct site_settings 
                        "gate_reserve: must be less than requests, or nothing is left for looking around");
 }
 
+static void check_webhook_key(struct settings *settings, const struct site_settings *site)
+{
+    struct error why = {0};
+    struct crypt_jws_key *key = NULL;
+
+    if (!given(site->webhook_key_file))
+        return;
+    key = crypt_jws_key_load(site->webhook_key_file, &why);
+    if (!key)
+        config_problem(settings->doc, config_place_of(settings->doc, site->place, "webhook_key_file"),
+                       "webhook_key_file: %s", why.text);
+    crypt_jws_key_free(key);
+}
+
 static void check_time_zone(struct settings *settings, const struct site_settings *site)
 {
     struct zone *zone;
@@ -191,10 +207,19 @@ static void check_time_zone(struct settings *settings, const struct site_setting
 static void check_site(struct settings *settings, const struct site_settings *site)
 {
     static const struct key_of_source keys[] = {
-        {"path", SOURCE_FILE},       {"base_url", SOURCE_WIX},      {"site_id", SOURCE_WIX},
-        {"account_id", SOURCE_WIX},  {"api_key", SOURCE_WIX},       {"api_key_file", SOURCE_WIX},
-        {"client_id", SOURCE_WIX},   {"client_secret", SOURCE_WIX}, {"client_secret_file", SOURCE_WIX},
-        {"instance_id", SOURCE_WIX}, {"requests", SOURCE_WIX},      {"gate_reserve", SOURCE_WIX},
+        {"path", SOURCE_FILE},
+        {"base_url", SOURCE_WIX},
+        {"site_id", SOURCE_WIX},
+        {"account_id", SOURCE_WIX},
+        {"api_key", SOURCE_WIX},
+        {"api_key_file", SOURCE_WIX},
+        {"client_id", SOURCE_WIX},
+        {"client_secret", SOURCE_WIX},
+        {"client_secret_file", SOURCE_WIX},
+        {"instance_id", SOURCE_WIX},
+        {"requests", SOURCE_WIX},
+        {"gate_reserve", SOURCE_WIX},
+        {"webhook_key_file", SOURCE_WIX},
     };
 
     if (!config_has(settings->doc, site->place, "source") || site->source < 0)
@@ -205,6 +230,7 @@ static void check_site(struct settings *settings, const struct site_settings *si
     else {
         check_wix_access(settings, site);
         check_reserve(settings, site);
+        check_webhook_key(settings, site);
         check_url(settings, site->place, "base_url", site->base_url);
     }
     check_time_zone(settings, site);
@@ -450,6 +476,23 @@ static void check_proxies(struct settings *settings)
     }
 }
 
+static void check_hook(struct settings *settings, const struct http_hook *hook, const struct names *audiences)
+{
+    struct webhook_secret secrets[WEBHOOK_SECRETS_MAX];
+    bool file = config_has(settings->doc, hook->place, "secret_file");
+    size_t count;
+    struct error why = {0};
+
+    if (given(hook->secret) && webhook_secrets_parse(text_of(hook->secret), secrets, &count, &why) < 0)
+        config_problem(settings->doc, config_place_of(settings->doc, hook->place, file ? "secret_file" : "secret"),
+                       "secret: %s", why.text);
+    for (size_t i = 0; i < ARRAY_LEN(secrets) && given(hook->secret); i++)
+        webhook_secret_clear(&secrets[i]);
+    if (given(hook->audience))
+        check_reference(settings, config_place_of(settings->doc, hook->place, "audience"), "audience", hook->audience,
+                        audiences);
+}
+
 /* A token must be hard to guess, possible to send (RFC 6750 section 2.1), and somebody's own. */
 static void check_token(struct settings *settings, size_t index)
 {
@@ -527,6 +570,7 @@ void settings_check(struct settings *settings)
     struct names notifiers = names_new(settings, "notifier", settings->notifier_count);
     struct names rules = names_new(settings, "rule", settings->rule_count);
     struct names tokens = names_new(settings, "token", settings->http.token_count);
+    struct names hooks = names_new(settings, "hook", settings->http.hook_count);
 
     for (size_t i = 0; i < settings->site_count; i++) {
         add_name(settings, &sites, settings->sites[i].name, settings->sites[i].place);
@@ -548,6 +592,10 @@ void settings_check(struct settings *settings)
     for (size_t i = 0; i < settings->http.token_count; i++) {
         add_name(settings, &tokens, settings->http.tokens[i].name, settings->http.tokens[i].place);
         check_token(settings, i);
+    }
+    for (size_t i = 0; i < settings->http.hook_count; i++) {
+        add_name(settings, &hooks, settings->http.hooks[i].name, settings->http.hooks[i].place);
+        check_hook(settings, &settings->http.hooks[i], &audiences);
     }
     check_top(settings, &notifiers);
     settings_check_webhooks(settings);

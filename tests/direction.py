@@ -41,7 +41,7 @@ LADDER = [
                      ['auth'],
                      ['scrape'],
                      ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_backup', 'api_send', 'api_feedback', 'api_privacy'],
-                     ['hooks', 'hooks_read'],
+                     ['hooks', 'hooks_blame', 'hooks_read', 'hooks_signed', 'hooks_wix', 'hooks_word'],
                      ['pages'],
                      ['doors'],
                      ['daemon'],

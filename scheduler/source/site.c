@@ -24,6 +24,7 @@ const struct config_option site_options[] = {
     {"client_id", CONFIG_TEXT, AT(client_id), .fallback = ""},
     {"client_secret", CONFIG_SECRET, AT(client_secret), .fallback = ""},
     {"instance_id", CONFIG_TEXT, AT(instance_id), .fallback = ""},
+    {"webhook_key_file", CONFIG_PATH, AT(webhook_key_file), .fallback = ""},
     {"path", CONFIG_PATH, AT(path), .fallback = ""},
     {"poll_every", CONFIG_SPAN, AT(poll_every_ms), .fallback = "60s", .min = SECOND_MS, .max = DAY_MS},
     {"full_walk_every", CONFIG_SPAN, AT(full_walk_every_ms), .fallback = "1h", .min = SECOND_MS, .max = 7 * DAY_MS},

@@ -19,7 +19,8 @@ struct site_settings { /* read by site_options */
     const char *name;
     int source; /* index into source_kinds */
     const char *base_url, *site_id, *account_id, *api_key, *client_id, *client_secret, *instance_id;
-    const char *path; /* file */
+    const char *webhook_key_file; /* the public key of the app whose webhooks are about this site; "" none */
+    const char *path;             /* file */
     int64_t poll_every_ms, full_walk_every_ms;
     const char *time_zone, *language;
     struct config_rates requests, gate_reserve;

@@ -17,6 +17,9 @@ Prints "listening PORT" when ready. It is steered by POST /_control with one JSO
     {"do": "auth", "mode": "ok"|"401"|"403"|"404"|"428"|"428-app"}
     {"do": "token", "life_s": N, "revoke": true}           lifetime of new tokens; forget the ones given out
     {"do": "expire_cursors"}
+    {"do": "hooks", "url": U, "key": PATH, ...}            from now on changes are told there (wix_hooks.py: lose, twice, shuffle,
+                                                           late_ms, as_json, layers); without a url: no more
+    {"do": "hook", "type": T, "event": {...}, "how": ""}   tells this
     {"do": "fault", "kind": K, "count": N, "on": "any"|"query"|"get"|"token", "after": M, ...}
         the next N requests (-1: all from now on; M pass first). Kinds: "status" (status, retry_after in seconds or "+2":
         the date in so many, html, body), "truncate"
@@ -25,7 +28,7 @@ Prints "listening PORT" when ready. It is steered by POST /_control with one JSO
         "chunked", "same_cursor", "meta-site"
     {"do": "clear_faults"}  {"do": "clear_log"}  {"do": "reset"}     reset: as it was started, but for the log
 
-GET /_log tells every request with its time; GET /_world what Get would show.
+GET /_log tells every request with its time; GET /_world what Get would show; GET /_hooks how webhooks were answered.
 """
 
 import argparse
@@ -41,6 +44,7 @@ import time
 import urllib.parse
 import uuid
 
+import wix_hooks
 import wix_query
 from wix_query import Violation, format_date
 
@@ -78,6 +82,7 @@ class World:
         self.derive, self.per_minute, self.auth = True, args.per_minute, "ok"
         self.token_life_s, self.tokens = args.token_life, {}
         self.cursors, self.faults, self.times = {}, [], []
+        self.hooks = None
         for item in self.first:
             self.store(item["id"], item)
 
@@ -86,10 +91,11 @@ class World:
 
     # What Get shows changes at once; what Query shows follows after the lag.
     def store(self, ident, item):
-        if item is None:
-            self.fresh.pop(ident, None)
-        else:
+        before = self.fresh.pop(ident, None)
+        if item is not None:
             self.fresh[ident] = item
+        if self.hooks and (item or before):
+            self.hooks.changed("deleted" if item is None else "updated" if before else "created", item or before)
         self.pending.append((now_ms() + self.lag_ms, ident, copy.deepcopy(item)))
         self.settle()
 
@@ -165,6 +171,11 @@ class World:
                 self.tokens.clear()
         elif what == "expire_cursors":
             self.cursors.clear()
+        elif what == "hooks":
+            more = {name: value for name, value in order.items() if name not in ("do", "url", "key")}
+            self.hooks = wix_hooks.Sender(order["url"], order["key"], self.args.instance_id, **more) if "url" in order else None
+        elif what == "hook":
+            self.hooks.tell(order["event"], order["type"], order.get("how", ""))
         elif what == "fault":
             self.faults.append(dict({"count": 1, "on": "any", "after": 0}, **order))
         elif what == "clear_faults":
@@ -473,6 +484,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                         world.control(order)
                 elif path == "/_log":
                     answer = {"requests": world.log}
+                elif path == "/_hooks":
+                    answer = {"sent": self.world.hooks.log if self.world.hooks else []}
                 elif path == "/_world":
                     answer = {"ticketDefinitions": [world.shown(item) for item in world.fresh.values()]}
                 else:

@@ -1,5 +1,7 @@
-/* The body of a hook: what is taken names somebody and a kind that a hook may say; what is refused is not repeated. */
+/* The body of a hook, from a relay or signed: what is taken names somebody and a kind that a hook may say; what is
+ * refused is not repeated. */
 #include "hooks.h"
+#include "hooks_signed.h"
 
 #include <assert.h>
 #include <string.h>
@@ -22,6 +24,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             assert(out[i].address.key[0] || *out[i].subscriber_uuid);
         }
     }
+    struct hook_word word;
+    struct error why = {0};
+    if (hook_word_read(body, &word, &why) < 0)
+        assert(why.kind == ERROR_REFUSED);
+    else if (word.kind != HOOK_WORD_OTHER && word.kind != HOOK_WORD_RESUBSCRIBED)
+        assert(word.address.key[0] || *word.source_id);
     json_decref(body);
     return 0;
 }

@@ -125,12 +125,39 @@ static void secrets(void **state)
     }
 }
 
+static void several_secrets(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t count; /* 0: refused */
+    } cases[] = {
+        {SECRET, 1},
+        {" " SECRET "  " OLD_SECRET "\n", 2},
+        {SECRET " " SECRET " " SECRET " " SECRET, 4},
+        {SECRET " " SECRET " " SECRET " " SECRET " " SECRET, 0},
+        {SECRET " x", 0},
+        {SECRET "," SECRET, 0},
+        {"", 0},
+        {" ", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct webhook_secret out[WEBHOOK_SECRETS_MAX];
+        size_t count;
+        int is = webhook_secrets_parse(text_of(cases[i].text), out, &count, NULL);
+        if (is != (cases[i].count ? 0 : -1) || (is == 0 && count != cases[i].count))
+            fail_msg("case %zu: %d, %zu", i, is, count);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signs),
         cmocka_unit_test(verifies),
         cmocka_unit_test(secrets),
+        cmocka_unit_test(several_secrets),
     };
     return cmocka_run_group_tests_name("crypt_webhook", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 #include "hooks.h"
+#include "hooks_signed.h"
 #include "table.h"
 
 #include <string.h>
@@ -81,12 +82,74 @@ static void at_most_a_hundred(void **state)
     json_decref(body);
 }
 
+static void signed_words(void **state)
+{
+    static const struct {
+        const char *body;
+        enum hook_word_kind kind;
+        const char *address, *source_id, *audience;
+        enum feedback feedback;
+        const char *why; /* NULL: taken */
+    } cases[] = {
+#define DATA(data) "{\"type\": \"contact.unsubscribed\", \"data\": " data "}"
+#define ANA "\"email\": \"Ana@Fans.example\""
+        {DATA("{" ANA "}"), HOOK_WORD_UNSUBSCRIBED, "Ana@fans.example", "", "", 0, NULL},
+        {DATA("{" ANA ", \"audience\": \"fans\", \"source_id\": \"7\", \"more\": [1]}"), HOOK_WORD_UNSUBSCRIBED,
+         "Ana@fans.example", "7", "fans", 0, NULL},
+        {DATA("{\"source_id\": \"7\", \"email\": null}"), HOOK_WORD_UNSUBSCRIBED, "", "7", "", 0, NULL},
+        {"{\"type\": \"unsubscribed\", \"data\": {" ANA "}}", HOOK_WORD_UNSUBSCRIBED, "Ana@fans.example", "", "", 0,
+         NULL},
+        {"{\"type\": \"a.b.bounced\", \"data\": {" ANA "}}", HOOK_WORD_BOUNCED, "Ana@fans.example", "", "",
+         FEEDBACK_HARD, NULL},
+        {"{\"type\": \"email.bounced\", \"data\": {" ANA ", \"kind\": \"soft\"}}", HOOK_WORD_BOUNCED,
+         "Ana@fans.example", "", "", FEEDBACK_SOFT, NULL},
+        {"{\"type\": \"email.complained\", \"data\": {" ANA ", \"kind\": \"abuse\"}}", HOOK_WORD_COMPLAINED,
+         "Ana@fans.example", "", "", FEEDBACK_COMPLAINT, NULL},
+        {"{\"type\": \"contact.resubscribed\"}", HOOK_WORD_RESUBSCRIBED, "", "", "", 0, NULL},
+        {"{\"type\": \"contact.subscribed\", \"data\": 7}", HOOK_WORD_RESUBSCRIBED, "", "", "", 0, NULL},
+        {"{\"type\": \"contact.unsubscribed.\"}", HOOK_WORD_OTHER, "", "", "", 0, NULL},
+        {"{\"type\": \"contactunsubscribed\"}", HOOK_WORD_OTHER, "", "", "", 0, NULL},
+        {"{\"type\": \"contact.Unsubscribed\"}", HOOK_WORD_OTHER, "", "", "", 0, NULL},
+        {"[]", 0, "", "", "", 0, "type:"},
+        {"{}", 0, "", "", "", 0, "type:"},
+        {"{\"type\": 7}", 0, "", "", "", 0, "type:"},
+        {"{\"type\": \"\"}", 0, "", "", "", 0, "type:"},
+        {DATA("[]"), 0, "", "", "", 0, "data: expected an object"},
+        {DATA("{}"), 0, "", "", "", 0, "data.email: expected it"},
+        {DATA("{\"email\": \"\"}"), 0, "", "", "", 0, "data.email: expected it"},
+        {DATA("{\"email\": \"ana\"}"), 0, "", "", "", 0, "data.email"},
+        {DATA("{\"email\": [\"ana@fans.example\"]}"), 0, "", "", "", 0, "data.email: expected a text"},
+        {DATA("{" ANA ", \"audience\": 7}"), 0, "", "", "", 0, "data.audience: expected a text"},
+        {"{\"type\": \"bounced\", \"data\": {" ANA ", \"kind\": \"Hard\"}}", 0, "", "", "", 0,
+         "data.kind: expected hard"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_t *body = json_loads(cases[i].body, 0, NULL);
+        struct hook_word word;
+        struct error err = {0};
+        assert_non_null(body);
+        int is = hook_word_read(body, &word, &err);
+        if (is != (cases[i].why ? -1 : 0) ||
+            (cases[i].why && (!strstr(err.text, cases[i].why) || strstr(err.text, "ana@"))))
+            fail_msg("case %zu: %d %s", i, is, err.text);
+        if (is == 0 && (word.kind != cases[i].kind || strcmp(word.address.text, cases[i].address) != 0 ||
+                        strcmp(word.source_id, cases[i].source_id) != 0 ||
+                        strcmp(word.audience, cases[i].audience) != 0 || word.feedback != cases[i].feedback))
+            fail_msg("case %zu: %d <%s> %s %s %d", i, word.kind, word.address.text, word.source_id, word.audience,
+                     word.feedback);
+        json_decref(body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries),
         cmocka_unit_test(what_they_say),
         cmocka_unit_test(at_most_a_hundred),
+        cmocka_unit_test(signed_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""What marketing tools say by signed webhooks counts at once, also for who is gathered; once, and only what is signed."""
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import time
+
+from launch import Launch, check, free_port, tell
+
+OLD, NEW = (b"the one that is still good!!", b"the one that comes after it!")
+
+
+def written(secret):
+    return "whsec_" + base64.b64encode(secret).decode()
+
+
+def signature(secret, ident, at, body):
+    mac = hmac.new(secret, b"%s.%s.%s" % (ident.encode(), str(at).encode(), body), hashlib.sha256)
+    return "v1," + base64.b64encode(mac.digest()).decode()
+
+
+class House(Launch):
+    def __init__(self, opens_in=3600, people=12, **more):
+        super().__init__(opens_in=opens_in, people=people, **more)
+        self.port = free_port()
+        self.write("crm.secret", written(OLD) + " " + written(NEW) + "\n")
+        self.write("any.secret", written(OLD) + "\n")
+        self.config["http"]["listen"].append("127.0.0.1:%d" % self.port)
+        self.config["http"]["hooks"] = [{"name": "crm", "secret_file": "crm.secret", "audience": "fans"},
+                                        {"name": "any", "secret_file": "any.secret"}]
+
+    def post(self, body, name="any", ident=None, at=None, secret=OLD, signed=None, method="POST"):
+        body = (body if isinstance(body, str) else json.dumps(body)).encode()
+        ident, at = ident or "msg_%d" % time.monotonic_ns(), int(time.time()) if at is None else at
+        headers = {"webhook-id": ident, "webhook-timestamp": str(at), "Content-Type": "application/json",
+                   "webhook-signature": signature(secret, ident, at, body) if signed is None else signed}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, "/hooks/signed/" + name, body, headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def say(self, word, data, expected="taken", **more):
+        status, answer = self.post({"type": "contact." + word, "timestamp": "2027-03-26T08:00:00Z", "data": data}, **more)
+        check(status == 200 and answer["result"].startswith(expected), "%s %s: %d %s", word, list(data), status, answer)
+
+    def suppressed(self):
+        return sorted((one["address"] or "", one["scope"], one["reason"]) for one in self.ask("suppressions"))
+
+
+def also_who_is_gathered():
+    with House(opens_in=11, people=300) as launch:
+        launch.rule["gather_ahead"] = "10s"
+        launch.run()
+        launch.wait("ready")
+        people = sorted(launch.eligible())
+        ids = {one["address"]: one["source_id"] for one in launch.people().values()} if "source_id" in next(
+            iter(launch.people().values())) else {}
+        launch.say("unsubscribed", {"email": people[0].upper()}, name="crm", secret=NEW)
+        launch.say("unsubscribed", {"email": people[1], "audience": "fans"})
+        launch.say("unsubscribed", {"email": people[2]})
+        launch.say("bounced", {"email": people[3], "reason": "550 5.1.1 <%s> is nobody" % people[3]})
+        launch.say("complained", {"email": people[4], "kind": "whatever"})
+        launch.say("bounced", {"email": people[5], "kind": "soft"})
+        if ids:
+            launch.say("unsubscribed", {"source_id": ids[people[6]]})
+        launch.say("unsubscribed", {"source_id": "00000000-0000-4000-8000-000000000000"}, "nobody")
+        launch.say("unsubscribed", {"email": "stranger@elsewhere.example"})
+        told = set(people) - set(people[:5]) - ({people[6]} if ids else set())
+        launch.wait("done")
+        launch.agree(told)
+        log = launch.log_since()
+        check(not any(one in log for one in people[:6]), "the log names somebody")
+        # the tool of the audience heard of it
+        launch.until(lambda: not {people[0], people[1]} & launch.eligible(), "listmonk to hear of it")
+        check((people[3], "", "bounce") in launch.suppressed() and (people[1], "fans", "unsubscribe") in launch.suppressed(),
+              "suppressed: %s", launch.suppressed())
+
+
+def once():
+    """A webhook that comes again, days later or after a crash, does not take back what a person said since."""
+    with House() as launch:
+        launch.run()
+        launch.say("unsubscribed", {"email": "ana@fans.example"}, ident="msg_1")
+        launch.say("unsubscribed", {"email": "ana@fans.example"}, "known", ident="msg_1")
+        launch.onsale("unsuppress", "ana@fans.example")
+        launch.stop(9)
+        launch.start()
+        launch.say("unsubscribed", {"email": "ana@fans.example"}, "known", ident="msg_1")
+        check(launch.suppressed() == [], "suppressed: %s", launch.suppressed())
+        launch.say("unsubscribed", {"email": "ana@fans.example"}, ident="msg_1", name="crm")  # another sender's id
+        launch.say("resubscribed", {"email": "ana@fans.example"}, "passed over", name="crm")
+        launch.say("deleted", {"email": "bo@fans.example"}, "passed over")
+        check([one[1:] for one in launch.suppressed()] == [("fans", "unsubscribe")], "suppressed: %s", launch.suppressed())
+
+
+def only_what_is_signed():
+    with House() as launch:
+        launch.run()
+        good = {"type": "contact.unsubscribed", "data": {"email": "ana@fans.example"}}
+        now = int(time.time())
+        for name, more in {"another secret": {"secret": NEW}, "no signature": {"signed": ""}, "v1 of nothing": {"signed": "v1,"},
+                           "too old": {"at": now - 301}, "ahead": {"at": now + 301}, "an id with a dot": {"ident": "a.b"},
+                           "no time": {"at": ""}}.items():
+            status, answer = launch.post(good, **more)
+            check(status == 401, "%s: %d %s", name, status, answer)
+        check(launch.post(good, name="nobody")[0] == 404, "an unknown name")
+        check(launch.post(good, method="GET")[0] == 405, "GET")
+        for name, body in {"no JSON": "{", "twice": '{"type": "a", "type": "b"}', "no type": {}, "no data": dict(good, data=None),
+                           "no address": dict(good, data={"email": "x"}), "nobody": dict(good, data={}),
+                           "an audience that is none": dict(good, data={"email": "ana@fans.example", "audience": "fan"})}.items():
+            status, answer = launch.post(body)
+            check(status == 400 and "ana" not in json.dumps(answer), "%s: %d %s", name, status, answer)
+        other = dict(good, data={"email": "ana@fans.example", "audience": "door"})
+        check(launch.post(other, name="crm")[0] == 400, "an audience that is not its own")
+        check(launch.suppressed() == [], "suppressed: %s", launch.suppressed())
+        # both secrets while one is exchanged, and a reload takes the old one away
+        launch.write("crm.secret", written(NEW) + "\n")
+        launch.reload()
+        check(launch.post(good, name="crm")[0] == 401, "the old secret is still taken")
+        launch.say("unsubscribed", good["data"], name="crm", secret=NEW)
+        launch.write("crm.secret", "whsec_short\n")
+        done = launch.try_onsale("check")
+        said = done.stdout + done.stderr
+        check(done.returncode != 0 and "secret: expected whsec_" in said and "short" not in said, "check said %s", said)
+
+
+if __name__ == "__main__":
+    tell([also_who_is_gathered, once, only_what_is_signed])
