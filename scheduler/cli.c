@@ -29,6 +29,10 @@ const struct cli_command cli_commands[] = {
      cli_status},
     {"openings", "", "json", "the sale openings that are known", "Every opening with its tickets and notices.",
      cli_openings},
+    {"feed", "", "site=SITE event=ID", "the calendar of sale openings, as it is served",
+     "Writes iCalendar to standard output: of the site (which may be left out where there is one), or of one of its "
+     "events. The bytes are those of /feeds/SITE.ics and /feeds/SITE/EVENT.ics.",
+     cli_feed},
     {"notices", "", "json", "what is planned, under way and done",
      "One line for each notice: its rule, its event, when it is due, its state, and the people of it.", cli_notices},
     {"show", "NOTICE", "json", "one notice: counts, reasons, the gate's evidence, how late",
@@ -271,6 +275,7 @@ static int read_arguments(struct cli *cli, const struct cli_command *command, in
         {"language", NULL, &cli->language},
         {"recipient", NULL, &cli->recipient},
         {"from", NULL, &cli->from},
+        {"site", NULL, &cli->site},
     };
     bool options_over = false;
     int rc = EXIT_FINE;

@@ -14,7 +14,7 @@ struct cli {
     const char *config;
     bool help, json, verbose, online, csv, anyway, force, in_doubt, this_is_the_one, skip_bad;
     const char *state, *event, *refused, *withheld, *notice, *subscriber, *to, *audience, *key, *language, *recipient,
-        *from;
+        *from, *site;
     int argc; /* what follows the command's name, options taken out */
     char **argv;
 };
@@ -68,6 +68,8 @@ int cli_bounce(const struct cli *cli);
 int cli_backup(const struct cli *cli);
 /* cli_status.c */
 int cli_status(const struct cli *cli);
+/* cli_feed.c */
+int cli_feed(const struct cli *cli);
 /* cli_preview.c */
 int cli_preview(const struct cli *cli);
 

@@ -149,7 +149,7 @@ int client_ask(const struct client *client, const char *method, const char *path
 
 int client_download(const struct client *client, const char *path, int fd, struct error *err)
 {
-    char url[1024];
+    char url[4096];
     struct fetch_spec spec = {
         .method = "GET", .url = url, .timeout_ms = DOWNLOAD_TIMEOUT_MS, .unix_socket = client->socket, .out_fd = fd};
     struct reply reply = {0};
@@ -158,7 +158,9 @@ int client_download(const struct client *client, const char *path, int fd, struc
 
     if (found != 0)
         return found;
-    snprintf(url, sizeof url, "http://onsale/api/v1/%s", path);
+    if (strlen(path) > sizeof url - 32)
+        return error_set(err, ERROR_REFUSED, "what is asked for has too long a name");
+    snprintf(url, sizeof url, "http://onsale%s", path);
     if (fetch_wait(&spec, on_reply, &reply, err) < 0)
         return -1;
     if (reply.status == 0)

@@ -47,7 +47,7 @@ LADDER = [
                      ['daemon'],
                      ['client'], ['client_events'],
                      ['cli_table'],
-                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_people', 'cli_rows', 'cli_suppressions', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce', 'cli_privacy', 'cli_watch'],
+                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_feed', 'cli_people', 'cli_rows', 'cli_suppressions', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce', 'cli_privacy', 'cli_watch'],
                      ['main']]),
 ]
 

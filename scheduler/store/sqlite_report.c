@@ -366,25 +366,37 @@ static json_t *opening_notices(struct sqlite *db, sqlite3_stmt *opening, int64_t
     return out;
 }
 
+/* How it stands in the calendars; null while it was never shown. */
+static json_t *opening_calendar(sqlite3_stmt *opening)
+{
+    if (sqlite3_column_type(opening, 6) == SQLITE_NULL)
+        return json_null();
+    return json_pack("{s:o, s:I, s:o, s:b}", "uid", sqlite_json_text(opening, 6), "sequence",
+                     (json_int_t)sqlite3_column_int64(opening, 7), "modified_at", sqlite_json_moment(opening, 8),
+                     "shown", sqlite3_column_int(opening, 9));
+}
+
 static json_t *openings(struct sqlite *db, const struct store_report *what, struct error *err)
 {
     json_t *out = json_array();
     sqlite3_stmt *row =
         sqlite_query(db, err,
-                     "SELECT o.id, o.site, o.event_id, e.title, o.opens_at, o.state FROM opening o LEFT"
-                     " JOIN event e ON e.site = o.site AND e.id = o.event_id WHERE o.id > ?1 ORDER BY o.id LIMIT ?2",
+                     "SELECT o.id, o.site, o.event_id, e.title, o.opens_at, o.state, c.uid, c.sequence, c.modified_at,"
+                     " c.text <> '' FROM opening o LEFT JOIN event e ON e.site = o.site AND e.id = o.event_id"
+                     " LEFT JOIN calendar_entry c ON c.opening = o.id WHERE o.id > ?1 ORDER BY o.id LIMIT ?2",
                      "ii", what->after, limit_of(what));
 
     while (row && sqlite_step(db, row, err) == 1) {
         int64_t estimate = -1;
         json_t *list = opening_notices(db, row, &estimate, err);
-        json_array_append_new(out, json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "id",
+        json_array_append_new(out, json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "id",
                                              (json_int_t)sqlite3_column_int64(row, 0), "site", sqlite_json_text(row, 1),
                                              "event_id", sqlite_json_text(row, 2), "event_title",
                                              sqlite_json_text(row, 3), "opens_at", sqlite_json_moment(row, 4), "state",
                                              opening_state_name((enum opening_state)sqlite3_column_int(row, 5)),
                                              "definitions", opening_definitions(db, sqlite3_column_int64(row, 0), err),
-                                             "notices", list, "estimate", json_estimate(estimate)));
+                                             "notices", list, "estimate", json_estimate(estimate), "calendar",
+                                             opening_calendar(row)));
     }
     return out;
 }

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""What is stored is shown: a calendar that was stored in the moment in which the daemon was killed, before anybody was shown it, is
+there at the next start; `onsale feed` writes the same bytes with a daemon and without one."""
+
+import re
+import sqlite3
+
+import small
+
+EVENT = "BEGIN:VEVENT\r\nUID:{uid}\r\nSEQUENCE:3\r\nDTSTART:{start}\r\nSUMMARY:{title}\r\nEND:VEVENT\r\n"
+
+
+def feed(b, *arguments):
+    done = b.run("feed", *arguments)
+    assert done.returncode == 0, (arguments, done.returncode, done.stderr)
+    return done.stdout
+
+
+def store(b):
+    """As the daemon's own transaction would: behind it, it was killed."""
+    with sqlite3.connect(b.path("onsale.db")) as db:
+        openings = db.execute("SELECT id, opens_at FROM opening ORDER BY id").fetchall()
+        assert openings, "no opening is known"
+        for number, at in openings:
+            uid = f"00000000-0000-8000-8000-{number:012d}"
+            text = EVENT.format(uid=uid, start="20270326T080000Z", title="Stored")
+            db.execute("INSERT INTO calendar_entry VALUES(?, ?, 3, 1000, 2000, ?, NULL, 0, ?, 'Stored', '', '', '', ?)",
+                       (number, uid, at, at + 10**10, text))
+        db.execute("INSERT INTO calendar_change VALUES('arena', '', 2000), ('arena', 'summer-night', 2000)")
+    return len(openings)
+
+
+def test(b):
+    b.sale(86400)
+    b.start()
+    b.wait(lambda: len(b.json("openings")) == 1)
+    assert b.json("openings")[0]["calendar"] is None
+    empty = feed(b)
+    assert "BEGIN:VEVENT" not in empty and empty.startswith("BEGIN:VCALENDAR") and empty.endswith("END:VCALENDAR\n"), empty
+    b.daemon.kill()
+    b.daemon.wait()
+    b.daemon = None
+    assert feed(b) == empty
+    wrong = b.run("feed", "--event", "summer-night")
+    assert wrong.returncode == 1 and "was ever shown" in wrong.stderr, wrong
+    count = store(b)
+    alone, event = feed(b, "--site", "arena"), feed(b, "--event", "summer-night")
+    assert alone.count("BEGIN:VEVENT") == count and "SUMMARY:Stored" in alone, alone
+    assert re.search(r"^NAME:Ticket sales – Arena: Stored$", event, re.M), event
+    assert b.json("openings")[0]["calendar"] == {"uid": "00000000-0000-8000-8000-000000000001", "sequence": 3,
+                                                 "modified_at": "1970-01-01T00:00:02.000Z", "shown": True}
+    open(b.path("log"), "w", encoding="utf-8").close()
+    b.start()
+    assert feed(b, "--site", "arena") == alone and feed(b, "--event", "summer-night") == event
+    for arguments, says in (["--site", "arenas"], "one of arena"), (["--event", "nobody"], ""):
+        wrong = b.run("feed", *arguments)
+        assert wrong.returncode == 1 and says in wrong.stderr, wrong
+    wrong = b.run("feed", "arena")
+    assert wrong.returncode == 2, wrong
+    b.stop()
+
+
+if __name__ == "__main__":
+    small.main(test)
