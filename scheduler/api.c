@@ -1,6 +1,7 @@
 #include "api_private.h"
 
 #include "openapi.h"
+#include "webhooks.h"
 
 #include <string.h>
 
@@ -146,6 +147,9 @@ static api_operation_fn *const operations[API_OPERATIONS] = {
     [API_SEND_TEST] = api_send_test,
     [API_PREVIEW] = api_preview,
     [API_SYNC] = api_sync,
+    [API_WEBHOOKS] = api_webhooks,
+    [API_WEBHOOK_TEST] = api_webhook_test,
+    [API_WEBHOOK_ENABLE] = api_webhook_enable,
     [API_EVENTS] = api_events,
 };
 
@@ -278,6 +282,7 @@ void api_close(struct api *api)
     while (api->calls) {
         store_cancel(&api->calls->job);
         outside_forget(&api->calls->letter);
+        webhook_ping_cancel(&api->calls->ping);
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what is freed has left the list */
         api_call_end(api->calls); /* its request is answered by server_close() */
     }

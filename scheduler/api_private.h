@@ -13,6 +13,7 @@ struct call {
     struct server_request *request;
     struct store_job *job;
     struct letter *letter;
+    struct webhook_ping *ping;
     const char *notifier; /* of the letter */
     int64_t notice;       /* of a retry, or whose people are listed */
     enum fate fate;       /* of a retry: what people had */
@@ -65,6 +66,8 @@ api_operation_fn api_bounces;
 api_operation_fn api_erase, api_export;
 /* --- api_steer.c --- */
 api_operation_fn api_hold, api_release, api_cancel, api_again, api_retry, api_pause, api_resume, api_sync;
+/* --- api_webhooks.c --- */
+api_operation_fn api_webhooks, api_webhook_test, api_webhook_enable;
 /* --- api_events.c --- */
 api_operation_fn api_events;
 void api_events_end(struct api *api); /* every stream ends with what it has */

@@ -30,6 +30,9 @@ const struct api_route api_routes[API_OPERATIONS] = {
     [API_SEND_TEST] = {"POST", "send-test", "rule:s to:s"},
     [API_PREVIEW] = {"POST", "preview", "rule:s notice:i subscriber:s language:s", "", true},
     [API_SYNC] = {"POST", "sync", ""},
+    [API_WEBHOOKS] = {"GET", "webhooks", "", "", true},
+    [API_WEBHOOK_TEST] = {"POST", "webhooks/test", "name:s"},
+    [API_WEBHOOK_ENABLE] = {"POST", "webhooks/enable", "name:s"},
     [API_EVENTS] = {"GET", "events", "", "types notice last_event_id", true},
 };
 
@@ -219,6 +222,12 @@ static int read_rule(const json_t *body, struct api_request *out, struct api_fau
     return *out->rule ? 0 : error_set(err, ERROR_REFUSED, "rule: expected the name of one");
 }
 
+static int read_name(const struct api_request *out, struct api_fault *fault, struct error *err)
+{
+    fault->field = "name";
+    return *out->name ? 0 : error_set(err, ERROR_REFUSED, "name: expected that of a webhook");
+}
+
 /* Of a notice, or of a sample; as one of its people, or as a sample. */
 static int read_preview(const json_t *body, struct api_request *out, struct api_fault *fault, struct error *err)
 {
@@ -294,6 +303,7 @@ static int read_fields(const json_t *body, struct api_request *out, struct api_f
     out->audience = text_in(body, "audience");
     out->reason = text_in(body, "reason");
     out->language = text_in(body, "language");
+    out->name = text_in(body, "name");
     out->anyway = json_is_true(json_object_get(body, "anyway"));
     out->this_is_the_one = json_is_true(json_object_get(body, "this_is_the_one"));
     switch (out->operation) {
@@ -310,6 +320,9 @@ static int read_fields(const json_t *body, struct api_request *out, struct api_f
         return read_entries(body, fault, err);
     case API_BOUNCES:
         return read_bounce(body, out, fault, err);
+    case API_WEBHOOK_TEST:
+    case API_WEBHOOK_ENABLE:
+        return read_name(out, fault, err);
     case API_PREVIEW:
         return read_preview(body, out, fault, err);
     case API_RETRY:

@@ -109,6 +109,10 @@ const struct cli_command cli_commands[] = {
     {"export", "ADDRESS", "", "all that is held about somebody, as JSON",
      "For a person who asks what is known of them: lists, words of consent, each step in every notice, what came back.",
      cli_export},
+    {"webhooks", "[test NAME or enable NAME]", "json", "other programs that are told, and how that goes",
+     "Lists the endpoints: what waits, the last answer, the next try. test sends a ping now and says what came back. "
+     "enable lets one go on that was disabled: after it answered 410, or after three days of failures.",
+     cli_webhooks, 2},
     {"sync", "", "", "walks every site now", "As soon as the request budget and a near gate allow.", cli_sync},
     {"audit", "", "json", "checks the state against itself",
      "Sums, nothing before its time, nobody twice, doubts within bounds, every reason known. Exit 1 when something is "
@@ -237,11 +241,12 @@ static int read_option(const struct cli_command *command, const struct option_pl
 static int check_count(const struct cli *cli, const struct cli_command *command)
 {
     bool takes = *command->arguments, may_lack = command->arguments[0] == '[';
+    int most = command->arguments_max ? command->arguments_max : takes ? 1 : 0;
     auto_buf struct buf text;
 
     buf_init(&text, 4096);
-    if (cli->argc > (takes ? 1 : 0))
-        buf_addf(&text, "onsale %s: what is \"%s\" for?", command->name, cli->argv[takes ? 1 : 0]);
+    if (cli->argc > most)
+        buf_addf(&text, "onsale %s: what is \"%s\" for?", command->name, cli->argv[most]);
     else if (cli->argc ? !*cli->argv[0] : takes && !may_lack)
         buf_addf(&text, "onsale %s: %s is missing", command->name, command->arguments);
     else

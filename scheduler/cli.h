@@ -26,6 +26,7 @@ struct cli_command {
     const char *summary;   /* one line */
     const char *help;      /* paragraphs */
     int (*run)(const struct cli *cli);
+    int arguments_max; /* 0: as many as `arguments` shows, one or none */
 };
 extern const struct cli_command cli_commands[]; /* ends with a NULL name */
 
@@ -48,6 +49,8 @@ int cli_audit(const struct cli *cli);
 /* cli_suppressions.c */
 int cli_suppressions(const struct cli *cli);
 int cli_suppress_from(const struct cli *cli);
+/* cli_webhooks.c */
+int cli_webhooks(const struct cli *cli);
 /* cli_watch.c */
 int cli_watch(const struct cli *cli);
 /* cli_control.c */

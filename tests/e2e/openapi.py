@@ -326,6 +326,12 @@ def launch(api, b):
     post(api, "notices/2/cancel")
     post(api, "resume", {"this_is_the_one": True})
     post(api, "sync")
+    assert [row["place"] for row in get(api, "webhooks")] == ["http://127.0.0.1:1/..."]
+    assert post(api, "webhooks/test", {"name": "nobody"})["error"]
+    post(api, "webhooks/enable", {"name": "nobody"})
+    for what in "test", "enable":
+        api.refused(404, "POST", "/api/v1/webhooks/" + what, {"name": "moon"}, token="control")
+        api.refused(400, "POST", "/api/v1/webhooks/" + what, {}, token="control")
     for address in ("bert@fans.example", "dan@fans.example"):
         audience = {"audience": "fans"} if address.startswith("dan") else {}
         post(api, "unsuppress", {"address": address, **audience})
@@ -540,6 +546,9 @@ def test(b):
         config = file.read()
     b.write("onsale.yaml", config.replace(
         'http: {listen: ["unix:', 'http: {rate: 100000/s, tokens: [%s], listen: ["127.0.0.1:%d", "unix:' % (tokens, port)))
+    with open(b.path("onsale.yaml"), "a", encoding="utf-8") as file:
+        file.write("webhooks: [{name: nobody, url: http://127.0.0.1:1/hook, allow_private: true, "
+                   "secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}]\n")
     b.sale(6)
     b.start()
     api = Api(doc, b, port)
