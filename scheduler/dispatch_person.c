@@ -50,8 +50,10 @@ void dispatch_hand_over(struct sending *sending, const struct store_delivery *de
         .token = message->token,
         .raw = message->raw,
     };
+    size_t len = message->raw.len;
     channel_send(line->channel, &out);
-    message->raw = out.raw;
+    message->raw = out.raw; /* another one, maybe new: the next message is about as long */
+    buf_reserve(&message->raw, len);
 }
 
 static void wait_again(struct sending *sending, struct store_fate *fate, int attempt, int64_t delay_ms)

@@ -243,6 +243,12 @@ static bool buf_room(struct buf *buf, size_t more)
     return true;
 }
 
+void buf_reserve(struct buf *buf, size_t len)
+{
+    if (len <= buf->limit - buf->len) /* else whoever adds it hears of it */
+        buf_room(buf, len);
+}
+
 void buf_add(struct buf *buf, const void *bytes, size_t len)
 {
     if (!buf_room(buf, len))

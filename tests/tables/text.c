@@ -163,6 +163,26 @@ static void buffers_stay_failed(void **state)
     assert_string_equal(buf.ptr, "");
 }
 
+static void reserved_room_does_not_move(void **state)
+{
+    auto_buf struct buf buf;
+    (void)state;
+    buf_init(&buf, 6000);
+    buf_reserve(&buf, 6001); /* it would never fit: nothing happens */
+    assert_false(buf_failed(&buf));
+    assert_null(buf.ptr);
+    buf_reserve(&buf, 5000);
+    const char *at = buf.ptr;
+    size_t cap = buf.cap;
+    assert_non_null(at);
+    assert_int_equal(buf.len, 0);
+    for (int i = 0; i < 5000; i++)
+        buf_addc(&buf, 'x');
+    assert_ptr_equal(buf.ptr, at);
+    assert_int_equal(buf.cap, cap);
+    assert_int_equal(strlen(buf.ptr), 5000);
+}
+
 static void errors_keep_the_first_failure(void **state)
 {
     struct error err = {0};
@@ -196,6 +216,7 @@ int main(void)
         cmocka_unit_test(utf8),
         cmocka_unit_test(terminals_are_not_steered),
         cmocka_unit_test(buffers_stay_failed),
+        cmocka_unit_test(reserved_room_does_not_move),
         cmocka_unit_test(errors_keep_the_first_failure),
         cmocka_unit_test(distances),
     };
