@@ -10,7 +10,16 @@ enum { OPENING_WEIGHT = 6 }; /* of an opening beside anything else, as share.c d
 /* One of the flows while it takes place. */
 struct running {
     struct forecast_flow *flow;
-    double left; /* people */
+    double through; /* the level at which it has had all its people */
+};
+
+/* Those who take place at a time, openings and others apart: in a class everybody gets the same. A heap, who is through
+ * first on top. */
+struct class
+{
+    struct running *at;
+    size_t count;
+    double level; /* people that each has had since somebody began to be in it */
 };
 
 /* --- Speed: people a millisecond, by the slowest of what limits it; 0: nothing is known --- */
@@ -69,69 +78,92 @@ static int by_due(const void *a, const void *b)
     return (x->due_at_ms > y->due_at_ms) - (x->due_at_ms < y->due_at_ms);
 }
 
-/* What one of them gets of the whole: openings and others as classes, equal parts within. */
-static double part_of(const struct forecast_flow *flow, const size_t in_class[2])
+static void enter(struct class *class, struct forecast_flow *flow)
 {
-    double both = (in_class[true] ? OPENING_WEIGHT : 0) + (in_class[false] ? 1 : 0);
+    size_t place;
 
-    return (flow->opening ? OPENING_WEIGHT : 1) / both / (double)in_class[flow->opening];
+    if (class->count == 0)
+        class->level = 0;
+    struct running fresh = {flow, class->level + (double)flow->people};
+    for (place = class->count++; place > 0 && fresh.through < class->at[(place - 1) / 2].through;
+         place = (place - 1) / 2)
+        class->at[place] = class->at[(place - 1) / 2];
+    class->at[place] = fresh;
 }
 
-static void count_classes(const struct running *at, size_t count, size_t in_class[2])
+static struct forecast_flow *leave(struct class *class)
 {
-    in_class[false] = in_class[true] = 0;
-    for (size_t i = 0; i < count; i++)
-        in_class[at[i].flow->opening]++;
+    struct forecast_flow *first = class->at[0].flow;
+    struct running last = class->at[--class->count];
+    size_t place = 0;
+
+    for (size_t child; (child = 2 * place + 1) < class->count; place = child) {
+        if (child + 1 < class->count && class->at[child + 1].through < class->at[child].through)
+            child++;
+        if (class->at[child].through >= last.through)
+            break;
+        class->at[place] = class->at[child];
+    }
+    class->at[place] = last;
+    return first;
 }
 
-/* Until the first of them is through. */
-static double next_end(const struct running *at, size_t count, const size_t in_class[2], double rate)
+/* What each of a class gets in a millisecond, of the whole `rate`. */
+static double each_per_ms(const struct class classes[2], bool opening, double rate)
 {
-    double soonest = INFINITY;
+    double both = (classes[true].count ? OPENING_WEIGHT : 0) + (classes[false].count ? 1 : 0);
 
-    for (size_t i = 0; i < count; i++)
-        soonest = fmin(soonest, at[i].left / (rate * part_of(at[i].flow, in_class)));
-    return soonest;
+    return rate * (opening ? OPENING_WEIGHT : 1) / both / (double)classes[opening].count;
+}
+
+/* Until the first of a class is through. */
+static double next_end_ms(const struct class classes[2], bool opening, double rate)
+{
+    const struct class *class = &classes[opening];
+
+    return class->count ? (class->at[0].through - class->level) / each_per_ms(classes, opening, rate) : INFINITY;
 }
 
 /* Lets `ms` pass; who is through leaves. */
-static size_t pass(struct running *at, size_t count, const size_t in_class[2], double rate, double ms, double now_ms)
+static void pass(struct class classes[2], double rate, double ms, double now_ms)
 {
-    size_t kept = 0;
+    double had[2] = {0};
 
-    for (size_t i = 0; i < count; i++) {
-        at[i].left -= ms * rate * part_of(at[i].flow, in_class);
-        if (at[i].left < 1e-6)
-            at[i].flow->span_ms = rounded_up_ms(now_ms - (double)at[i].flow->due_at_ms);
-        else
-            at[kept++] = at[i];
+    for (int i = 0; i < 2; i++)
+        had[i] = classes[i].count ? ms * each_per_ms(classes, i, rate) : 0;
+    for (int i = 0; i < 2; i++) {
+        struct class *class = &classes[i];
+        class->level += had[i];
+        while (class->count && class->at[0].through - class->level < 1e-6) {
+            struct forecast_flow *flow = leave(class);
+            flow->span_ms = rounded_up_ms(now_ms - (double)flow->due_at_ms);
+        }
     }
-    return kept;
 }
 
 void forecast_make(const struct forecast_speed *speed, struct forecast_flow *flows, size_t count)
 {
     double rate = per_ms(speed), now_ms = 0;
-    struct running *at = must_calloc(count + 1, sizeof *at);
-    size_t running = 0, next = 0, in_class[2];
+    struct running *room = must_calloc(2 * count + 1, sizeof *room);
+    struct class classes[2] = {{.at = room}, {.at = room + count}};
+    size_t next = 0;
 
     if (count > 0)
         qsort(flows, count, sizeof *flows, by_due);
     for (size_t i = 0; i < count; i++)
         flows[i].span_ms = -1;
-    while (rate > 0 && (running > 0 || next < count)) {
-        if (running == 0)
+    while (rate > 0 && (classes[false].count + classes[true].count > 0 || next < count)) {
+        if (classes[false].count + classes[true].count == 0)
             now_ms = (double)flows[next].due_at_ms;
         for (; next < count && (double)flows[next].due_at_ms <= now_ms; next++)
-            at[running++] = (struct running){&flows[next], (double)flows[next].people};
-        count_classes(at, running, in_class);
-        double ms = next_end(at, running, in_class, rate);
+            enter(&classes[flows[next].opening], &flows[next]);
+        double ms = fmin(next_end_ms(classes, false, rate), next_end_ms(classes, true, rate));
         if (next < count)
             ms = fmin(ms, (double)flows[next].due_at_ms - now_ms);
         now_ms += ms;
-        running = pass(at, running, in_class, rate, ms, now_ms);
+        pass(classes, rate, ms, now_ms);
     }
-    free(at);
+    free(room);
 }
 
 /* --- In words --- */

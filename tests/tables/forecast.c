@@ -122,12 +122,38 @@ static void in_words(void **state)
     }
 }
 
+/* A hundred thousand at once take as long to think about as they are many: squared, this would take minutes. */
+static void many_overlap(void **state)
+{
+    enum { COUNT = 100000, PEOPLE = 50, DUE_MS = 1000 };
+    const struct forecast_speed speed = {{per_second, 1}, 8, 0}; /* 100 a second */
+    struct forecast_flow *flows = must_calloc(COUNT, sizeof *flows);
+    int64_t last_ms = 0;
+
+    (void)state;
+    for (int i = 0; i < COUNT; i++)
+        flows[i] =
+            (struct forecast_flow){.due_at_ms = DUE_MS + i % 1000, .people = PEOPLE + i % 50021, .opening = i % 2};
+    int64_t people = 0;
+    for (int i = 0; i < COUNT; i++)
+        people += flows[i].people;
+    forecast_make(&speed, flows, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        int64_t end_ms = flows[i].due_at_ms + flows[i].span_ms;
+        assert_true(flows[i].span_ms > 0);
+        last_ms = end_ms > last_ms ? end_ms : last_ms;
+    }
+    assert_in_range(last_ms, DUE_MS + 10 * people - 5, DUE_MS + 10 * people + 5); /* nobody idles, nothing is lost */
+    free(flows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans),
         cmocka_unit_test(nothing_is_lost),
         cmocka_unit_test(in_words),
+        cmocka_unit_test(many_overlap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
