@@ -349,6 +349,25 @@ static int print_calendars(const struct settings *settings, const char *const *f
     return 0;
 }
 
+/* "crm: of notice.done at site arena, to https://hooks.example/..." */
+static void print_webhook(const struct webhook_settings *webhook, FILE *out)
+{
+    auto_buf struct buf line;
+
+    buf_init(&line, 16 * 1024);
+    buf_addf(&line, "%s: of ", webhook->name);
+    for (size_t i = 0; i < webhook->events.count; i++)
+        buf_addf(&line, "%s%s", i ? ", " : "", webhook->events.at[i]);
+    buf_adds(&line, webhook->events.count ? "" : "everything");
+    for (size_t i = 0; i < webhook->sites.count; i++)
+        buf_addf(&line, "%s%s", i ? ", " : " at site ", webhook->sites.at[i]);
+    buf_adds(&line, ", to ");
+    buf_add_webhook_place(&line, webhook->url);
+    buf_addf(&line, "%s%s", webhook->allow_private ? ", also within this machine's networks" : "",
+             *webhook->old_secret ? ", signed by two secrets" : "");
+    print_line(&line, out);
+}
+
 int check_print(const struct settings *settings, FILE *out, struct error *err)
 {
     auto_free const char **folders = settings_template_folders(settings);
@@ -368,6 +387,10 @@ int check_print(const struct settings *settings, FILE *out, struct error *err)
     for (size_t i = 0; i < settings->rule_count; i++)
         if (print_rule(settings, &settings->rules[i], folders, out, err) < 0)
             rc = -1;
+    if (settings->webhook_count)
+        fputs("\nwebhooks: other programs are told\n", out);
+    for (size_t i = 0; i < settings->webhook_count; i++)
+        print_webhook(&settings->webhooks[i], out);
     if (print_pages(settings, folders, out, err) < 0)
         rc = -1;
     if (print_calendars(settings, folders, out, err) < 0)

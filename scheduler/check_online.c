@@ -411,6 +411,36 @@ static void check_domains(struct online *online, const struct notifier_settings 
     check_record(online, "DMARC", "_dmarc.", domain, "v=DMARC1", true);
 }
 
+/* --- Webhooks -------------------------------------------------------------------------------------------------------
+ */
+
+static void on_reached(void *ctx, const struct fetch_result *result)
+{
+    if (result->failure)
+        *(struct error *)ctx = *result->failure;
+}
+
+/* As far as a connection that is trusted: nothing is sent, `onsale webhooks test` does that. */
+static void check_webhook(struct online *online, const struct webhook_settings *webhook)
+{
+    struct fetch_spec spec = {.method = "POST",
+                              .url = webhook->url,
+                              .timeout_ms = webhook->timeout_ms,
+                              .public_only = !webhook->allow_private,
+                              .reach = true};
+    struct error err = {0};
+    auto_buf struct buf what = {0};
+
+    if (fetch_wait(&spec, on_reached, &err, &err) < 0 || err.kind != ERROR_NONE) {
+        say_error(online, "webhook", webhook->name, &err);
+        return;
+    }
+    buf_init(&what, 4096);
+    buf_add_webhook_place(&what, webhook->url);
+    buf_adds(&what, " can be reached; nothing was sent");
+    say(online, "webhook", webhook->name, true, &what);
+}
+
 int check_online(const struct settings *settings, FILE *out)
 {
     struct online online = {.settings = settings, .out = out, .event_at_ms = MOMENT_NONE};
@@ -437,6 +467,8 @@ int check_online(const struct settings *settings, FILE *out)
         check_notifier(&online, &settings->notifiers[i]);
         check_domains(&online, &settings->notifiers[i]);
     }
+    for (size_t i = 0; i < settings->webhook_count; i++)
+        check_webhook(&online, &settings->webhooks[i]);
     uv_close((uv_handle_t *)&online.limit, NULL);
     check_bench_clear(&online.bench);
     free(online.words);

@@ -6,12 +6,14 @@ import hashlib
 import hmac
 import http.server
 import json
+import os
+import re
 import signal
 import ssl
 import threading
 import time
 
-from launch import Launch, check, now_ms, tell
+from launch import SOURCE, Launch, check, now_ms, tell
 
 KEY, OLD_KEY = bytes(range(32)), bytes(range(32, 64))
 SECRET, OLD_SECRET = ("whsec_" + base64.b64encode(key).decode() for key in (KEY, OLD_KEY))
@@ -111,6 +113,14 @@ def well_made(one, keys=(KEY,)):
     check(set(one["body"]) == {"type", "timestamp", "data"}, "body: %s", one["body"])
 
 
+def promised():
+    """By README: the names of the types with what their data says."""
+    with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
+        section = file.read().split("## Webhooks that go out")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([a-z_.]+)` \|.*\| (.*) \|$", section, re.M))
+    return {name: set(re.findall(r"`([a-z_]+)`", fields.replace(" ", "` `"))) for name, fields in rows.items()}
+
+
 def states(launch):
     return {row["name"]: row for row in launch.ask("webhooks")}
 
@@ -142,6 +152,9 @@ def every_event_once():
         types = [some[0]["body"]["type"] for some in mine.values()]
         check(sorted(types) == ["launch.will_not_fit", "notice.done", "notice.started"], "told: %s", types)
         check(types.index("notice.started") < types.index("notice.done"), "told: %s", types)
+        for one in got:
+            said = one["body"]
+            check(set(said["data"]) == promised()[said["type"]], "README says otherwise of %s: %s", said["type"], said["data"])
         data = [one for one in got if one["body"]["type"] == "notice.done"][-1]["body"]["data"]
         check(data["counts"] == notice["counts"] and data["due_at"] == notice["due_at"], "%s, not %s", data, notice["counts"])
         check(SECRET not in launch.log_since() and "/crm" not in launch.log_since(), "a secret is in the log")
@@ -185,6 +198,9 @@ def each_for_itself():
 
 def nowhere_else():
     """This machine and its networks are no place for a webhook, by whatever name; a certificate has to be good."""
+    with open(os.path.join(SOURCE, "scheduler", "webhook.c"), encoding="utf-8") as file:
+        names = set(re.findall(r'\[WEBHOOK_\w+\] = "([a-z_.]+)"', file.read()))
+    check(names == set(promised()), "README lists %s, the program has %s", sorted(promised()), sorted(names))
     with Launch(opens_in=600, people=30) as launch:
         _, cert, _, key = launch.make_certificate("hooks.example")
         with Receiver() as receiver, Receiver(tls=(cert, key)) as safe:
@@ -213,6 +229,12 @@ def nowhere_else():
             for words in (["test"], ["test", "moon"], ["enable", "moon"], ["moon", "crm"]):
                 done = launch.try_onsale("webhooks", *words)
                 check(done.returncode in (1, 2) and done.stderr, "%s: %d", words, done.returncode)
+            before = len(receiver.got)
+            online = {line.split()[1]: line for line in launch.try_onsale("check", "--online").stdout.splitlines()
+                      if line.startswith("  webhook")}
+            check("ok: http://127.0.0.1:%d/... can be reached" % receiver.port in online["crm"], "%s", online)
+            check("certificate" in online["unsigned"] and "public internet" in online["local"], "%s", online)
+            check(len(receiver.got) == before and not safe.got, "checking sent something")
             launch.stop()
             check(set(states(launch)) == {*places, "unsigned", "crm"}, "without a daemon: %s", states(launch))
 
