@@ -151,6 +151,10 @@ static api_operation_fn *const operations[API_OPERATIONS] = {
     [API_WEBHOOK_TEST] = api_webhook_test,
     [API_WEBHOOK_ENABLE] = api_webhook_enable,
     [API_EVENTS] = api_events,
+    [API_FEEDS] = api_feeds,
+    [API_FEEDS_ADD] = api_feeds_add,
+    [API_FEEDS_ROTATE] = api_feeds_rotate,
+    [API_FEEDS_REVOKE] = api_feeds_revoke,
 };
 
 static bool is_json(const char *type)
@@ -283,6 +287,7 @@ void api_close(struct api *api)
         store_cancel(&api->calls->job);
         outside_forget(&api->calls->letter);
         webhook_ping_cancel(&api->calls->ping);
+        private_feed_forget(&api->calls->change);
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what is freed has left the list */
         api_call_end(api->calls); /* its request is answered by server_close() */
     }

@@ -6,11 +6,13 @@
 #include <string.h>
 
 enum {
-    WATCHERS_MAX = 64,
+    WATCHERS_MAX = 1024,
     WAITING_MAX = 32 * 1024, /* bytes for one client; what is behind that waits in the ring */
     EVENT_MAX = 16 * 1024,
     AGAIN_MS = 50, /* until who is behind is looked at again */
     HEARTBEAT_MS = 15 * SECOND_MS,
+    BEATS_AT_ONCE = 64, /* the others follow ... */
+    BEAT_AGAIN_MS = 20,
 };
 
 struct watcher {
@@ -20,6 +22,7 @@ struct watcher {
     bool by_token;   /* let in by one of http.tokens */
     bool behind;     /* more waits than it has read */
     int64_t beat_at; /* the event it stood at when its heart last beat */
+    unsigned beats;  /* the round of heartbeats it was in last */
     struct watcher *next;
 };
 
@@ -56,16 +59,21 @@ static void add_id(const struct watcher *watcher, int64_t number, struct buf *ou
     buf_addf(out, "id: %s\n", id);
 }
 
+/* What is written of an event is the same for all who watch. */
 static bool write_event(struct watcher *watcher, const struct event *event)
 {
-    auto_buf struct buf line;
+    struct buf *line = &watcher->api->event_line;
 
-    buf_init(&line, EVENT_MAX);
-    add_id(watcher, event->number, &line);
-    buf_addf(&line, "event: %s\ndata: ", event_type_name(event->type));
-    buf_add_text(&line, event->data);
-    buf_adds(&line, "\n\n");
-    return buf_failed(&line) || server_stream_write(watcher->stream, buf_text(&line));
+    if (watcher->api->event_number != event->number) {
+        buf_clear(line);
+        buf_init(line, EVENT_MAX);
+        add_id(watcher, event->number, line);
+        buf_addf(line, "event: %s\ndata: ", event_type_name(event->type));
+        buf_add_text(line, event->data);
+        buf_adds(line, "\n\n");
+        watcher->api->event_number = event->number;
+    }
+    return buf_failed(line) || server_stream_write(watcher->stream, buf_text(line));
 }
 
 /* The reason is one of ours: nothing in it needs an escape. */
@@ -125,20 +133,32 @@ static void on_again(void *ctx)
             pour(watcher);
 }
 
+static void beat(struct watcher *watcher)
+{
+    int64_t at = event_listener_at(&watcher->listener);
+
+    if (watcher->behind && at == watcher->beat_at)
+        server_stream_drop(watcher->stream); /* it has read nothing since the last one */
+    else if (!watcher->behind)
+        write_id(watcher, ": still here\n");
+    watcher->beat_at = at;
+}
+
+/* A thousand at once would be a long turn of the loop. */
 static void on_heartbeat(void *ctx)
 {
     struct api *api = ctx;
+    unsigned count = 0;
 
-    for (struct watcher *watcher = api->watchers; watcher; watcher = watcher->next) {
-        int64_t at = event_listener_at(&watcher->listener);
-        if (watcher->behind && at == watcher->beat_at)
-            server_stream_drop(watcher->stream); /* it has read nothing since the last one */
-        else if (!watcher->behind)
-            write_id(watcher, ": still here\n");
-        watcher->beat_at = at;
+    for (struct watcher *watcher = api->watchers; watcher && count <= BEATS_AT_ONCE; watcher = watcher->next) {
+        if (watcher->beats == api->beats || count++ == BEATS_AT_ONCE)
+            continue;
+        watcher->beats = api->beats;
+        beat(watcher);
     }
+    api->beats += count <= BEATS_AT_ONCE;
     if (api->watchers)
-        set_alarm(api, &api->heartbeat, HEARTBEAT_MS, on_heartbeat);
+        set_alarm(api, &api->heartbeat, count <= BEATS_AT_ONCE ? HEARTBEAT_MS : BEAT_AGAIN_MS, on_heartbeat);
 }
 
 static void on_closed(void *ctx)
@@ -174,6 +194,7 @@ void api_events(struct api *api, struct server_request *request, const struct ap
     const char *reset = events_listen(api->world->events, &watcher->listener, last_id);
     watcher->by_token = text_starts(text_of(asked->who), "token ");
     watcher->beat_at = -1;
+    watcher->beats = api->beats - 1;
     watcher->next = api->watchers;
     api->watchers = watcher;
     api->watcher_count++;
@@ -202,4 +223,5 @@ void api_events_end(struct api *api)
     }
     alarm_off(&api->heartbeat);
     alarm_off(&api->again);
+    buf_clear(&api->event_line);
 }

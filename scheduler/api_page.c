@@ -6,8 +6,11 @@
 #include <string.h>
 
 /* The first letter of a cursor: one of another listing is refused, not misread. */
-static const char letters[] = {
-    [API_LIST_OPENINGS] = 'o', [API_LIST_NOTICES] = 'n', [API_LIST_PEOPLE] = 'p', [API_LIST_SUPPRESSIONS] = 's'};
+static const char letters[] = {[API_LIST_OPENINGS] = 'o',
+                               [API_LIST_NOTICES] = 'n',
+                               [API_LIST_PEOPLE] = 'p',
+                               [API_LIST_SUPPRESSIONS] = 's',
+                               [API_LIST_FEEDS] = 'f'};
 
 /* "AT~KEY~SCOPE", which the store takes with blanks. */
 static bool read_behind(struct text cursor, struct api_page *out)

@@ -10,7 +10,7 @@
 
 enum { API_PAGE = 1000, API_PAGE_MAX = 10000 }; /* rows */
 
-enum api_listing { API_LIST_OPENINGS, API_LIST_NOTICES, API_LIST_PEOPLE, API_LIST_SUPPRESSIONS };
+enum api_listing { API_LIST_OPENINGS, API_LIST_NOTICES, API_LIST_PEOPLE, API_LIST_SUPPRESSIONS, API_LIST_FEEDS };
 
 struct api_page {
     int64_t limit;

@@ -6,6 +6,7 @@
 #include "api.h"
 #include "api_request.h"
 #include "outside.h"
+#include "private_feeds.h"
 
 /* A request that waits for the store, or for a test message to be answered for. */
 struct call {
@@ -14,6 +15,7 @@ struct call {
     struct store_job *job;
     struct letter *letter;
     struct webhook_ping *ping;
+    struct private_feed_change *change;
     const char *notifier; /* of the letter */
     int64_t notice;       /* of a retry, or whose people are listed */
     enum fate fate;       /* of a retry: what people had */
@@ -39,6 +41,9 @@ struct api {
     struct call *calls;
     struct watcher *watchers; /* of events */
     size_t watcher_count;
+    struct buf event_line;         /* the event that was written last, ... */
+    int64_t event_number;          /* ... which is this one; 0: none */
+    unsigned beats;                /* the round of heartbeats that is due or under way */
     struct alarm heartbeat, again; /* theirs */
 };
 
@@ -68,6 +73,8 @@ api_operation_fn api_erase, api_export;
 api_operation_fn api_hold, api_release, api_cancel, api_again, api_retry, api_pause, api_resume, api_sync;
 /* --- api_webhooks.c --- */
 api_operation_fn api_webhooks, api_webhook_test, api_webhook_enable;
+/* --- api_feeds.c --- */
+api_operation_fn api_feeds, api_feeds_add, api_feeds_rotate, api_feeds_revoke;
 /* --- api_events.c --- */
 api_operation_fn api_events;
 void api_events_end(struct api *api); /* every stream ends with what it has */

@@ -1,5 +1,7 @@
 #include "api_request.h"
 
+#include "private_feeds.h"
+
 #include <string.h>
 
 enum { TEXT_MAX = 1000, LIST_MAX = 16 }; /* bytes of one text of a body; texts of one list */
@@ -33,6 +35,10 @@ const struct api_route api_routes[API_OPERATIONS] = {
     [API_WEBHOOKS] = {"GET", "webhooks", "", "", true},
     [API_WEBHOOK_TEST] = {"POST", "webhooks/test", "name:s"},
     [API_WEBHOOK_ENABLE] = {"POST", "webhooks/enable", "name:s"},
+    [API_FEEDS] = {"GET", "feeds", "", "limit cursor", true},
+    [API_FEEDS_ADD] = {"POST", "feeds", "name:s site:s event:s"},
+    [API_FEEDS_ROTATE] = {"POST", "feeds/rotate", "name:s"},
+    [API_FEEDS_REVOKE] = {"POST", "feeds/revoke", "name:s"},
     [API_EVENTS] = {"GET", "events", "", "types notice last_event_id", true},
 };
 
@@ -265,6 +271,17 @@ static int read_bounce(const json_t *body, struct api_request *out, struct api_f
     return address ? read_address(body, "address", out, fault, err) : 0;
 }
 
+static int read_feed(struct api_request *out, struct api_fault *fault, struct error *err)
+{
+    fault->field = "name";
+    if (private_feed_check_name(text_of(out->name), err) < 0)
+        return -1;
+    fault->field = "site";
+    if (out->operation == API_FEEDS_ADD && !*out->site)
+        return error_set(err, ERROR_REFUSED, "site: expected the name of one");
+    return 0;
+}
+
 static int read_entries(const json_t *body, struct api_fault *fault, struct error *err)
 {
     const json_t *entries = json_object_get(body, "entries");
@@ -303,6 +320,7 @@ static int read_fields(const json_t *body, struct api_request *out, struct api_f
     out->audience = text_in(body, "audience");
     out->reason = text_in(body, "reason");
     out->language = text_in(body, "language");
+    out->site = text_in(body, "site");
     out->name = text_in(body, "name");
     out->anyway = json_is_true(json_object_get(body, "anyway"));
     out->this_is_the_one = json_is_true(json_object_get(body, "this_is_the_one"));
@@ -325,6 +343,10 @@ static int read_fields(const json_t *body, struct api_request *out, struct api_f
         return read_name(out, fault, err);
     case API_PREVIEW:
         return read_preview(body, out, fault, err);
+    case API_FEEDS_ADD:
+    case API_FEEDS_ROTATE:
+    case API_FEEDS_REVOKE:
+        return read_feed(out, fault, err);
     case API_RETRY:
         return read_retry(body, out, fault, err);
     case API_PAUSE:
@@ -378,6 +400,7 @@ static enum api_listing listing_of(enum api_operation operation)
     return operation == API_OPENINGS  ? API_LIST_OPENINGS
            : operation == API_NOTICES ? API_LIST_NOTICES
            : operation == API_PEOPLE  ? API_LIST_PEOPLE
+           : operation == API_FEEDS   ? API_LIST_FEEDS
                                       : API_LIST_SUPPRESSIONS;
 }
 

@@ -42,6 +42,10 @@ enum api_operation {
     API_WEBHOOK_TEST,
     API_WEBHOOK_ENABLE,
     API_EVENTS,
+    API_FEEDS,
+    API_FEEDS_ADD,
+    API_FEEDS_ROTATE,
+    API_FEEDS_REVOKE,
     API_OPERATIONS
 };
 
@@ -63,7 +67,7 @@ struct api_request { /* texts are borrowed from path, query and body; "" where a
     json_t *body;           /* whole, or NULL */
     struct address address; /* why, export, suppress, unsuppress, erase, send-test, preview */
     const char *shown;      /* ... as it was written; "": preview of a sample */
-    const char *event, *audience, *reason, *rule, *language, *name;
+    const char *event, *audience, *reason, *rule, *language, *site, *name;
     const char *state;           /* people; NULL: any */
     struct api_page page;        /* of a listing */
     const char *target;          /* pause, resume: "", "notice:17", "notifier:mail" */

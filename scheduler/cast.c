@@ -282,6 +282,7 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     cast->plugin_folders = settings_plugin_folders();
     cast->template_folders = settings_template_folders(settings);
     world->sender = &settings->sender;
+    world->public_url = settings->http.public_url;
     world->stopping = true; /* nobody moves until everything is in place */
     world->outside = outside_new();
     world->dispatch = dispatch_new(world);

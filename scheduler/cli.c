@@ -113,6 +113,13 @@ const struct cli_command cli_commands[] = {
      "Lists the endpoints: what waits, the last answer, the next try. test sends a ping now and says what came back. "
      "enable lets one go on that was disabled: after it answered 410, or after three days of failures.",
      cli_webhooks, 2},
+    {"feeds", "[add NAME, rotate NAME or revoke NAME]", "site=SITE event=ID json", "calendars for who has the link",
+     "Lists them: what each shows, when it was last fetched and by what. add makes one of a site, or of one event of "
+     "it, "
+     "and prints its https and its webcal link, this once; rotate gives it another link, revoke ends it: who asks by "
+     "the "
+     "old one hears that it is gone. NAME is yours, and shown in lists: no address.",
+     cli_feeds, 2},
     {"sync", "", "", "walks every site now", "As soon as the request budget and a near gate allow.", cli_sync},
     {"audit", "", "json", "checks the state against itself",
      "Sums, nothing before its time, nobody twice, doubts within bounds, every reason known. Exit 1 when something is "

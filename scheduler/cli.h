@@ -51,6 +51,8 @@ int cli_suppressions(const struct cli *cli);
 int cli_suppress_from(const struct cli *cli);
 /* cli_webhooks.c */
 int cli_webhooks(const struct cli *cli);
+/* cli_feeds.c */
+int cli_feeds(const struct cli *cli);
 /* cli_watch.c */
 int cli_watch(const struct cli *cli);
 /* cli_control.c */

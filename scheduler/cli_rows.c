@@ -55,11 +55,18 @@ static void print_csv(const struct rows *rows, const json_t *row)
 
 /* --- Table, JSON --- */
 
+static bool is_moment(const char *key)
+{
+    size_t len = strlen(key);
+
+    return strcmp(key, "at") == 0 || (len > 3 && strcmp(key + len - 3, "_at") == 0);
+}
+
 static void add_row(struct rows *rows, const json_t *row)
 {
     for (size_t i = 0; i < rows->column_count; i++) {
         const char *key = rows->columns[i].key;
-        if (strcmp(key, "at") == 0)
+        if (is_moment(key))
             table_add_moment(&rows->table, cli_text(row, key), rows->zone);
         else if (cli_has_number(row, key))
             table_add(&rows->table, "%lld", cli_number(row, key));

@@ -5,7 +5,7 @@
 #include "cli_report.h"
 
 struct cli_column {
-    const char *key, *heading; /* of the rows; "at" is a moment */
+    const char *key, *heading; /* of the rows; "at" and what ends in "_at" are moments */
 };
 /* By --json, --csv, or as a table. */
 int cli_print_rows(const struct cli *cli, struct client *client, struct store_report *what,

@@ -12,6 +12,7 @@
 #include "news.h"
 #include "notify.h"
 #include "playbook.h"
+#include "private_feeds.h"
 #include "progress.h"
 #include "sync.h"
 #include "turns.h"
@@ -361,6 +362,8 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     if (world->copy)
         news_copy(world);
     fetcher_public(daemon->parts.outward);
+    if (!(world->private_feeds = private_feeds_new(world, err)))
+        return -1;
     daemon->parts.loop = &daemon->loop;
     if (!(world->feed = feed_new(world, &daemon->loop, err)))
         return -1;
@@ -393,6 +396,7 @@ static void teardown(struct daemon *daemon)
     feed_free(world->feed);
     progress_free(world->progress);
     events_free(world->events);
+    private_feeds_close(world->private_feeds);
     if (world->store)
         store_close(world->store);
     if (world->alarms)

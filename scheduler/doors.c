@@ -1,13 +1,16 @@
 #include "doors.h"
 
 #include "api.h"
+#include "feeds.h"
 #include "health.h"
 #include "hooks.h"
+#include "launch.h"
 #include "notify.h"
 #include "pages.h"
 #include "scrape.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 struct doors {
     struct world *world;
@@ -19,6 +22,7 @@ struct doors {
     struct hooks *hooks;
     struct pages *pages;
     struct scrape scrape;
+    struct feeds *feeds;
 };
 
 /* --- One function a door ------------------------------------------------------------------------------------------ */
@@ -51,13 +55,18 @@ static void at_metrics(struct doors *doors, struct server_request *request, cons
     scrape_handle(&doors->scrape, request, call);
 }
 
+static void at_feeds(struct doors *doors, struct server_request *request, const struct server_call *call)
+{
+    feeds_handle(doors->feeds, request, call);
+}
+
 /* By the beginning of the path where it ends in '/', else by the whole of it. */
 static const struct door {
     const char *path;
     void (*handle)(struct doors *doors, struct server_request *request, const struct server_call *call);
 } table[] = {
-    {"/api/", at_api},       {"/hooks/", at_hooks},  {"/u/", at_pages},
-    {"/healthz", at_health}, {"/readyz", at_health}, {"/metrics", at_metrics},
+    {"/feeds/", at_feeds},   {"/api/", at_api},      {"/hooks/", at_hooks},    {"/u/", at_pages},
+    {"/healthz", at_health}, {"/readyz", at_health}, {"/metrics", at_metrics}, {"/robots.txt", at_feeds},
 };
 
 static bool leads_to(const struct door *door, struct text path)
@@ -70,13 +79,20 @@ static bool leads_to(const struct door *door, struct text path)
 static bool charges(void *ctx, const char *path)
 {
     (void)ctx;
-    return hooks_charge(path);
+    return hooks_charge(path) || feeds_charge(path);
 }
 
 static size_t body_max(void *ctx, const char *path)
 {
     (void)ctx;
     return hooks_body_max(path);
+}
+
+static bool is_calm(void *ctx)
+{
+    const struct world *world = ((struct doors *)ctx)->world;
+
+    return world->launches && launches_rest(world->launches);
 }
 
 static void on_request(void *ctx, struct server_request *request, const struct server_call *call)
@@ -127,6 +143,22 @@ static struct config_rate rate_of(const struct http_settings *http)
     return http->rate.count > 0 ? http->rate.at[0] : (struct config_rate){0};
 }
 
+/* Each connection is a descriptor, and so are files and what else is connected; shells and systemd give 1024 to who
+ * does not ask for more. */
+static void raise_descriptors(size_t connections, struct log *log)
+{
+    enum { UNIX_AND_OTHERS = 2048 };
+    struct rlimit limit;
+    rlim_t wanted = connections + UNIX_AND_OTHERS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < wanted)
+        log_line(log, LOG_WARNING, "event=few_descriptors have=%llu wanted=%llu", (unsigned long long)limit.rlim_cur,
+                 (unsigned long long)wanted);
+}
+
 struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size_t handed, struct world *world,
                          struct error *err)
 {
@@ -145,6 +177,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
         .handler = on_request,
         .charges = charges,
         .body_max = body_max,
+        .calm = is_calm,
         .ctx = doors,
     };
 
@@ -160,6 +193,8 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
         doors->api = api_new(world, doors->auth);
         doors->hooks = hooks_new(world, doors->auth, http);
         doors->pages = pages_new(world);
+        doors->feeds = feeds_new(world);
+        raise_descriptors((size_t)http->connections, world->log);
         doors->server = server_new(&spec, err);
         doors->scrape = (struct scrape){world, doors->server, doors->auth, http->metrics == METRICS_OPEN};
     }
@@ -202,6 +237,7 @@ void doors_close(struct doors *doors)
     api_close(doors->api);
     hooks_close(doors->hooks);
     pages_close(doors->pages);
+    feeds_close(doors->feeds);
     server_close(doors->server);
     auth_free(doors->auth);
     free(doors->proxies);

@@ -11,7 +11,7 @@
 
 #define SERVER_METHODS "GET, HEAD, POST, OPTIONS"
 
-enum { SERVER_BODY_MAX = 64 * 1024, SERVER_STREAM_MAX = 256 * 1024, SERVER_UNIX_CONNECTIONS = 128 };
+enum { SERVER_BODY_MAX = 64 * 1024, SERVER_STREAM_MAX = 256 * 1024, SERVER_UNIX_CONNECTIONS = 1024 + 128 };
 
 /* One socket that listens, with a libmicrohttpd of its own. */
 struct listener {

@@ -4,6 +4,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum {
+    KEPT_SIZE = 1024,
+    READ_SIZE = 1024, /* what libmicrohttpd reads of a stream at once for who speaks HTTP/1.0 */
+};
+
 /* Freed with the response that reads from it. */
 struct server_stream {
     struct server_request *request; /* NULL: it has ended */
@@ -30,6 +35,9 @@ static ssize_t on_read(void *cls, uint64_t at, char *out, size_t max)
     }
     if (stream->ended)
         return MHD_CONTENT_READER_END_OF_STREAM;
+    if (stream->waiting.cap > KEPT_SIZE) /* of a burst; a thousand of them wait, mostly for nothing */
+        buf_clear(&stream->waiting);
+    stream->waiting.len = stream->taken = 0;
     stream->request->suspended = true; /* until something is written */
     MHD_suspend_connection(stream->request->connection);
     return 0;
@@ -59,7 +67,7 @@ struct server_stream *server_stream_open(struct server_request *request, const c
     *stream = (struct server_stream){.request = request, .closed = closed, .ctx = ctx};
     buf_init(&stream->waiting, SERVER_STREAM_MAX);
     struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4 * 1024, on_read, stream, on_freed);
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READ_SIZE, on_read, stream, on_freed);
     assert(response); /* memory does not run out here: must_calloc() */
     request->stream = stream;
     request->takes_long = true;

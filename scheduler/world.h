@@ -27,6 +27,7 @@ struct metrics;
 struct playbook;
 struct feed;
 struct webhooks;
+struct private_feeds;
 
 struct world_site {
     char *name; /* ours: outlives a reload */
@@ -67,6 +68,7 @@ struct world {
     const struct crypt_keys *keys;
     struct crypt_tokens *tokens;
     const struct message_sender *sender;
+    const char *public_url; /* where people reach us, without a '/' at its end; "" nobody said */
     const struct unsubscribe_texts *unsubscribe_texts; /* of the cast; NULL: there is none */
     const struct calendar_texts *calendar_texts;       /* likewise */
 
@@ -111,6 +113,7 @@ struct world {
     struct metrics *metrics;     /* NULL: nobody counts */
     struct feed *feed;           /* NULL: there are no calendars */
     struct webhooks *webhooks;   /* likewise */
+    struct private_feeds *private_feeds;
 
     /* Tells the operators; `subject` is one line. May be NULL. */
     void (*tell_operators)(void *ctx, const char *subject, const char *body);

@@ -40,14 +40,15 @@ LADDER = [
                      ['api_request'],
                      ['auth'],
                      ['scrape'],
-                     ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_backup', 'api_send', 'api_feedback', 'api_privacy', 'api_webhooks'],
+                     ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_backup', 'api_send', 'api_feedback', 'api_feeds', 'api_privacy', 'api_webhooks'],
                      ['hooks', 'hooks_blame', 'hooks_read', 'hooks_signed', 'hooks_wix', 'hooks_word'],
                      ['pages'],
+                     ['feeds'],
                      ['doors'],
                      ['daemon'],
                      ['client'], ['client_events'],
                      ['cli_table'],
-                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_feed', 'cli_people', 'cli_rows', 'cli_suppressions', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce', 'cli_privacy', 'cli_watch', 'cli_webhooks'],
+                     ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_feed', 'cli_feeds', 'cli_people', 'cli_rows', 'cli_suppressions', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce', 'cli_privacy', 'cli_watch', 'cli_webhooks'],
                      ['main']]),
 ]
 

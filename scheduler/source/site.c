@@ -5,6 +5,7 @@ const char *const source_kinds[] = {[SOURCE_WIX] = "wix", [SOURCE_FILE] = "file"
 #define AT(field) offsetof(struct site_settings, field)
 
 static const struct config_option feed_options[] = {
+    {"public", CONFIG_BOOL, AT(feed.public), .fallback = "true"},
     {"name", CONFIG_TEXT, AT(feed.name), .fallback = ""},
     {"alarm", CONFIG_SPAN, AT(feed.alarm_ms), .fallback = "10m", .min = 0, .max = 30 * (int64_t)DAY_MS},
     {"refresh", CONFIG_SPAN, AT(feed.refresh_ms), .fallback = "1h", .min = MINUTE_MS, .max = 30 * (int64_t)DAY_MS},

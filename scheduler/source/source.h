@@ -26,6 +26,7 @@ struct site_settings { /* read by site_options */
     struct config_rates requests, gate_reserve;
     int64_t timeout_ms;
     struct feed_settings {    /* of its calendars */
+        bool public;          /* or only by the link of a private feed */
         const char *name;     /* "": as the template has it */
         int64_t alarm_ms;     /* a reminder so long before; 0: none */
         int64_t refresh_ms;   /* how often readers are asked to look */

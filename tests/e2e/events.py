@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pty
+import resource
 import signal
 import socket
 import subprocess
@@ -377,23 +378,36 @@ def does_not_read():
         check(launch.stop() == 0, "the daemon did not stop")
 
 
-def two_hundred():
+def silent_watch(launch):
+    """One that nobody listens to but the test, once."""
+    watch = socket.socket(socket.AF_UNIX)
+    watch.settimeout(20)
+    watch.connect(launch.path("onsale.sock"))
+    watch.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: onsale\r\n\r\n")
+    head = watch.recv(4096)
+    check(head.startswith(b"HTTP/1.1 200 "), "it may not watch: %s", head[:100])
+    return watch
+
+
+def a_thousand():
     """As many as may watch do; the others are told to come later, and a place that is left is given on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
     with Launch(opens_in=60) as launch:
         launch.run()
         launch.until(lambda: launch.notice() and launch.notice()["estimate"] is not None, "everybody to be counted")
         watches = [Watch(launch) for _ in range(14)]
         before = resident(launch)
-        watches += [Watch(launch) for _ in range(50)]
-        check(all(watch.status == 200 for watch in watches), "64 may not watch: %s", {watch.status for watch in watches})
+        silent = [silent_watch(launch) for _ in range(1010)]
+        check(all(watch.status == 200 for watch in watches), "they may not watch: %s", {watch.status for watch in watches})
         after = resident(launch)
         more = []
-        for _ in range(136):
+        for _ in range(100):
             more.append(Watch(launch))
             more[-1].hang_up()
         check({watch.status for watch in more} == {503}, "more may watch: %s", {watch.status for watch in more})
         check(more[0].answer.getheader("Retry-After"), "no Retry-After")
-        check(after - before < 50 * 40, "50 watchers cost %d KiB", after - before)
+        check(after - before < 1010 * 40, "1010 watchers cost %d KiB", after - before)
         line = Line(launch)
         steer(launch, line, "pause", target="notifier:mail")
         launch.until(lambda: all(watch.of("pause") for watch in watches), "everybody to hear it", 10)
@@ -406,7 +420,10 @@ def two_hundred():
             watch = Watch(launch)
             return watch.status == 200 and watch
         launch.until(place, "a place", 20)
-        check(launch.ask("notices"), "no answer beside 64 streams")
+        check(launch.ask("notices"), "no answer beside a thousand streams")
+        for watch in silent:
+            check(b"event: pause" in watch.recv(65536), "somebody has not heard of it")
+            watch.close()
 
 
 def watched(launch, *words, **more):
@@ -536,7 +553,7 @@ def over_the_network():
 
 
 STORIES = [whole_launch, filters, asked_rightly_and_wrongly, comes_back, killed_and_started, reloads_and_stops, neighbours,
-           sums, does_not_read, two_hundred, heartbeat, watch_command, over_the_network]
+           sums, does_not_read, a_thousand, heartbeat, watch_command, over_the_network]
 
 if __name__ == "__main__":
     tell(STORIES)

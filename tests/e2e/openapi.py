@@ -338,9 +338,28 @@ def launch(api, b):
     assert get(api, "suppressions") == []
     look_around(api)
     take_away(api, b)
+    calendars(api, b)
     for path, body in (("notices/2/hold", NEVER), ("notices/2/release", NEVER), ("notices/2/cancel", NEVER),
                        ("notices/2/retry", {"in_doubt": True})):
         api.refused(409, "POST", "/api/v1/" + path, body, token="control")
+
+
+def calendars(api, b):
+    """For who has the link: made, listed a page at a time, given another, revoked; also before anything was published."""
+    link = post(api, "feeds", {"name": "radio", "site": "arena"})
+    assert link["path"].startswith("/feeds/t/") and link["url"] is None
+    for name in "tv", "press":
+        post(api, "feeds", {"name": name, "site": "arena", "event": ""})
+    *_, rows = walk(api, "feeds")
+    assert [row["name"] for row in rows] == ["radio", "tv", "press"] and rows == get(api, "feeds")
+    assert post(api, "feeds/rotate", {"name": "tv"})["path"] not in (None, link["path"])
+    post(api, "feeds/revoke", {"name": "tv"})
+    assert [row["name"] for row in get(api, "feeds") if row["revoked_at"]] == ["tv"]
+    for path, body, status in (("feeds", {"name": "radio", "site": "arena"}, 409), ("feeds", {"name": "x", "site": "moon"}, 404),
+                               ("feeds", {"name": "x", "site": "arena", "event": "moon"}, 404), ("feeds/rotate", {"name": "x"}, 404),
+                               ("feeds/revoke", {"name": "x"}, 404), ("feeds/revoke", {"name": "tv"}, 409),
+                               ("feeds/rotate", {"name": "tv"}, 409), ("feeds", {"name": "a@b.example", "site": "arena"}, 400)):
+        api.refused(status, "POST", "/api/v1/" + path, body, token="control")
 
 
 def take_away(api, b):
