@@ -9,6 +9,7 @@
 enum {
     LOOK_EVERY_MS = 1000,
     PER_ADDRESS_PART = 8, /* of the connections, for one address */
+    UNIX_STRANGERS = 128, /* ... of these many, when it comes by a proxy at a unix socket */
     /* a client whose machine is gone without a word */
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_EVERY_S = 10,
@@ -109,7 +110,7 @@ void server_client_name(struct server_request *request)
 
 static size_t share_of(const struct listener *listener)
 {
-    return (listener->is_unix ? SERVER_UNIX_CONNECTIONS : listener->server->connections) / PER_ADDRESS_PART + 1;
+    return (listener->is_unix ? UNIX_STRANGERS : listener->server->connections) / PER_ADDRESS_PART + 1;
 }
 
 /* The proxy's connections are many people's. One that passes a body on as it comes (Caddy) holds a connection to us for

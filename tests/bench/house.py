@@ -46,7 +46,7 @@ CONFIG = """\
 store: sqlite:{folder}/onsale.db
 instance: bench
 sender: {{name: Arena, postal_address: "Street 1, 01100 Vilnius", contact: help@arena.example}}
-http: {{listen: ["unix:{folder}/onsale.sock"]}}
+http: {{listen: ["unix:{folder}/onsale.sock"{doors}]{limits}}}
 sites:
   - {site}
 audiences:
@@ -77,6 +77,7 @@ class House:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="onsale-time.", dir=os.environ.get("TMPDIR", "/var/tmp")))
         self.rules, self.source, self.ahead, self.poll, self.rate = rules, source, ahead, poll, rate
         self.process = self.wix = self.sink = None
+        self.doors, self.limits = [], {}  # of http, beside the unix socket: "127.0.0.1:8470"; {"connections": 2000}
         (self.folder / "key").write_text(KEY)
         os.chmod(self.folder / "key", 0o600)
         self.people(people)
@@ -114,7 +115,9 @@ class House:
         site = (WIX.format(folder=self.folder, port=self.wix_port, poll=self.poll, rate=self.rate) if self.source != "file"
                 else FILE.format(folder=self.folder, poll=self.poll))
         rules = "".join(RULE.format(name=name, when=when, ahead=self.ahead) for name, when in self.rules) or "  []\n"
-        (self.folder / "onsale.yaml").write_text(CONFIG.format(folder=self.folder, port=self.port, site=site, rules=rules))
+        (self.folder / "onsale.yaml").write_text(CONFIG.format(
+            folder=self.folder, port=self.port, site=site, rules=rules, doors="".join(f', "{door}"' for door in self.doors),
+            limits="".join(f", {name}: {value}" for name, value in self.limits.items())))
         self.env = dict(os.environ, ONSALE_CONFIG=f"{self.folder}/onsale.yaml", ONSALE_PLUGINS=str(self.build),
                         ONSALE_TEMPLATES=str(SOURCE / "templates"), CACHE_DIRECTORY=str(self.folder),
                         ONSALE_TURNS=f"{self.folder}/turns")
