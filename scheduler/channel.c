@@ -150,12 +150,20 @@ static void job_answer(struct channel *channel, struct channel_job *job, enum fa
     channel_tell_soon(channel);
 }
 
+/* It never began: was it to show whether the other side works again, another may. */
+static void return_job(struct channel *channel, struct channel_job *job, const char *text)
+{
+    job_answer(channel, job, FATE_RETURNED, SCOPE_CHANNEL, text);
+    if (job->probe)
+        breaker_no_probe(&channel->breaker, clock_now_ms(channel->parts.clock), 0);
+}
+
 void channel_return_queued(struct channel *channel, const char *text)
 {
     struct channel_job *job;
 
     while ((job = list_take(&channel->queued)))
-        job_answer(channel, job, FATE_RETURNED, SCOPE_CHANNEL, text);
+        return_job(channel, job, text);
 }
 
 static void return_queued_of(struct channel *channel, int64_t notice, const char *text)
@@ -171,7 +179,7 @@ static void return_queued_of(struct channel *channel, int64_t notice, const char
             list_put(&channel->queued, job);
             continue;
         }
-        job_answer(channel, job, FATE_RETURNED, SCOPE_CHANNEL, text);
+        return_job(channel, job, text);
         pace_give_back(&channel->pace, 1);
     }
 }

@@ -737,6 +737,31 @@ static void room_follows_doubt_and_pace(void **state)
     world_free(world);
 }
 
+/* The one message that shows whether the receiver works again waits for a busy plugin, and is called back: the next one
+ * takes its place at once. */
+static void a_probe_that_never_began_is_no_probe(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct world *world = world_new("null", ", window: 1, latency: 1s", &err);
+
+    assert_non_null(world->channel);
+    send_one(world, 0, "p@x.example");
+    channel_recall(world->channel, NULL, 0,
+                   &(struct channel_wait){clock_now_ms(&clock_machine) + 50, 1, "421 slow down"});
+    run_for(world, 100);
+    assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine), 0), 1);
+    send_one(world, 1, "p@x.example");
+    assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine), 0), 0);
+    channel_call_back(world->channel, 1, "paused");
+    run_until(world, 1, 5000);
+    assert_int_equal(world->results[0].seq, 1);
+    assert_int_equal(world->results[0].fate, FATE_RETURNED);
+    assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine), 0), 1);
+    run_until(world, 2, 5000);
+    world_free(world);
+}
+
 static void null_does_as_told(void **state)
 {
     (void)state;
@@ -909,6 +934,7 @@ int main(void)
         cmocka_unit_test(smtps_is_tls_or_nothing),
         cmocka_unit_test(example_writes_lines),
         cmocka_unit_test(room_follows_doubt_and_pace),
+        cmocka_unit_test(a_probe_that_never_began_is_no_probe),
         cmocka_unit_test(null_does_as_told),
         cmocka_unit_test(outbox_is_a_maildir),
         cmocka_unit_test(options_are_checked),
