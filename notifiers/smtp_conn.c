@@ -334,8 +334,11 @@ static bool on_dot_reply(struct conn *conn, struct smtp_reply *reply)
     if (!in_step && reply->code < 400)
         return false; /* an answer to something we have not sent */
     conn->body = NULL;
-    if (in_step && told_off(conn, reply) && job->again < AGAIN_MAX) {
-        pool_add_again(conn->smtp, job); /* for what stood behind it, not for what it is */
+    if (in_step && told_off(conn, reply) && job->again < AGAIN_MAX) { /* for what stood behind it, not for what it is */
+        if (conn->smtp->stopping || conn->smtp->broken)
+            job_return(conn->smtp, job, "refused for what stood behind it");
+        else
+            pool_add_again(conn->smtp, job);
         return false;
     }
     conn->accepted += reply->code == 250;

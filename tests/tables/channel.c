@@ -551,6 +551,29 @@ static void stopping_answers_for_everything(void **state)
     }
 }
 
+/* A message that the server refused for what stood behind it is sent again; while stopping it comes home, and does not
+ * wait for a connection that nobody gives it until the grace is over. */
+static void told_off_while_stopping(void **state)
+{
+    (void)state;
+    sink_tell(&plain, "{\"behind\": \"refuse_body\", \"delay\": {\"\": 0.5}}");
+    struct world *world = mail_world(", connections: 1");
+    int before = sink_count(&plain, "behind");
+    for (uint32_t i = 0; i < 5; i++)
+        send_one(world, i, "p@x.example");
+    for (int i = 0; i < 500 && sink_count(&plain, "behind") == before; i++)
+        run_for(world, 10);
+    assert_int_equal(sink_count(&plain, "behind") - before, 1);
+    channel_stop(world->channel, 30 * SECOND_MS);
+    run_until(world, 5, 15 * SECOND_MS);
+    assert_int_equal(world->count, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(world->results[i].fate == FATE_RETURNED || world->results[i].fate == FATE_TRY_LATER);
+    assert_int_equal(channel_in_flight(world->channel), 0);
+    assert_int_equal(sink_taken(&plain), 0);
+    world_free(world);
+}
+
 /* What a stream must not do, and that what was learned outlives a reload: another channel, the same process. */
 static void a_broken_stream_is_remembered(void **state)
 {
@@ -927,6 +950,7 @@ int main(void)
         cmocka_unit_test(mail_server_rows),
         cmocka_unit_test(a_relay_that_comes_back),
         cmocka_unit_test(stopping_answers_for_everything),
+        cmocka_unit_test(told_off_while_stopping),
         cmocka_unit_test(a_broken_stream_is_remembered),
         cmocka_unit_test(a_server_that_lets_us_have_five),
         cmocka_unit_test(connections_are_warm_and_kept),
