@@ -212,15 +212,33 @@ int sqlite_text_id(struct sqlite *db, const char *text, int64_t *out, struct err
 /* Appends one fate; `step` counts the fates of a person in a notice from 1; `claim` 0: it answers none. */
 int sqlite_append_fate(struct sqlite *db, const char *channel, const struct store_fate *fate, int64_t step,
                        int64_t claim, struct error *err);
+
+/* --- sqlite_sums.c: what a report says of fates, kept beside them --- */
+struct sqlite_late { /* so many were accepted at that moment, and are not counted yet */
+    int64_t at_ms, people;
+};
+int sqlite_late_add(struct sqlite *db, int64_t notice, const char *channel, struct sqlite_late *late, int64_t at_ms,
+                    struct error *err);
+int sqlite_late_flush(struct sqlite *db, int64_t notice, const char *channel, struct sqlite_late *late,
+                      struct error *err);
+/* {median, p99, last}: hand-over less due, in ms, of accepted ones, to one in a hundred; one channel's, or NULL. */
+json_t *sqlite_percentiles(struct sqlite *db, int64_t notice, const char *channel, struct error *err);
+/* A fate is about to be appended; `text`: its number, or MOMENT_NONE. */
+int sqlite_sum_fate(struct sqlite *db, const char *channel, const struct store_fate *fate, int64_t step, int64_t text,
+                    struct error *err);
+/* So many, of whom something else was said before, are to be tried again at an operator's word. */
+int sqlite_sum_waiting(struct sqlite *db, int64_t notice, const char *channel, int64_t people, struct error *err);
+int sqlite_forget_sums(struct sqlite *db, int64_t notice, struct error *err);
+
 /* What a turn adds to the counters of one notice on one channel. */
 struct sqlite_delta {
+    struct sqlite_late late;
     int64_t live, accepted, refused, in_doubt, withheld;
     int64_t claimed_to;              /* 0: unchanged */
     int64_t first_at_ms, last_at_ms; /* of accepted ones; MOMENT_NONE: none */
 };
 void sqlite_delta_add(struct sqlite_delta *delta, const struct store_fate *fate);
-int sqlite_count(struct sqlite *db, int64_t notice, const char *channel, const struct sqlite_delta *delta,
-                 struct error *err);
+int sqlite_count(struct sqlite *db, int64_t notice, const char *channel, struct sqlite_delta *delta, struct error *err);
 /* Of people, over all channels; a notice that has ended counts everybody left as withheld. */
 int sqlite_tally(struct sqlite *db, int64_t notice, struct tally *out, uint32_t *claimed_to, uint32_t *last_seq,
                  struct error *err);

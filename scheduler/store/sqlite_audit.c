@@ -31,6 +31,19 @@ static const struct {
      "  c.in_doubt <> coalesce(s.in_doubt, 0) OR c.withheld <> coalesce(s.withheld, 0)"
      " UNION ALL SELECT 'notice ' || s.notice || ', ' || s.channel || ': fates without counters' FROM sums s"
      " WHERE NOT EXISTS (SELECT 1 FROM counter c WHERE c.notice = s.notice AND c.channel = s.channel)"},
+    {"last_words",
+     "WITH last AS (SELECT notice, channel, fate, withheld, code, coalesce(text, 0) AS text, count(*) AS people"
+     "  FROM fate f WHERE fate <> 1 AND NOT EXISTS (SELECT 1 FROM fate g WHERE g.notice = f.notice AND g.seq = f.seq"
+     "  AND g.step > f.step) GROUP BY 1, 2, 3, 4, 5, 6),"
+     " said AS (SELECT notice, channel, fate, withheld, code, text, people FROM fate_sum WHERE people <> 0)"
+     " SELECT 'notice ' || notice || ', ' || channel || ': ' || people || ' people with fate ' || fate || ', code ' ||"
+     "  code || ', by one count alone' FROM (SELECT * FROM last EXCEPT SELECT * FROM said)"
+     " UNION ALL SELECT 'notice ' || notice || ', ' || channel || ': ' || people || ' people with fate ' || fate ||"
+     "  ', code ' || code || ', by the sums alone' FROM (SELECT * FROM said EXCEPT SELECT * FROM last)"
+     " UNION ALL SELECT 'notice ' || c.notice || ', ' || c.channel || ': ' || c.accepted || ' accepted, the lateness "
+     "of '"
+     "  || coalesce(sum(l.people), 0) || ' is known' FROM counter c LEFT JOIN late_sum l ON l.notice = c.notice AND"
+     "  l.channel = c.channel GROUP BY c.notice, c.channel HAVING c.accepted <> coalesce(sum(l.people), 0)"},
     {"sums", "SELECT 'notice ' || n.id || ': ' || coalesce(r.last_seq, 0) || ' planned, but ' ||"
              "  sum(c.accepted + c.refused + c.in_doubt + c.withheld + c.live) || ' have a fate or are in hand'"
              " FROM notice n JOIN counter c ON c.notice = n.id LEFT JOIN roll r ON r.id = n.roll GROUP BY n.id"

@@ -185,6 +185,8 @@ static int forget_fates(struct sqlite *db, int64_t notice, struct error *err)
 {
     if (sqlite_run(db, err, "DELETE FROM fate WHERE notice = ?1", "i", notice) < 0)
         return -1;
+    if (sqlite_forget_sums(db, notice, err) < 0)
+        return -1;
     return sqlite_run(db, err, "DELETE FROM counter WHERE notice = ?1", "i", notice);
 }
 

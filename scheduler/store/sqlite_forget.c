@@ -91,6 +91,8 @@ static const struct {
     {false, "DELETE FROM claim_member WHERE notice = ?1 AND ?2 > 0 AND no = (SELECT min(no) FROM claim_member WHERE"
             " notice = ?1)"},
     {false, "DELETE FROM claim WHERE notice = ?1 AND no IN (SELECT no FROM claim WHERE notice = ?1 LIMIT ?2)"},
+    {false, "DELETE FROM fate_sum WHERE notice = ?1 AND ?2 > 0"},
+    {false, "DELETE FROM late_sum WHERE notice = ?1 AND ?2 > 0"},
     {false, "DELETE FROM counter WHERE notice = ?1 AND ?2 > 0"},
     {false, "DELETE FROM feedback WHERE notice = ?1 AND seq IN (SELECT seq FROM feedback WHERE notice = ?1 LIMIT ?2)"},
     {false, "DELETE FROM evidence WHERE rowid IN (SELECT rowid FROM evidence WHERE notice = ?1 LIMIT ?2)"},

@@ -26,6 +26,8 @@ int sqlite_append_fate(struct sqlite *db, const char *channel, const struct stor
 
     if (fate->text && fate->text[0] && sqlite_text_id(db, fate->text, &text, err) < 0)
         return -1;
+    if (sqlite_sum_fate(db, channel, fate, step, text, err) < 0)
+        return -1;
     return sqlite_run(db, err, "INSERT INTO fate VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                       "iiisddddmimm", fate->notice, (int64_t)fate->seq, step, channel, fate->attempt, fate->fate,
                       fate->withheld, fate->code, text, fate->at_ms,
@@ -56,9 +58,10 @@ void sqlite_delta_add(struct sqlite_delta *delta, const struct store_fate *fate)
     }
 }
 
-int sqlite_count(struct sqlite *db, int64_t notice, const char *channel, const struct sqlite_delta *d,
-                 struct error *err)
+int sqlite_count(struct sqlite *db, int64_t notice, const char *channel, struct sqlite_delta *d, struct error *err)
 {
+    if (sqlite_late_flush(db, notice, channel, &d->late, err) < 0)
+        return -1;
     return sqlite_run(db, err,
                       "INSERT INTO counter VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
                       " ON CONFLICT(notice, channel) DO UPDATE SET claimed_to = max(claimed_to, ?3), live = live + ?4,"
@@ -195,6 +198,8 @@ static int settle(struct sqlite *db, const char *channel, const struct store_fat
     if (rc != 1)
         return rc;
     sqlite_delta_add(delta, fate);
+    if (fate->fate == FATE_ACCEPTED && sqlite_late_add(db, fate->notice, channel, &delta->late, fate->at_ms, err) < 0)
+        return -1;
     return sqlite_append_fate(db, channel, fate, step, claim, err) < 0 ? -1 : follow(db, channel, fate, step, err);
 }
 
@@ -396,13 +401,19 @@ static const char chosen_wait[] = "INSERT INTO again SELECT notice, seq, channel
 static const char chosen_fates[] =
     "INSERT INTO fate SELECT notice, seq, step + 1, channel, attempt, ?9, 0, 0, NULL, ?8, ?8, NULL" CHOSEN;
 
+static const char chosen_unsaid[] =
+    "INSERT INTO fate_sum SELECT notice, channel, fate, withheld, code, coalesce(text, 0), -count(*)" CHOSEN
+    " GROUP BY withheld, code, text ON CONFLICT(notice, channel, fate, withheld, code, text) DO UPDATE SET"
+    " people = people + excluded.people";
+
 static int run_chosen(struct sqlite *db, const char *sql, const struct store_retry *what, int64_t behind,
                       struct error *err)
 {
-    return sqlite_run(db, err, sql, sql == chosen_fates ? "isdddiiid" : "isdddiii", what->notice, what->channel,
-                      what->fate, what->fate == FATE_REFUSED ? what->code : 0,
-                      what->fate == FATE_WITHHELD ? what->withheld : 0, behind, behind + RETRY_SEQS, what->now_ms,
-                      FATE_TRY_LATER);
+    const char *types = sql == chosen_fates ? "isdddiiid" : sql == chosen_wait ? "isdddiii" : "isdddii";
+
+    return sqlite_run(db, err, sql, types, what->notice, what->channel, what->fate,
+                      what->fate == FATE_REFUSED ? what->code : 0, what->fate == FATE_WITHHELD ? what->withheld : 0,
+                      behind, behind + RETRY_SEQS, what->now_ms, FATE_TRY_LATER);
 }
 
 /* A notice that is done has nobody who waits: whoever is put back opens it again, in one transaction. */
@@ -422,7 +433,9 @@ static int retry_some(struct sqlite *db, const struct store_retry *what, struct 
     if (run_chosen(db, chosen_wait, what, progress->behind, err) < 0)
         return -1;
     int64_t moved = sqlite3_changes(db->handle);
-    if (moved > 0 && run_chosen(db, chosen_fates, what, progress->behind, err) < 0)
+    if (moved > 0 && (run_chosen(db, chosen_unsaid, what, progress->behind, err) < 0 ||
+                      sqlite_sum_waiting(db, what->notice, what->channel, moved, err) < 0 ||
+                      run_chosen(db, chosen_fates, what, progress->behind, err) < 0))
         return -1;
     progress->behind += RETRY_SEQS;
     progress->moved += moved;

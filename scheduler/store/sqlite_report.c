@@ -186,11 +186,9 @@ static json_t *reasons(struct sqlite *db, int64_t notice, struct error *err)
     /* Who waited for another try is among those left: the word for them counts, not what was said before. */
     sqlite3_stmt *row = sqlite_query(
         db, err,
-        "SELECT f.fate, f.withheld, f.channel, f.code, t.text, count(*) FROM fate f LEFT JOIN text t ON t.id = f.text"
-        " WHERE f.notice = ?1 AND f.fate <> ?2 AND NOT EXISTS (SELECT 1 FROM fate g WHERE g.notice = f.notice AND"
-        " g.seq = f.seq AND g.step > f.step) AND (?3 = 0 OR NOT EXISTS (SELECT 1 FROM again a WHERE a.notice = f.notice"
-        " AND a.seq = f.seq)) GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC",
-        "idi", notice, FATE_ACCEPTED, rest);
+        "SELECT s.fate, s.withheld, s.channel, s.code, t.text, s.people FROM fate_sum s LEFT JOIN text t ON t.id ="
+        " s.text WHERE s.notice = ?1 AND s.people > 0 AND (?2 = 0 OR s.fate NOT IN (?3, ?4, ?5)) ORDER BY 6 DESC",
+        "iiddd", notice, rest, FATE_TRY_LATER, FATE_RETURNED, FATE_PASSED_ON);
     while (row && sqlite_step(db, row, err) == 1) {
         enum withheld why = (enum withheld)sqlite3_column_int(row, 1);
         json_array_append_new(out, reason_row(fate_name((enum fate)sqlite3_column_int(row, 0)),
@@ -221,46 +219,13 @@ static json_t *gate(struct sqlite *db, int64_t notice, struct error *err)
     return out;
 }
 
-static int compare(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Hand-over less due, of accepted ones; one channel, or all of them. */
-static json_t *percentiles(struct sqlite *db, int64_t notice, const char *channel, struct error *err)
-{
-    int64_t *late = NULL;
-    size_t count = 0, room = 0;
-    sqlite3_stmt *row = sqlite_query(db, err,
-                                     "SELECT f.at - n.due_at FROM fate f JOIN notice n ON n.id = f.notice"
-                                     " WHERE f.notice = ?1 AND f.fate = ?2 AND (?3 IS NULL OR f.channel = ?3)",
-                                     "ids", notice, FATE_ACCEPTED, channel);
-
-    while (row && sqlite_step(db, row, err) == 1) {
-        if (count == room) {
-            room = room ? room * 2 : 1024;
-            late = must_realloc(late, room * sizeof *late);
-        }
-        late[count++] = sqlite3_column_int64(row, 0);
-    }
-    if (count == 0)
-        return json_null();
-    qsort(late, count, sizeof *late, compare);
-    json_t *out = json_pack("{s:I, s:I, s:I}", "median", (json_int_t)late[(count - 1) / 2], "p99",
-                            (json_int_t)late[(count * 99 + 99) / 100 - 1], "last", (json_int_t)late[count - 1]);
-    free(late);
-    return out;
-}
-
 static void add_channel_percentiles(struct sqlite *db, int64_t notice, json_t *show, struct error *err)
 {
     const char *channel;
     json_t *counts;
 
     json_object_foreach(json_object_get(show, "by_channel"), channel, counts)
-        json_object_set_new(counts, "percentiles_ms", percentiles(db, notice, channel, err));
+        json_object_set_new(counts, "percentiles_ms", sqlite_percentiles(db, notice, channel, err));
 }
 
 /* Our own eyes: they are the first to see that it went out. */
@@ -269,7 +234,8 @@ static json_t *seeds(struct sqlite *db, int64_t notice, struct error *err)
     json_t *out = json_array();
     sqlite3_stmt *row = sqlite_query(
         db, err,
-        "SELECT t.seq, f.fate, f.at FROM notice n JOIN told t ON t.roll = n.roll LEFT JOIN fate f ON f.notice = n.id"
+        "SELECT t.seq, f.fate, f.at FROM notice n JOIN told t INDEXED BY told_seed ON t.roll = n.roll LEFT JOIN fate f "
+        "ON f.notice = n.id"
         " AND f.seq = t.seq AND f.step = (SELECT max(step) FROM fate g WHERE g.notice = n.id AND g.seq = t.seq)"
         " WHERE n.id = ?1 AND t.yes & (1 << 31) ORDER BY t.seq",
         "i", notice);
@@ -298,11 +264,20 @@ static json_t *pauses(struct sqlite *db, int64_t notice, struct error *err)
     return out;
 }
 
-/* Who waits for another attempt, and when the next of them is due. */
+/* Who waits for another attempt, and when the next of them is due: those whose last word was that, less those who are
+ * claimed for it; the first of each channel. No list is read. */
 static json_t *again(struct sqlite *db, int64_t notice, struct error *err)
 {
     json_t *out = NULL;
-    sqlite3_stmt *row = sqlite_query(db, err, "SELECT count(*), min(at) FROM again WHERE notice = ?1", "i", notice);
+    sqlite3_stmt *row = sqlite_query(
+        db, err,
+        "WITH RECURSIVE list(channel) AS (SELECT min(channel) FROM again WHERE notice = ?1 UNION ALL"
+        " SELECT (SELECT min(a.channel) FROM again a WHERE a.notice = ?1 AND a.channel > list.channel) FROM list"
+        " WHERE channel IS NOT NULL)"
+        " SELECT (SELECT coalesce(sum(people), 0) FROM fate_sum WHERE notice = ?1 AND fate IN (?2, ?3, ?4)) -"
+        " (SELECT count(*) FROM flight WHERE notice = ?1 AND step > 1), (SELECT min((SELECT min(a.at) FROM again a"
+        " WHERE a.notice = ?1 AND a.channel = list.channel)) FROM list)",
+        "iddd", notice, FATE_TRY_LATER, FATE_RETURNED, FATE_PASSED_ON);
 
     while (row && sqlite_step(db, row, err) == 1)
         out = json_pack("{s:I, s:o}", "people", (json_int_t)sqlite3_column_int64(row, 0), "next_at",
@@ -322,7 +297,7 @@ static json_t *show(struct sqlite *db, int64_t notice, struct error *err)
         return NULL;
     json_object_set_new(out, "reasons", reasons(db, notice, err));
     json_object_set_new(out, "gate", gate(db, notice, err));
-    json_object_set_new(out, "percentiles_ms", percentiles(db, notice, NULL, err));
+    json_object_set_new(out, "percentiles_ms", sqlite_percentiles(db, notice, NULL, err));
     json_object_set_new(out, "per_second", json_null()); /* the running daemon knows */
     json_object_set_new(out, "ends_at", json_null());
     add_channel_percentiles(db, notice, out, err);

@@ -127,7 +127,21 @@ static const char *const version_4[] = {
     "  at INTEGER NOT NULL, PRIMARY KEY(sender, entity)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX hook_entity_at ON hook_entity(at);",
     /* Who is to be tried again is listed page by page, by next time. */
-    "CREATE INDEX again_next ON again(notice, channel, at, seq);",
+    "CREATE INDEX again_next ON again(notice, channel, at, seq);"
+    "CREATE INDEX told_seed ON told(roll, seq) WHERE yes & (1 << 31);",
+    /* What reports say of fates (sqlite_sums.c): how many people's last one it is, but for accepted ones; how late
+     * those were. */
+    "CREATE TABLE fate_sum(notice INTEGER NOT NULL, channel TEXT NOT NULL, fate INTEGER NOT NULL,"
+    "  withheld INTEGER NOT NULL, code INTEGER NOT NULL, text INTEGER NOT NULL, people INTEGER NOT NULL,"
+    "  PRIMARY KEY(notice, channel, fate, withheld, code, text)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO fate_sum SELECT notice, channel, fate, withheld, code, coalesce(text, 0), count(*) FROM fate f"
+    "  WHERE fate <> 1 AND NOT EXISTS (SELECT 1 FROM fate g WHERE g.notice = f.notice AND g.seq = f.seq AND"
+    "  g.step > f.step) GROUP BY 1, 2, 3, 4, 5, 6;"
+    "CREATE TABLE late_sum(notice INTEGER NOT NULL, channel TEXT NOT NULL, late INTEGER NOT NULL,"
+    "  people INTEGER NOT NULL, PRIMARY KEY(notice, channel, late)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO late_sum SELECT notice, channel, CASE WHEN late < 10000 THEN late WHEN late < 1000000"
+    "  THEN late / 100 * 100 ELSE late / 10000 * 10000 END, count(*) FROM (SELECT f.notice, f.channel,"
+    "  f.at - n.due_at AS late FROM fate f JOIN notice n ON n.id = f.notice WHERE f.fate = 1) GROUP BY 1, 2, 3;",
     /* Feeds that are read by who has the link. A token is known by its hash alone; one that was replaced stays known,
      * so that who still asks by it hears that it is gone. */
     "CREATE TABLE private_feed(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, site TEXT NOT NULL,"

@@ -584,6 +584,7 @@ static void a_retry_that_fails_half_way_says_who_was_moved(void **state)
                  "WHERE roll = 1;"
                  "INSERT INTO claim VALUES(1, 1, 'mail', 1, 6000, 6000, 1806048000000, 1);"
                  "INSERT INTO counter VALUES(1, 'mail', 6000, 0, 0, 6000, 0, 0, NULL, NULL);"
+                 "INSERT INTO fate_sum VALUES(1, 'mail', 3, 0, 550, 0, 6000);"
                  "UPDATE notice SET state = 5, claimed = 1 WHERE id = 1;"
                  "CREATE TRIGGER fault BEFORE INSERT ON again WHEN NEW.seq = 4000 BEGIN"
                  "  SELECT RAISE(ABORT, 'fault'); END");
@@ -988,7 +989,8 @@ static void refused(struct bench *b, const char *part)
 
 /* What version 4 brought, a line for each part of it. */
 #define BACK_TO_3                                                                                                      \
-    "DROP INDEX again_next; DROP TABLE hook; DROP TABLE hook_entity;"                                                  \
+    "DROP INDEX again_next; DROP INDEX told_seed; DROP TABLE fate_sum; DROP TABLE late_sum;"                           \
+    "DROP TABLE hook; DROP TABLE hook_entity;"                                                                         \
     "DROP TABLE private_feed; DROP TABLE private_feed_gone;"                                                           \
     "DROP TABLE calendar_entry; DROP TABLE calendar_change;"                                                           \
     "DROP TABLE webhook_opening; DROP TABLE webhook_message; DROP TABLE webhook;"

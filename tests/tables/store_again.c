@@ -89,6 +89,7 @@ static void a_retry_beside_busy_writers(void **state)
                  "WHERE roll = 1;"
                  "INSERT INTO claim VALUES(1, 1, 'mail', 1, 10000, 10000, 1806048000000, 1);"
                  "INSERT INTO counter VALUES(1, 'mail', 10000, 0, 0, 10000, 0, 0, NULL, NULL);"
+                 "INSERT INTO fate_sum VALUES(1, 'mail', 3, 0, 550, 0, 10000);"
                  "UPDATE notice SET state = 5, claimed = 1 WHERE id = 1");
     store_retry(b->store, &(struct store_retry){.notice = 1, .fate = FATE_REFUSED, .channel = "mail", .now_ms = DUE_MS},
                 on_retried, &busy);
@@ -103,6 +104,7 @@ static void a_retry_beside_busy_writers(void **state)
         uv_run(&b->loop, UV_RUN_ONCE);
     assert_int_equal(b->count, PEOPLE);
     assert_true(busy.writes < WRITES_MOST);
+    bench_audit(b);
 }
 
 int main(void)

@@ -310,6 +310,9 @@ static void every_corruption_is_seen(void **state)
          "DELETE FROM suppression WHERE reason = 'erased'"},
         {"UPDATE fate SET fate = 7, withheld = 13 WHERE seq = 1 AND step = 1", "erased",
          "UPDATE fate SET fate = 2, withheld = 0 WHERE seq = 1 AND step = 1"},
+        {"UPDATE fate_sum SET people = people + 1 WHERE fate = 3", "last_words",
+         "UPDATE fate_sum SET people = people - 1 WHERE fate = 3"},
+        {"UPDATE late_sum SET people = people + 1", "last_words", "UPDATE late_sum SET people = people - 1"},
         {"UPDATE counter SET refused = 9", "sums", "UPDATE counter SET refused = 1"},
     };
     struct bench *b = *state;
