@@ -274,16 +274,22 @@ static void walk_fine(struct rig *rig)
     assert_int_equal(rig->count, WORLD_SIZE);
 }
 
-static void ask(struct rig *rig, const struct source_ask *asks, size_t count)
+static void ask_by(struct rig *rig, bool patient, const struct source_ask *asks, size_t count)
 {
+    const struct source_ops *ops = rig->source->ops;
     struct error err = {0};
 
     rig->answered = false;
-    rig->request = rig->source->ops->ask(rig->source, asks, count, on_answer, rig, &err);
+    rig->request = (patient ? ops->read : ops->ask)(rig->source, asks, count, on_answer, rig, &err);
     if (!rig->request)
         fail_msg("%s", err.text);
     assert_false(rig->answered);
     run_until_answered(rig);
+}
+
+static void ask(struct rig *rig, const struct source_ask *asks, size_t count)
+{
+    ask_by(rig, false, asks, count);
 }
 
 /* All definitions of the world, as a walk found them; ids are copies to be freed. */
@@ -512,6 +518,39 @@ static void walks_keep_the_budget(void **state)
     rig_clear(&rig);
 }
 
+static size_t count_found(const struct rig *rig)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < rig->count; i++)
+        found += rig->verdicts[i] == SOURCE_FOUND;
+    return found;
+}
+
+/* What nobody is in a hurry for waits, as a walk does, and leaves the gate its share. */
+static void reading_keeps_the_walks_budget(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig);
+    rig.requests = (struct config_rate){8, MINUTE_MS};
+    rig.reserve = (struct config_rate){4, MINUTE_MS};
+    rig_source(&rig);
+    struct source_ask *asks = asks_of_world(&rig); /* three pages */
+    ask_by(&rig, true, asks, 100);                 /* one Query */
+    assert_int_equal(rig.waited_ms, 0);
+    assert_int_equal(count_found(&rig), 100);
+    ask(&rig, asks, 4); /* the reserve is whole */
+    assert_int_equal(rig.waited_ms, 0);
+    assert_int_equal(count_found(&rig), 4);
+    ask_by(&rig, true, asks, 5);
+    assert_int_equal(count_found(&rig), 5); /* five Gets: four, and a minute later one */
+    assert_in_range(rig.waited_ms, 110 * SECOND_MS, 121 * SECOND_MS);
+    asks_free(asks);
+    rig_clear(&rig);
+}
+
 static void a_walk_can_be_dropped_anywhere(void **state)
 {
     struct rig rig;
@@ -686,7 +725,9 @@ static void an_ask_can_be_dropped_anywhere(void **state)
     struct source_ask *asks = asks_of_world(&rig);
     for (int turns = 0; turns < 40; turns++) {
         rig.answered = false;
-        rig.request = rig.source->ops->ask(rig.source, asks, turns % 2 ? WORLD_SIZE : 5, on_answer, &rig, &err);
+        const struct source_ops *ops = rig.source->ops;
+        rig.request =
+            (turns % 4 < 2 ? ops->ask : ops->read)(rig.source, asks, turns % 2 ? WORLD_SIZE : 5, on_answer, &rig, &err);
         for (int i = 0; i < turns && !rig.answered; i++) {
             uv_run(&rig.loop, UV_RUN_NOWAIT);
             usleep(300);
@@ -824,6 +865,7 @@ int main(void)
         cmocka_unit_test(refusals_say_what_to_do),
         cmocka_unit_test(an_expired_cursor_begins_again_once),
         cmocka_unit_test(walks_keep_the_budget),
+        cmocka_unit_test(reading_keeps_the_walks_budget),
         cmocka_unit_test(a_walk_can_be_dropped_anywhere),
         cmocka_unit_test(asking_by_query),
         cmocka_unit_test(asking_by_get),
