@@ -143,6 +143,11 @@ def once_each():
         launch.stop(9)
         launch.start()
         launch.known(at_ms, "what was said right before the end to be known")
+        # that was revision 2: of an older one nothing is to be read
+        launch.wix.control({"do": "clear_log"})
+        check(launch.post(launch.token(launch.about(one, sequence=10, revision="1"), DEFINITION + "updated"))[0] == 200, "not taken")
+        launch.sleep(2.5)
+        check(launch.reads() == [], "read for an older revision: %s", launch.reads())
 
 
 def a_rumour_is_no_truth():
