@@ -21,7 +21,7 @@ static const struct {
 } checks[HEALTH_CHECKS] = {
     [HEALTH_DAEMON] = {"daemon", {HEALTH_WARN, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
     [HEALTH_COPY] = {"copy", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
-    [HEALTH_STORE] = {"store", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
+    [HEALTH_STORE] = {"store", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
     [HEALTH_DISK] = {"disk", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
     [HEALTH_NOTIFIERS] = {"notifiers", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
     [HEALTH_SITES] = {"sites", {HEALTH_WARN, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
@@ -68,6 +68,8 @@ static void judge_store(const struct store_health *store, struct health *out)
 {
     if (store->failure.kind != ERROR_NONE)
         find(out, HEALTH_STORE, true, "the last write failed: %s", store->failure.text);
+    if (store->keeping.kind != ERROR_NONE)
+        find(out, HEALTH_STORE, false, "nothing is lost, but: %s", store->keeping.text);
     if (store->stuck_ms > STUCK_MS)
         find(out, HEALTH_STORE, true, "the store has not moved for %lld s", (long long)(store->stuck_ms / SECOND_MS));
     if (store->room_bytes >= 0 && store->room_bytes < 2 * store->reserve_bytes)

@@ -17,13 +17,45 @@ static int sync_file(struct sqlite *db)
     return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
 }
 
+static void note(struct keeper *keeper, struct error *kept, const struct error *failure)
+{
+    uv_mutex_lock(&keeper->mutex);
+    *kept = *failure;
+    uv_mutex_unlock(&keeper->mutex);
+}
+
+void keeper_failure(struct keeper *keeper, struct error *out)
+{
+    *out = (struct error){0};
+    if (!keeper->running)
+        return;
+    uv_mutex_lock(&keeper->mutex);
+    *out = keeper->folding_failure.kind != ERROR_NONE ? keeper->folding_failure : keeper->emptying_failure;
+    uv_mutex_unlock(&keeper->mutex);
+}
+
+static int fold_once(struct keeper *keeper, int *done, struct error *err)
+{
+    struct sqlite *db = keeper->db;
+    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, done);
+
+    if (rc == SQLITE_OK && (rc = sync_file(db)) == SQLITE_OK)
+        return 0;
+    if ((rc & 0xFF) == SQLITE_BUSY || (rc & 0xFF) == SQLITE_LOCKED)
+        return -1;
+    return error_set(err, ERROR_TRY_LATER, "%s: its log cannot be folded into it: %s", db->path, sqlite3_errstr(rc));
+}
+
 /* Folds, round by round, until few pages are left: the writer goes on meanwhile. False: it cannot be done now. */
 static bool fold(struct keeper *keeper)
 {
+    struct error err = {0};
+
     for (int done = 0, before = -1; done != before && !atomic_load(&keeper->stop);) {
         before = done;
-        if (sqlite3_wal_checkpoint_v2(keeper->db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, &done) != SQLITE_OK ||
-            sync_file(keeper->db) != SQLITE_OK)
+        int rc = fold_once(keeper, &done, &err);
+        note(keeper, &keeper->folding_failure, &err);
+        if (rc < 0)
             return false;
         if (atomic_load(&keeper->log_pages) - done <= FEW_PAGES)
             return true;
@@ -114,7 +146,9 @@ static void empty(struct keeper *keeper, struct sqlite *writer)
 
     if (now_ms < keeper->empty_at_ms)
         return;
-    sqlite_wipe_log(writer);
+    struct error err = {0};
+    sqlite_wipe_log(writer, &err);
+    note(keeper, &keeper->emptying_failure, &err);
     keeper->empty_at_ms = writer->wipe ? now_ms + AGAIN_MS : 0;
 }
 

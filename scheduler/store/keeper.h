@@ -16,6 +16,7 @@ struct keeper {
     uv_mutex_t mutex; /* over what follows */
     uv_cond_t work;
     bool asked;
+    struct error folding_failure, emptying_failure; /* of the last try; ERROR_NONE: it went well, or was in the way */
     atomic_bool stop;
     atomic_int log_pages; /* in the log, as of the writer's last look */
     atomic_bool folding;  /* at work, and getting on */
@@ -33,6 +34,9 @@ void keeper_wipe(struct keeper *keeper, struct sqlite *writer);
 /* Between two transactions, when nobody waits for an answer of the last one: has a long log folded, and ends
  * that, or empties it. */
 void keeper_look(struct keeper *keeper, struct sqlite *writer);
+/* Why the log could not be folded or emptied when it was last tried; ERROR_NONE: it could, or a reader is in the way.
+ * Nothing is lost by it, but the log grows, and what was forgotten may still stand in it. Any thread. */
+void keeper_failure(struct keeper *keeper, struct error *out);
 /* The log is so long that who can wait should. */
 bool keeper_behind(const struct keeper *keeper, const struct sqlite *writer);
 

@@ -265,12 +265,15 @@ void sqlite_rollback(struct sqlite *db)
         sqlite_run(db, NULL, "ROLLBACK", "");
 }
 
-void sqlite_wipe_log(struct sqlite *db)
+void sqlite_wipe_log(struct sqlite *db, struct error *err)
 {
     sqlite3_busy_timeout(db->handle, 0); /* a long report may read: then later */
-    if (sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK) {
+    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (rc == SQLITE_OK) {
         db->wipe = false;
         db->log_pages = 0;
+    } else if ((rc & 0xFF) != SQLITE_BUSY && (rc & 0xFF) != SQLITE_LOCKED) {
+        error_set(err, ERROR_TRY_LATER, "%s: its log cannot be emptied: %s", db->path, sqlite3_errstr(rc));
     }
     sqlite3_busy_timeout(db->handle, BUSY_MS);
 }

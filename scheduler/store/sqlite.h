@@ -50,7 +50,7 @@ int sqlite_commit(struct sqlite *db, struct error *err); /* rolls back when it f
 void sqlite_rollback(struct sqlite *db);
 /* Folds the write-ahead log into the file and empties it, so that it keeps nothing that was deleted. Outside of a
  * transaction; waits for nobody: `wipe` stays set while a reader is in the way. */
-void sqlite_wipe_log(struct sqlite *db);
+void sqlite_wipe_log(struct sqlite *db, struct error *err);
 /* As many pages as a file's write-ahead log may hold, by its length. */
 int sqlite_log_pages(const char *path);
 /* Folds what is left of the write-ahead log into the file, so that the next transaction may begin it anew. As above. */

@@ -19,6 +19,8 @@ struct store {
     int lock;
     int64_t generation;
     const struct clock *clock;
+    struct log *log;
+    bool keeping_told;
     struct sqlite_identity identity;
     struct sqlite *db; /* for the blocking calls, on the caller's thread; reads only */
     struct worker writer, reader, copier;
@@ -226,6 +228,7 @@ static struct store *store_new(const struct store_spec *spec)
     store->lock = -1;
     store->looked = (struct looked){.room_bytes = -1, .oldest_writeback_at_ms = MOMENT_NONE};
     store->clock = spec->clock ? spec->clock : &clock_machine;
+    store->log = spec->log;
     uv_mutex_init(&store->mutex);
     queue_init(&store->answered);
     return store;
@@ -318,6 +321,7 @@ void store_health(struct store *store, struct store_health *out)
     out->writebacks = store->looked.writebacks;
     out->oldest_writeback_at_ms = store->looked.oldest_writeback_at_ms;
     out->stuck_ms = writer_ms > reader_ms ? writer_ms : reader_ms;
+    keeper_failure(&store->keeper, &out->keeping);
     uv_mutex_lock(&store->writer.mutex);
     out->failure = store->writer.failure;
     uv_mutex_unlock(&store->writer.mutex);
@@ -345,6 +349,20 @@ static int run_look(struct sqlite *db, struct store_job *job, struct error *err)
     return sqlite_writebacks_waiting(db, &looked->writebacks, &looked->oldest_writeback_at_ms, err);
 }
 
+/* Once, and when it is over: each try would say it again. */
+static void log_keeping(struct store *store)
+{
+    struct store_health health;
+
+    store_health(store, &health);
+    bool ill = health.keeping.kind != ERROR_NONE;
+    if (ill != store->keeping_told && store->log)
+        log_line(store->log, ill ? LOG_ERROR : LOG_NOTICE, "event=%s%s%s", ill ? "log_not_folded" : "log_folded",
+                 ill ? " what=\"nothing is lost, but the log of the state grows\" error=" : "",
+                 ill ? LOG_QUOTED(text_of(health.keeping.text)) : "");
+    store->keeping_told = ill;
+}
+
 static void answer_look(struct store_job *job)
 {
     struct store *store = job->ctx;
@@ -352,6 +370,7 @@ static void answer_look(struct store_job *job)
     store->looking = NULL;
     if (!job_failure(job))
         store->looked = job->out.looked;
+    log_keeping(store);
     if (store->on_look)
         store->on_look(store->on_look_ctx);
 }

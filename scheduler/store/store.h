@@ -55,7 +55,9 @@ int store_set_keys(struct store *store, const char *mark, struct error *err);
 /* How it stands, from memory: nobody waits for a disk here. */
 struct store_health {
     struct error failure; /* why the last write failed, while none succeeded since; else ERROR_NONE */
-    int64_t room_bytes;   /* left on the disk of the state beyond its ballast, as of the last store_look(); -1 before */
+    struct error
+        keeping; /* why the write-ahead log could not be folded or emptied; nothing is lost by it, but it grows */
+    int64_t room_bytes; /* left on the disk of the state beyond its ballast, as of the last store_look(); -1 before */
     int64_t reserve_bytes; /* so much of it is wanted before a claim is made, twice as much before people are read */
     int64_t stuck_ms;      /* for how long a thread has something to do and shows no sign of life; 0: none does */
     int64_t writebacks, oldest_writeback_at_ms; /* unsubscribes that tools have not heard of, as of the last look; of

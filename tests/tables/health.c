@@ -17,7 +17,7 @@ static struct health_facts well(void)
 /* The change that a case makes to facts that are well. */
 struct change {
     bool building, stopping, frozen;
-    const char *copy, *write_failure, *site_failure, *trouble;
+    const char *copy, *write_failure, *keeping, *site_failure, *trouble;
     int64_t room_bytes, stuck_ms, stale_ms;
     bool needs_person;
     size_t held, pauses;
@@ -42,6 +42,8 @@ static struct health judge(const struct change *change)
     facts.store.oldest_writeback_at_ms = change->untold_ms ? DAY_MS - change->untold_ms : MOMENT_NONE;
     if (change->write_failure)
         error_set(&facts.store.failure, ERROR_TRY_LATER, "%s", change->write_failure);
+    if (change->keeping)
+        error_set(&facts.store.keeping, ERROR_TRY_LATER, "%s", change->keeping);
     if (change->room_bytes)
         facts.store.room_bytes = change->room_bytes;
     facts.store.stuck_ms = change->stuck_ms;
@@ -68,6 +70,7 @@ static const struct {
     {"reloading", {.stopping = true}, HEALTH_DAEMON, HEALTH_WARN, HEALTH_FAIL, "comes home"},
     {"a copy", {.copy = "belongs to another"}, HEALTH_COPY, HEALTH_FAIL, HEALTH_FAIL, "belongs to another"},
     {"writes fail", {.write_failure = "disk full"}, HEALTH_STORE, HEALTH_FAIL, HEALTH_FAIL, "disk full"},
+    {"its log grows", {.keeping = "not folded"}, HEALTH_STORE, HEALTH_WARN, HEALTH_WARN, "lost, but: not folded"},
     {"stuck", {.stuck_ms = 10001}, HEALTH_STORE, HEALTH_FAIL, HEALTH_FAIL, "not moved for 10 s"},
     {"slow", {.stuck_ms = 10000}, HEALTH_STORE, HEALTH_PASS, HEALTH_PASS, NULL},
     {"no room", {.room_bytes = (64 << 20) - 1}, HEALTH_DISK, HEALTH_FAIL, HEALTH_FAIL, "63 MB are left"},

@@ -86,6 +86,39 @@ static void a_full_disk_is_failing_until_it_is_repaired(void **state)
     assert_int_equal(b->failure.kind, ERROR_NONE);
 }
 
+/* The file may not grow: what was forgotten cannot be emptied out of the log. Said until it can. */
+static void a_log_that_cannot_be_emptied_is_told(void **state)
+{
+    struct bench *b = *state;
+    struct rlimit all, little;
+    struct stat st;
+    unsigned char key[PERSON_KEY_SIZE];
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 4000);
+    bench_close(b);
+    bench_open(b);
+    assert_int_equal(stat(b->db, &st), 0);
+    getrlimit(RLIMIT_FSIZE, &all);
+    signal(SIGXFSZ, SIG_IGN);
+    little = all;
+    little.rlim_cur = (rlim_t)st.st_size;
+    setrlimit(RLIMIT_FSIZE, &little);
+    bench_gather(b, 1, 1, 4001, 4300);
+    bench_key(key, 17);
+    store_erase(b->store, key, DUE_MS, bench_on_erased, b);
+    bench_wait(b);
+    bench_fine(b);
+    for (int i = 0; i < 100 && health_of(b).keeping.kind == ERROR_NONE; i++)
+        usleep(20 * 1000);
+    assert_int_equal(health_of(b).failure.kind, ERROR_NONE); /* claims and fates go on */
+    assert_non_null(strstr(health_of(b).keeping.text, b->db));
+    setrlimit(RLIMIT_FSIZE, &all);
+    for (int i = 0; i < 100 && health_of(b).keeping.kind != ERROR_NONE; i++)
+        usleep(20 * 1000);
+    assert_int_equal(health_of(b).keeping.kind, ERROR_NONE);
+}
+
 /* What is asked wrongly says nothing of the disk. */
 static void a_refused_request_is_no_illness(void **state)
 {
@@ -151,6 +184,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(a_new_store_is_well),
         TEST(a_full_disk_is_failing_until_it_is_repaired),
+        TEST(a_log_that_cannot_be_emptied_is_told),
         TEST(a_refused_request_is_no_illness),
         TEST(a_thread_that_cannot_move_is_told),
         TEST(a_busy_thread_is_not_stuck),
