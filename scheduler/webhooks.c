@@ -573,11 +573,12 @@ void webhooks_free(struct webhooks *webhooks)
     if (!webhooks)
         return;
     store_on_told(webhooks->world->store, NULL, NULL);
-    while (webhooks->pings) {
+    for (struct webhook_ping *ping = webhooks->pings, *next; ping; ping = next) {
         struct error err = {0};
+        next = ping->next;
         error_set(&err, ERROR_TRY_LATER, "the configuration is being read again: ask once more");
-        webhooks->post->cancel(webhooks->post->ctx, &webhooks->pings->fetch);
-        on_pinged(webhooks->pings, &(struct fetch_result){.failure = &err});
+        webhooks->post->cancel(webhooks->post->ctx, &ping->fetch);
+        on_pinged(ping, &(struct fetch_result){.failure = &err});
     }
     for (size_t i = 0; i < webhooks->count; i++) {
         struct endpoint *endpoint = &webhooks->endpoints[i];
