@@ -15,6 +15,11 @@ enum {
 
 /* --- The line ----------------------------------------------------------------------------------------------------- */
 
+/* Those that were refused stand apart in the index: the first of both parts are looked at. */
+#define OLDEST                                                                                                         \
+    "(SELECT min(no) FROM (SELECT min(no) AS no FROM webhook_message WHERE webhook = ?1 AND refused = 0 UNION ALL"     \
+    " SELECT min(no) FROM webhook_message WHERE webhook = ?1 AND refused = 1))"
+
 static int drop_oldest(struct sqlite *db, const char *name, struct error *err)
 {
     int64_t waiting, bytes;
@@ -27,13 +32,9 @@ static int drop_oldest(struct sqlite *db, const char *name, struct error *err)
             return 0;
         if (sqlite_run(db, err,
                        "UPDATE webhook SET waiting = waiting - 1, dropped = dropped + 1, bytes = bytes - (SELECT"
-                       " length(CAST(body AS BLOB)) FROM webhook_message WHERE webhook = ?1 ORDER BY no LIMIT 1)"
-                       " WHERE name = ?1",
+                       " length(CAST(body AS BLOB)) FROM webhook_message WHERE no = " OLDEST ") WHERE name = ?1",
                        "s", name) < 0 ||
-            sqlite_run(
-                db, err,
-                "DELETE FROM webhook_message WHERE no = (SELECT min(no) FROM webhook_message WHERE webhook = ?1)", "s",
-                name) < 0)
+            sqlite_run(db, err, "DELETE FROM webhook_message WHERE no = " OLDEST, "s", name) < 0)
             return -1;
     }
 }
@@ -328,40 +329,45 @@ static int note_fate(struct sqlite *db, const struct store_webhook_turn *turn, s
                       turn->fate == STORE_WEBHOOK_GIVEN_UP, turn->disable);
 }
 
-/* The first of the line, or one that was refused and is due again: that goes first, since the line has passed it. */
-static const char next_sql[] =
-    "SELECT no, id, body, type, tries, at, next_at, refused FROM webhook_message WHERE webhook = ?1 AND"
-    " ((refused AND next_at <= ?2) OR no = (SELECT min(no) FROM webhook_message WHERE webhook = ?1 AND NOT refused))"
-    " ORDER BY refused DESC, next_at LIMIT 1";
+#define MESSAGE "SELECT no, id, body, type, tries, at, next_at FROM webhook_message WHERE webhook = ?1 AND refused = "
 
-static int find_next(struct sqlite *db, const struct store_webhook_turn *turn, int64_t not_before_ms,
-                     struct arena *arena, struct store_webhook_turned *out, struct error *err)
+static void take_message(sqlite3_stmt *row, int64_t now_ms, struct arena *arena, struct store_webhook_turned *out)
 {
-    sqlite3_stmt *row = sqlite_query(db, err, next_sql, "si", turn->name, turn->now_ms);
+    out->no = sqlite3_column_int64(row, 0);
+    out->id = arena_copy(arena, sqlite_text(row, 1));
+    out->body = arena_copy(arena, sqlite_text(row, 2));
+    out->type = sqlite3_column_int(row, 3);
+    out->tries = sqlite3_column_int(row, 4);
+    out->at_ms = sqlite3_column_int64(row, 5);
+    out->due_at_ms = sqlite3_column_int64(row, 6);
+    out->is_early = out->due_at_ms > now_ms;
+}
+
+/* One that was refused and is due again goes first, since the line has passed it; else the first of the line. */
+static int find_next(struct sqlite *db, const struct store_webhook_turn *turn, struct arena *arena,
+                     struct store_webhook_turned *out, struct error *err)
+{
+    sqlite3_stmt *row = sqlite_query(db, err, MESSAGE "1 ORDER BY next_at LIMIT 1", "s", turn->name);
     int rc = row ? sqlite_step(db, row, err) : -1;
 
     if (rc == 1) {
-        int64_t next_at_ms = sqlite3_column_int64(row, 6);
-        if (not_before_ms <= turn->now_ms && (next_at_ms <= turn->now_ms || turn->early)) {
-            out->no = sqlite3_column_int64(row, 0);
-            out->id = arena_copy(arena, sqlite_text(row, 1));
-            out->body = arena_copy(arena, sqlite_text(row, 2));
-            out->type = sqlite3_column_int(row, 3);
-            out->tries = sqlite3_column_int(row, 4);
-            out->at_ms = sqlite3_column_int64(row, 5);
-            out->due_at_ms = next_at_ms;
-            out->is_early = next_at_ms > turn->now_ms;
-        }
+        out->next_at_ms = sqlite3_column_int64(row, 6);
+        if (out->next_at_ms <= turn->now_ms)
+            take_message(row, turn->now_ms, arena, out);
         sqlite_done(row);
     }
-    if (rc < 0 ||
-        sqlite_number(db, MOMENT_NONE, &out->next_at_ms, err,
-                      "SELECT min(next_at) FROM webhook_message WHERE webhook = ?1 AND (refused OR no = (SELECT"
-                      " min(no) FROM webhook_message WHERE webhook = ?1 AND NOT refused))",
-                      "s", turn->name) < 0)
-        return -1;
-    if (out->next_at_ms != MOMENT_NONE && out->next_at_ms < not_before_ms)
-        out->next_at_ms = not_before_ms;
+    if (rc < 0 || out->no)
+        return rc < 0 ? -1 : 0;
+    row = sqlite_query(db, err, MESSAGE "0 ORDER BY no LIMIT 1", "s", turn->name);
+    rc = row ? sqlite_step(db, row, err) : -1;
+    if (rc != 1)
+        return rc;
+    int64_t next_at_ms = sqlite3_column_int64(row, 6);
+    if (out->next_at_ms == MOMENT_NONE || next_at_ms < out->next_at_ms)
+        out->next_at_ms = next_at_ms;
+    if (next_at_ms <= turn->now_ms || turn->early)
+        take_message(row, turn->now_ms, arena, out);
+    sqlite_done(row);
     return 0;
 }
 
@@ -385,7 +391,12 @@ int sqlite_webhook_turn(struct sqlite *db, const struct store_webhook_turn *turn
     out->dropped = sqlite3_column_int64(row, 3);
     out->accepted_at_ms = sqlite_moment(row, 4);
     sqlite_done(row);
-    return out->disabled ? 0 : find_next(db, turn, not_before_ms, arena, out, err);
+    if (out->disabled || out->waiting == 0)
+        return 0;
+    if (not_before_ms <= turn->now_ms)
+        return find_next(db, turn, arena, out, err);
+    out->next_at_ms = not_before_ms;
+    return 0;
 }
 
 int sqlite_webhook_enable(struct sqlite *db, const char *name, int64_t now_ms, int64_t *found, struct error *err)
@@ -400,31 +411,67 @@ int sqlite_webhook_enable(struct sqlite *db, const char *name, int64_t now_ms, i
                       "si", name, now_ms);
 }
 
+/* The first of the line and those that were refused, as far as they say how the endpoint stands. */
+struct line {
+    int64_t oldest_at_ms, next_at_ms;
+    bool failing;
+};
+
+static int read_line(struct sqlite *db, const char *name, struct line *out, struct error *err)
+{
+    sqlite3_stmt *row =
+        sqlite_query(db, err,
+                     "SELECT at, next_at, tries FROM (SELECT at, next_at, tries FROM webhook_message"
+                     " WHERE webhook = ?1 AND refused = 0 ORDER BY no LIMIT 1) UNION ALL SELECT min(at),"
+                     " min(next_at), 1 FROM webhook_message WHERE webhook = ?1 AND refused = 1",
+                     "s", name);
+    int rc = -1;
+
+    *out = (struct line){MOMENT_NONE, MOMENT_NONE, false};
+    while (row && (rc = sqlite_step(db, row, err)) == 1) {
+        int64_t at_ms = sqlite_moment(row, 0), next_at_ms = sqlite_moment(row, 1);
+        if (at_ms == MOMENT_NONE)
+            continue; /* nothing was refused */
+        if (out->oldest_at_ms == MOMENT_NONE || at_ms < out->oldest_at_ms)
+            out->oldest_at_ms = at_ms;
+        if (out->next_at_ms == MOMENT_NONE || next_at_ms < out->next_at_ms)
+            out->next_at_ms = next_at_ms;
+        out->failing |= sqlite3_column_int(row, 2) > 0;
+    }
+    return rc;
+}
+
 json_t *sqlite_webhooks(struct sqlite *db, struct error *err)
 {
     json_t *out = json_array();
-    sqlite3_stmt *row = sqlite_query(
-        db, err,
-        "SELECT name, place, disabled_at, disabled_why, waiting, dropped, accepted, tried_at, status, said, (SELECT"
-        " max(min(m.next_at), w.not_before) FROM webhook_message m WHERE m.webhook = w.name AND (m.refused OR m.no ="
-        " (SELECT min(no) FROM webhook_message WHERE webhook = w.name AND NOT refused))), (SELECT min(at) FROM"
-        " webhook_message m WHERE m.webhook = w.name), (SELECT max(tries) FROM webhook_message m WHERE m.webhook ="
-        " w.name) FROM webhook w ORDER BY name",
-        "");
+    sqlite3_stmt *row = sqlite_query(db, err,
+                                     "SELECT name, place, disabled_at, disabled_why, waiting, dropped, accepted,"
+                                     " tried_at, status, said, not_before FROM webhook ORDER BY name",
+                                     "");
+    struct line line;
 
     while (row && sqlite_step(db, row, err) == 1) {
         bool disabled = sqlite3_column_type(row, 2) != SQLITE_NULL, tried = sqlite3_column_type(row, 7) != SQLITE_NULL;
-        const char *state = disabled ? "disabled" : sqlite3_column_int64(row, 12) > 0 ? "failing" : "well";
+        if (read_line(db, sqlite_string(row, 0), &line, err) < 0) {
+            sqlite_done(row);
+            break;
+        }
+        int64_t not_before_ms = sqlite3_column_int64(row, 10);
+        if (line.next_at_ms != MOMENT_NONE && line.next_at_ms < not_before_ms)
+            line.next_at_ms = not_before_ms;
         json_array_append_new(
             out,
             json_pack("{s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "name",
-                      sqlite_json_text(row, 0), "place", sqlite_json_text(row, 1), "state", state, "disabled_at",
-                      sqlite_json_moment(row, 2), "disabled_why", sqlite_json_text(row, 3), "waiting",
+                      sqlite_json_text(row, 0), "place", sqlite_json_text(row, 1), "state",
+                      disabled       ? "disabled"
+                      : line.failing ? "failing"
+                                     : "well",
+                      "disabled_at", sqlite_json_moment(row, 2), "disabled_why", sqlite_json_text(row, 3), "waiting",
                       (json_int_t)sqlite3_column_int64(row, 4), "dropped", (json_int_t)sqlite3_column_int64(row, 5),
                       "accepted", (json_int_t)sqlite3_column_int64(row, 6), "tried_at", sqlite_json_moment(row, 7),
                       "status", tried ? json_integer(sqlite3_column_int64(row, 8)) : json_null(), "said",
-                      sqlite_json_text(row, 9), "next_at", disabled ? json_null() : sqlite_json_moment(row, 10),
-                      "oldest_at", sqlite_json_moment(row, 11)));
+                      sqlite_json_text(row, 9), "next_at", disabled ? json_null() : json_moment(line.next_at_ms),
+                      "oldest_at", json_moment(line.oldest_at_ms)));
     }
     return out;
 }
