@@ -40,7 +40,7 @@ static int smtp_open(void *state, const struct notifier_host *host, char *error,
     TAILQ_INIT(&smtp->alone);
     smtp_window_init(&smtp->window, smtp->connections);
     smtp->stream.asked = (enum smtp_pipelining)smtp->pipelining;
-    smtp->stream.broken = host->recall(host, smtp->url) != NULL;
+    pool_recall_stream(smtp);
     if (strncmp(smtp->url, "smtp://", 7) != 0 && strncmp(smtp->url, "smtps://", 8) != 0) {
         snprintf(error, error_size, "url: expected smtp://HOST:PORT or smtps://HOST:PORT");
         return -1;

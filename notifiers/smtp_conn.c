@@ -342,6 +342,8 @@ static bool on_dot_reply(struct conn *conn, struct smtp_reply *reply)
         return false;
     }
     conn->accepted += reply->code == 250;
+    if (reply->code == 250)
+        pool_went_well(conn->smtp);
     job_answered(conn->smtp, job, SMTP_AT_DOT, reply);
     return in_step;
 }

@@ -2,6 +2,7 @@
 #include "smtp_private.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -94,13 +95,42 @@ void pool_trouble(struct smtp *smtp, const char *text, bool needs_person)
     smtp->host->trouble(smtp->host, text, needs_person);
 }
 
+/* For the next channel of this process: how patient to be with that host, and whether it is so now. */
+static void remember_stream(struct smtp *smtp)
+{
+    char what[32];
+
+    snprintf(what, sizeof what, "%s %u", smtp->stream.broken ? "broken" : "well", smtp->stream.patience);
+    smtp->host->remember(smtp->host, smtp->url, what);
+}
+
+void pool_recall_stream(struct smtp *smtp)
+{
+    const char *what = smtp->host->recall(smtp->host, smtp->url);
+
+    smtp->stream.broken = what && strncmp(what, "broken", 6) == 0;
+    if (!what)
+        return;
+    smtp->stream.patience = (unsigned)strtoul(strchr(what, ' '), NULL, 10);
+    smtp->stream.breaks = smtp->stream.broken ? SMTP_BREAKS_MAX : SMTP_BREAKS_MAX - 1;
+}
+
+void pool_went_well(struct smtp *smtp)
+{
+    if (!smtp_stream_went_well(&smtp->stream))
+        return;
+    remember_stream(smtp);
+    smtp->host->log(smtp->host, 5, "event=stream_tried_again text=\"%u messages went well one by one\"",
+                    smtp->stream.patience);
+}
+
 void pool_broke_stream(struct conn *conn)
 {
     struct smtp *smtp = conn->smtp;
 
     if (!smtp_stream_broke(&smtp->stream, conn))
         return;
-    smtp->host->remember(smtp->host, smtp->url, "");
+    remember_stream(smtp);
     smtp->host->log(
         smtp->host, 4, "event=stream_broken pipelining=message text=\"%s\"",
         "this server does not take an envelope behind a body: each message waits for the answer to the last");

@@ -111,6 +111,8 @@ void pool_return_waiting(struct smtp *smtp, const char *text);
 void pool_call_back(struct smtp *smtp, const struct notifier_delivery *delivery); /* if it waits */
 void pool_trouble(struct smtp *smtp, const char *text, bool needs_person);
 void pool_broke_stream(struct conn *conn);
+void pool_recall_stream(struct smtp *smtp); /* what is known of the host */
+void pool_went_well(struct smtp *smtp);     /* a message was accepted */
 void pool_on_reopen(void *ctx);
 struct notifier_wire_spec smtp_wire_spec(const struct smtp *smtp);
 void smtp_read_capabilities(const char *text, bool *pipelining, int64_t *size_limit);

@@ -38,7 +38,21 @@ bool smtp_stream_broke(struct smtp_stream *stream, const void *conn)
     stream->trial = NULL;
     stream->good = 0;
     stream->broken = ++stream->breaks >= SMTP_BREAKS_MAX;
+    if (stream->broken)
+        stream->patience = stream->patience == 0                  ? SMTP_PATIENCE
+                           : stream->patience < SMTP_PATIENCE_MAX ? 2 * stream->patience
+                                                                  : SMTP_PATIENCE_MAX;
     return stream->broken;
+}
+
+bool smtp_stream_went_well(struct smtp_stream *stream)
+{
+    if (!stream->broken || ++stream->good < stream->patience)
+        return false;
+    stream->broken = false;
+    stream->breaks = SMTP_BREAKS_MAX - 1; /* the next one is once too often again */
+    stream->good = 0;
+    return true;
 }
 
 void smtp_stream_gone(struct smtp_stream *stream, const void *conn)

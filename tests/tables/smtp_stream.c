@@ -77,11 +77,37 @@ static void what_went_well_is_counted(void **state)
     assert_true(smtp_stream_may(&stream, &conn, false));
 }
 
+/* A host that broke streams is tried again after many messages that went well; in vain, and it takes twice as many. */
+static void a_broken_one_is_tried_again(void **state)
+{
+    struct smtp_stream stream = {.asked = SMTP_AUTO};
+    int conn, other;
+
+    (void)state;
+    for (unsigned patience = SMTP_PATIENCE; patience <= 4 * SMTP_PATIENCE; patience *= 2) {
+        while (!stream.broken) {
+            smtp_stream_begun(&stream, &conn);
+            smtp_stream_broke(&stream, &conn);
+        }
+        for (unsigned i = 1; i < patience; i++)
+            assert_false(smtp_stream_went_well(&stream));
+        assert_false(smtp_stream_may(&stream, &conn, false));
+        assert_true(smtp_stream_went_well(&stream));
+        assert_false(smtp_stream_went_well(&stream)); /* said once */
+        assert_true(smtp_stream_may(&stream, &conn, false));
+        smtp_stream_begun(&stream, &conn);
+        assert_false(smtp_stream_may(&stream, &other, false)); /* one of them */
+    }
+    smtp_stream_worked(&stream, &conn);
+    assert_true(smtp_stream_may(&stream, &other, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stories),
         cmocka_unit_test(what_went_well_is_counted),
+        cmocka_unit_test(a_broken_one_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
