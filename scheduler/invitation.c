@@ -14,6 +14,7 @@ static const struct message_calendar *fill(struct invitation *out, const struct 
     out->calendar.texts = spec->texts;
     out->calendar.attach = spec->rule->attach_calendar;
     out->calendar.alarm_ms = spec->site->feed.alarm_ms;
+    out->calendar.fed = spec->site->feed.public;
     out->calendar.entry.uid = out->uid;
     out->calendar.entry.opens_at_ms = spec->notice->at_ms;
     out->calendar.entry.zone = zone && *zone ? zones_get(spec->zones, zone) : NULL;
@@ -79,7 +80,6 @@ const struct message_calendar *invitation_make(struct invitation *out, const str
     take_stamp(out, &stamp);
     out->calendar.entry.members = (const char *const *)opening->members;
     out->calendar.entry.member_count = opening->member_count;
-    out->calendar.fed = true;
     return fill(out, spec, count);
 }
 
@@ -100,7 +100,6 @@ const struct message_calendar *invitation_make_sample(struct invitation *out, co
     calendar_uid(spec->keys, spec->site->name, 0, out->uid); /* real ones count from 1 */
     out->calendar.entry.created_at_ms = out->calendar.entry.modified_at_ms = spec->now_ms;
     out->calendar.entry.moved_from_ms = MOMENT_NONE;
-    out->calendar.fed = true;
     return fill(out, spec, count);
 }
 

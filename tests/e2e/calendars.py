@@ -152,6 +152,10 @@ def hung_on(raws):
     return [calendar["events"][0] for calendar in calendars]
 
 
+def html_of(raw):
+    return email.message_from_bytes(raw, policy=email.policy.default).get_body(("html",)).get_content()
+
+
 def dated(raw):
     return int(email.message_from_bytes(raw, policy=email.policy.default)["Date"].datetime.timestamp())
 
@@ -265,15 +269,16 @@ def without_anybody_to_read_feeds():
         launch.wait("done", rule="soon")
         raw = launch.kept("soon")[0]
         expect_opening(hung_on([raw])[0], items, stamp=dated(raw))
-        html = email.message_from_bytes(raw, policy=email.policy.default).get_body(("html",)).get_content()
+        html = html_of(raw)
         check("https://calendar.google.com/calendar/render?action=TEMPLATE&amp;text=On%20sale%3A%20Quiet%20Night" in html,
               "no link to Google in %s", html)
         check("/feeds/" not in html and "webcal" not in html, "a link to a feed in %s", html)
 
 
 def a_real_message_for_a_test():
-    """send-test and the preview of a sample carry an entry, too; a rule without the key does not."""
+    """send-test carries an entry, too; a rule without the key does not. Nobody is sent to a calendar that is private."""
     with Calendars() as launch:
+        launch.site["feed"]["public"] = False
         launch.config["rules"].append(dict(launch.soon, name="bare", attach_calendar=False))
         launch.opens_at_ms = now_ms()
         launch.start()
@@ -283,6 +288,8 @@ def a_real_message_for_a_test():
         with_one, without = launch.kept("soon")
         event = hung_on([with_one])[0]
         expect(event, sequence=0, stamp=dated(with_one), start=1806048000, summary="On sale: Summer Nights")
+        html = html_of(with_one)
+        check("calendar.google.com" in html and "/feeds/" not in html, "a link to a feed in %s", html)
         check(attached(without) is None, "an entry on a mail that was to have none")
 
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define OPENS_MS 1806048000000 /* 2027-03-26T08:00:00Z */
-#define UID "625115fd-31cb-8f64-b7bd-06c3137486c0"
 
 static const struct crypt_keys keys = {
     .message_id = {2}, .unsubscribe = {{.id = 1, .bytes = {3}}}, .unsubscribe_count = 1};
@@ -57,7 +56,7 @@ static void desk_open(struct desk *desk, const char *template)
     desk->spec.open = message_sample_definitions(&desk->spec.open_count);
     desk->calendar = (struct message_calendar){
         .texts = desk->texts,
-        .entry = {.uid = UID,
+        .entry = {.uid = "625115fd-31cb-8f64-b7bd-06c3137486c0",
                   .sequence = 3,
                   .created_at_ms = OPENS_MS - 40 * (int64_t)DAY_MS,
                   .modified_at_ms = OPENS_MS - 2 * DAY_MS,
@@ -161,7 +160,7 @@ static void has(const struct buf *buf, const char *part, bool wanted)
 static void hangs_on_the_message(void **state)
 {
     static const char *const parts[] = {"METHOD:PUBLISH\r\n",
-                                        "UID:" UID "\r\n",
+                                        "UID:625115fd-31cb-8f64-b7bd-06c3137486c0\r\n",
                                         "SEQUENCE:3\r\n",
                                         "DTSTAMP:20270325T080000Z\r\n",
                                         "DTSTART:20270326T080000Z",
