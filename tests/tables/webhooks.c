@@ -421,6 +421,9 @@ static void something_new_is_a_reason_to_try(void **state)
     answer(p, crm, 500, -1, NULL);
     int64_t waited_ms = until_asked(p, crm, 10 * SECOND_MS, 3 * HOUR_MS);
     assert_true(crm->done && waited_ms > HOUR_MS && waited_ms < 3 * HOUR_MS);
+    answer(p, crm, 500, -1, NULL); /* the fifth by the schedule */
+    waited_ms = until_asked(p, crm, 10 * SECOND_MS, 12 * HOUR_MS);
+    assert_true(crm->done && waited_ms >= 5 * HOUR_MS && waited_ms <= 6 * HOUR_MS + MINUTE_MS);
     fine(p, crm);
     assert_string_equal(crm->type, "notice.held"); /* all that waited follows at once, in order */
     fine(p, crm);
