@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What a burst of Wix's webhooks costs: tests/bench/hooks.py [SECONDS [TOKENS]]. TOKENS signed webhooks, each with an id of its own, are
 posted by wrk again and again over 20 connections; the shop counts what it is asked meanwhile."""
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -31,7 +32,9 @@ def main():
     with House(tells=False) as launch:
         launch.run()
         ids = [one["id"] for one in launch.wix.get("/_world")["ticketDefinitions"]]
-        tokens = [launch.token(launch.about(ids[i % len(ids)], sequence=i + 1), DEFINITION + "updated") for i in range(count)]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            tokens = list(pool.map(
+                lambda i: launch.token(launch.about(ids[i % len(ids)], sequence=i + 1), DEFINITION + "updated"), range(count)))
         launch.write("tokens", "\n".join(tokens) + "\n")
         launch.write("post.lua", SCRIPT % launch.path("tokens"))
         (before_kib, before_s), reads = status(launch), launch.log_since().count("event=read_again")
