@@ -107,6 +107,7 @@ static int recall_channel(struct cast *cast, struct channel *channel, struct err
         return -1;
     struct channel_wait wait = {recalled.wait.until_ms, recalled.wait.rests, recalled.wait.text};
     channel_recall(channel, recalled.claims, recalled.claim_count, wait.until_ms == MOMENT_NONE ? NULL : &wait);
+    channel_recall_speed(channel, recalled.answer_us);
     store_recalled_clear(&recalled);
     return 0;
 }

@@ -7,7 +7,6 @@
 enum {
     RETRY_FIRST_MS = 1000,
     RETRY_MAX_MS = 60 * SECOND_MS,
-    ANSWERS = 256,                     /* that the mean of their times is taken over */
     WELL_FOR_GOOD_MS = 60 * SECOND_MS, /* trouble after this long is a new one: patience begins anew */
     NAMES_MAX = 4096,                  /* bytes of three addresses at most: each is checked, and far shorter */
 };
@@ -268,7 +267,7 @@ static void note_answer(struct channel *channel, const struct channel_job *job)
 {
     int64_t took_ms = clock_mono_ms(channel->parts.clock) - job->begun_at_ms, took_us = took_ms * 1000;
 
-    if (channel->answers < ANSWERS)
+    if (channel->answers < CHANNEL_ANSWERS)
         channel->answers++;
     channel->answer_us += (took_us - channel->answer_us) / channel->answers;
     metric_observe(channel->answered_in, took_ms);
@@ -276,7 +275,7 @@ static void note_answer(struct channel *channel, const struct channel_job *job)
 
 int64_t channel_answer_us(const struct channel *channel)
 {
-    return channel->answers == ANSWERS ? channel->answer_us : 0;
+    return channel->answers == CHANNEL_ANSWERS ? channel->answer_us : 0;
 }
 
 int64_t channel_window(const struct channel *channel)

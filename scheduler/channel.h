@@ -94,6 +94,9 @@ bool channel_repeat_replaces(const struct channel *channel);
 int64_t channel_window(const struct channel *channel); /* deliveries that the plugin takes at a time */
 /* How long one takes from there to its answer, in the middle of the last hundreds; 0: too few have been answered. */
 int64_t channel_answer_us(const struct channel *channel);
+/* The same, when it is another than when it was asked last: to be kept for the next start. 0: no news. */
+int64_t channel_speed_news_us(struct channel *channel);
+void channel_recall_speed(struct channel *channel, int64_t answer_us); /* as an earlier start has kept it; 0: not */
 int64_t channel_doubt_max(const struct channel *channel);
 /* What an earlier start has left, before anything is claimed: `claims` of the time that channel_memory_ms() names, the
  * oldest first, count against the rate; `wait` is kept. Either may be none. */

@@ -5,7 +5,10 @@
 #include <assert.h>
 #include <string.h>
 
-enum { PACE_AHEAD_MS = 50 };
+enum {
+    PACE_AHEAD_MS = 50,
+    SPEED_PART = 10, /* a tenth more or less is news */
+};
 
 static int64_t now_of(const struct channel *channel)
 {
@@ -201,6 +204,24 @@ void channel_recall(struct channel *channel, const struct pace_claim *claims, si
     describe(channel, channel->asked_text);
     channel->asked_kept = true;
     channel_tell_soon(channel);
+}
+
+int64_t channel_speed_news_us(struct channel *channel)
+{
+    int64_t now_us = channel_answer_us(channel), apart_us = now_us - channel->answer_kept_us;
+
+    if (now_us == 0 || (apart_us < 0 ? -apart_us : apart_us) * SPEED_PART < channel->answer_kept_us)
+        return 0;
+    channel->answer_kept_us = now_us;
+    return now_us;
+}
+
+void channel_recall_speed(struct channel *channel, int64_t answer_us)
+{
+    if (answer_us == 0)
+        return;
+    channel->answer_us = channel->answer_kept_us = answer_us;
+    channel->answers = CHANNEL_ANSWERS;
 }
 
 void channel_tell_asked(struct channel *channel)

@@ -43,6 +43,8 @@ struct job_list {
     struct channel_job *first, **end;
 };
 
+enum { CHANNEL_ANSWERS = 256 }; /* that the mean of their times is taken over */
+
 struct channel {
     const struct channel_settings *settings;
     const struct notifier *notifier;
@@ -65,6 +67,7 @@ struct channel {
     int64_t out; /* claimed and not settled */
     struct metric_series *answered_in;
     int64_t answer_us, answers; /* how long the plugin takes: a running mean, and of how many */
+    int64_t answer_kept_us;     /* ... as the store knows it */
 
     struct job_list queued, answered, unused;
     struct channel_job *jobs;

@@ -159,6 +159,16 @@ static void tell_misfits(struct outlook *outlook)
         world->tell_operators(world->tell_ctx, subject, outlook->letter.ptr);
 }
 
+static void keep_speed(const struct world *world, struct channel *channel)
+{
+    int64_t answer_us = channel_speed_news_us(channel);
+
+    if (answer_us > 0)
+        store_keep_speed(world->store,
+                         &(struct store_speed){channel_settings(channel)->name, answer_us, clock_now_ms(world->clock)},
+                         NULL, NULL);
+}
+
 static void on_alarm(void *ctx)
 {
     struct outlook *outlook = ctx;
@@ -176,6 +186,7 @@ static void on_alarm(void *ctx)
         for (size_t i = 0; i < world->notices.count; i++)
             count += by_channel(world, world->notices.at[i], world->channels[c], &who[count]);
         think(outlook, world->channels[c], who, count);
+        keep_speed(world, world->channels[c]);
     }
     if (outlook->changed_count > 0)
         store_apply(world->store,

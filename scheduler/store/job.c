@@ -302,6 +302,21 @@ struct store_job *store_keep_wait(struct store *store, const struct store_wait *
     return store_submit(store, job);
 }
 
+static int run_keep_speed(struct sqlite *db, struct store_job *job, struct error *err)
+{
+    return sqlite_keep_speed(db, &job->in.speed, err);
+}
+
+struct store_job *store_keep_speed(struct store *store, const struct store_speed *speed, store_done_fn *done, void *ctx)
+{
+    struct store_job *job = job_new(LANE_WRITE, run_keep_speed, done ? answer_done : NULL, ctx);
+
+    job->in.speed = *speed;
+    job->in.speed.channel = copy_string(&job->arena, speed->channel);
+    job->tell.done = done;
+    return store_submit(store, job);
+}
+
 static int run_evidence(struct sqlite *db, struct store_job *job, struct error *err)
 {
     return sqlite_evidence(db, job->in.evidence.notice, job->in.evidence.at_ms, job->in.evidence.json, err);

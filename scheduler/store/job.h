@@ -71,6 +71,7 @@ struct store_job {
             const char *json;
         } evidence;
         struct store_wait wait;
+        struct store_speed speed;
         struct {
             struct store_private_feed *feeds;
             size_t count;

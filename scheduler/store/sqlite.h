@@ -185,6 +185,7 @@ int sqlite_claim(struct sqlite *db, const char *channel, const struct store_clai
 
 /* --- sqlite_channel.c --- */
 int sqlite_keep_wait(struct sqlite *db, const struct store_wait *wait, struct error *err);
+int sqlite_keep_speed(struct sqlite *db, const struct store_speed *speed, struct error *err);
 int sqlite_recall(struct sqlite *db, const char *channel, int64_t since_ms, struct store_recalled *out,
                   struct error *err);
 

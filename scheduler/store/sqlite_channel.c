@@ -12,6 +12,13 @@ int sqlite_keep_wait(struct sqlite *db, const struct store_wait *wait, struct er
                       "sidsi", wait->channel, wait->until_ms, (int)wait->rests, wait->text, wait->at_ms);
 }
 
+int sqlite_keep_speed(struct sqlite *db, const struct store_speed *speed, struct error *err)
+{
+    return sqlite_run(db, err,
+                      "INSERT INTO speed VALUES(?1, ?2, ?3) ON CONFLICT(channel) DO UPDATE SET answer_us = ?2, at = ?3",
+                      "sii", speed->channel, speed->answer_us, speed->at_ms);
+}
+
 /* Of notices that may have claimed since then, and of them the newest claims: years of reports cost nothing. */
 static int recall_claims(struct sqlite *db, const char *channel, int64_t since_ms, struct store_recalled *out,
                          struct error *err)
@@ -58,7 +65,8 @@ int sqlite_recall(struct sqlite *db, const char *channel, int64_t since_ms, stru
                   struct error *err)
 {
     *out = (struct store_recalled){.wait = {.until_ms = MOMENT_NONE}};
-    if (recall_claims(db, channel, since_ms, out, err) == 0 && recall_wait(db, channel, out, err) == 0)
+    if (recall_claims(db, channel, since_ms, out, err) == 0 && recall_wait(db, channel, out, err) == 0 &&
+        sqlite_number(db, 0, &out->answer_us, err, "SELECT answer_us FROM speed WHERE channel = ?1", "s", channel) == 0)
         return 0;
     store_recalled_clear(out);
     return -1;

@@ -174,6 +174,9 @@ static const char *const version_4[] = {
     "  since INTEGER, changed_at INTEGER) STRICT;"
     "CREATE INDEX webhook_opening_changed ON webhook_opening(changed_at) WHERE changed_at IS NOT NULL;"
     "INSERT INTO webhook_opening SELECT id, opens_at, NULL, NULL FROM opening WHERE state = 0;",
+    /* How long a channel's messages take to be answered, so that a forecast survives a restart. */
+    "CREATE TABLE speed(channel TEXT PRIMARY KEY, answer_us INTEGER NOT NULL, at INTEGER NOT NULL)"
+    "  STRICT, WITHOUT ROWID;",
     NULL,
 };
 

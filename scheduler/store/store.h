@@ -253,12 +253,20 @@ struct store_wait {
     int64_t at_ms;
 };
 struct store_job *store_keep_wait(struct store *store, const struct store_wait *wait, store_done_fn *done, void *ctx);
+/* How long one message of a channel takes to be answered; of each channel the last one is kept. */
+struct store_speed {
+    const char *channel;
+    int64_t answer_us, at_ms;
+};
+struct store_job *store_keep_speed(struct store *store, const struct store_speed *speed, store_done_fn *done,
+                                   void *ctx);
 /* What a channel's next life has to know: its claims since then, the oldest first, and the wait that is kept (until_ms
  * MOMENT_NONE: none). Blocking; before anything is claimed on it. Yours to clear. */
 struct store_recalled {
     struct pace_claim *claims;
     size_t claim_count;
     struct store_wait wait;
+    int64_t answer_us; /* 0: nobody knows */
 };
 int store_recall(struct store *store, const char *channel, int64_t since_ms, struct store_recalled *out,
                  struct error *err);

@@ -993,7 +993,7 @@ static void refused(struct bench *b, const char *part)
     "DROP TABLE hook; DROP TABLE hook_entity;"                                                                         \
     "DROP TABLE private_feed; DROP TABLE private_feed_gone;"                                                           \
     "DROP TABLE calendar_entry; DROP TABLE calendar_change;"                                                           \
-    "DROP TABLE webhook_opening; DROP TABLE webhook_message; DROP TABLE webhook;"
+    "DROP TABLE webhook_opening; DROP TABLE webhook_message; DROP TABLE webhook; DROP TABLE speed;"
 
 static void a_state_of_the_last_version_is_brought_forward(void **state)
 {
@@ -1103,9 +1103,14 @@ static void a_channel_is_recalled(void **state)
     wait.rests = 3;
     store_keep_wait(b->store, &wait, bench_on_done, b);
     bench_wait(b);
+    for (int64_t answer_us = 7000; answer_us <= 9000; answer_us += 2000) {
+        store_keep_speed(b->store, &(struct store_speed){"mail", answer_us, now_ms}, bench_on_done, b);
+        bench_wait(b);
+    }
     bench_close(b);
     bench_open(b);
     assert_int_equal(store_recall(b->store, "mail", now_ms, &recalled, &err), 0);
+    assert_int_equal(recalled.answer_us, 9000);
     assert_int_equal(recalled.claim_count, 2);
     assert_int_equal(recalled.claims[0].count, 10);
     assert_int_equal(recalled.claims[1].count, 5);
@@ -1119,6 +1124,7 @@ static void a_channel_is_recalled(void **state)
     assert_int_equal(recalled.claim_count, 0); /* too long ago by then */
     store_recalled_clear(&recalled);
     assert_int_equal(store_recall(b->store, "push", now_ms, &recalled, &err), 0);
+    assert_int_equal(recalled.answer_us, 0);
     assert_int_equal(recalled.claim_count, 0);
     assert_int_equal(recalled.wait.until_ms, MOMENT_NONE);
     store_recalled_clear(&recalled);
