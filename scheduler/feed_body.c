@@ -32,7 +32,7 @@ struct feed_body {
     atomic_size_t refs;
     struct piece **pieces; /* the head first, the foot last */
     size_t *offsets;       /* where each begins in `plain` */
-    size_t piece_count;
+    size_t piece_count, packed;
     size_t events;
     struct text plain, gzip;
     char etag[FEED_ETAG_SIZE], etag_gzip[FEED_ETAG_SIZE];
@@ -175,13 +175,19 @@ static const struct piece *find_before(struct making *making, struct feed_event 
     return piece;
 }
 
+static void keep_packed(struct making *making, struct piece *piece)
+{
+    making->body->packed++;
+    keep_piece(making, piece);
+}
+
 static void add_frame(struct making *making, struct text text, bool last)
 {
     struct piece *piece = piece_new(NULL, 0, text.len);
 
     memcpy(making->plain + making->len, text.ptr, text.len);
     piece_pack(piece, text, &making->stream, last);
-    keep_piece(making, piece);
+    keep_packed(making, piece);
 }
 
 static void add_events(struct making *making, struct feed_event *const *events, size_t count)
@@ -204,7 +210,7 @@ static void add_events(struct making *making, struct feed_event *const *events, 
     }
     struct piece *piece = piece_new(events, count, len);
     piece_pack(piece, (struct text){to, len}, &making->stream, false);
-    keep_piece(making, piece);
+    keep_packed(making, piece);
 }
 
 static void put_u32(char *to, size_t value)
@@ -349,4 +355,9 @@ int64_t feed_body_modified_at_ms(const struct feed_body *body)
 size_t feed_body_count(const struct feed_body *body)
 {
     return body->events;
+}
+
+size_t feed_body_packed(const struct feed_body *body)
+{
+    return body->packed;
 }

@@ -46,6 +46,7 @@ const char *feed_body_etag(const struct feed_body *body, bool gzip);
 /* The newest change, also when it was that something left. Whole seconds. After the clock was set back it can lie ahead
  * of now: Last-Modified then says now (RFC 9110 section 8.8.2.1). */
 int64_t feed_body_modified_at_ms(const struct feed_body *body);
-size_t feed_body_count(const struct feed_body *body); /* events */
+size_t feed_body_count(const struct feed_body *body);  /* events */
+size_t feed_body_packed(const struct feed_body *body); /* pieces that were packed anew for it; head and foot always */
 
 #endif

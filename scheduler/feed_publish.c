@@ -8,8 +8,9 @@ enum {
     QUIET_MS = MINUTE_MS,
     PATIENCE_MS = 10 * MINUTE_MS, /* of constant change */
     SLICE_MS = 1,                 /* of the loop for writing, before others have their turn */
-    TOGETHER = 1000,              /* openings in one transaction: some tens of milliseconds */
+    TOGETHER = 300,               /* openings in one change: two milliseconds of the loop */
     PACE_MS = SECOND_MS,          /* between two changes: what HTTP says of them counts in seconds */
+    SPREAD = 32,                  /* events that become due in the same millisecond, of all there are */
     AGAIN_MS = 5 * SECOND_MS,     /* what could not be stored */
     DOUBT_MS = 5 * MINUTE_MS,     /* the clock may be wrong: nothing leaves */
 };
@@ -102,10 +103,8 @@ static void on_quiet(void *ctx)
     feed_work_on(feed);
 }
 
-void feed_touch(struct feed *feed, const char *site, const char *event_id)
+static void touch(struct feed *feed, const char *site, const char *event_id, int64_t spread_ms)
 {
-    if (!feed)
-        return;
     int64_t at_ms = now_ms(feed);
     struct waiting *waiting = find_waiting(feed, site, event_id);
     if (!waiting) {
@@ -117,8 +116,14 @@ void feed_touch(struct feed *feed, const char *site, const char *event_id)
     }
     if (waiting->first_ms > at_ms) /* the clock was set back */
         waiting->first_ms = at_ms;
-    int64_t latest_ms = waiting->first_ms + PATIENCE_MS, quiet_ms = at_ms + QUIET_MS;
+    int64_t latest_ms = waiting->first_ms + PATIENCE_MS, quiet_ms = at_ms + QUIET_MS + spread_ms;
     alarm_set(feed->world->alarms, &waiting->alarm, quiet_ms < latest_ms ? quiet_ms : latest_ms, on_quiet, waiting);
+}
+
+void feed_touch(struct feed *feed, const char *site, const char *event_id)
+{
+    if (feed)
+        touch(feed, site, event_id, 0);
 }
 
 void feed_settle(struct feed *feed, const char *site, const char *event_id)
@@ -137,7 +142,7 @@ void feed_touch_all(struct feed *feed)
 
     for (size_t i = 0; i < openings->count; i++)
         if (world_site(feed->world, openings->at[i]->site))
-            feed_touch(feed, openings->at[i]->site, openings->at[i]->event_id);
+            touch(feed, openings->at[i]->site, openings->at[i]->event_id, (int64_t)i / SPREAD);
 }
 
 /* --- Writing anew ------------------------------------------------------------------------------------------------- */

@@ -212,13 +212,39 @@ static void steps(void **state)
     list_clear(&list);
 }
 
+/* An event more, less, or another touches its own piece, wherever it stands; one that begins a piece its neighbour,
+ * too. */
+static void locality(void **state)
+{
+    static struct list list;
+
+    (void)state;
+    for (unsigned k = 0; k < 3000; k++)
+        list_put(&list, event_new(k, 1000 * (int64_t)k, 0));
+    struct feed_body *body = make(&list, NULL);
+    assert_true(feed_body_packed(body) > 30);
+    for (unsigned k = 0; k < 300; k++) {
+        size_t place = k * 7919 % list.count;
+        if (k % 3 != 0)
+            list_take(&list, place);
+        if (k % 3 != 1)
+            list_put(&list, event_new(10000 + k, 1000 * (int64_t)(k * 104729 % 3000) + 1, 0));
+        struct feed_body *next = make(&list, body);
+        size_t most = k % 3 == 2 ? 2 + 4 : 2 + 2; /* a piece can fall apart, or two become one */
+        if (feed_body_packed(next) > most)
+            fail_msg("step %u packs %zu pieces", k, feed_body_packed(next));
+        feed_body_drop(body);
+        body = next;
+    }
+    feed_body_drop(body);
+    list_clear(&list);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(noise),
-        cmocka_unit_test(tags),
-        cmocka_unit_test(steps),
+        cmocka_unit_test(sizes), cmocka_unit_test(noise),    cmocka_unit_test(tags),
+        cmocka_unit_test(steps), cmocka_unit_test(locality),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
