@@ -8,7 +8,7 @@ enum {
     QUIET_MS = MINUTE_MS,
     PATIENCE_MS = 10 * MINUTE_MS, /* of constant change */
     SLICE_MS = 1,                 /* of the loop for writing, before others have their turn */
-    TOGETHER = 300,               /* openings in one change: two milliseconds of the loop */
+    TOGETHER = 150,               /* openings in one change: a millisecond or two of the loop */
     PACE_MS = SECOND_MS,          /* between two changes: what HTTP says of them counts in seconds */
     SPREAD = 32,                  /* events that become due in the same millisecond, of all there are */
     AGAIN_MS = 5 * SECOND_MS,     /* what could not be stored */
