@@ -52,7 +52,7 @@ static int download(const struct client *client, const char *part, struct error 
 
     if (fd < 0)
         return error_set(err, ERROR_REFUSED, "%s: %s", part, strerror(errno));
-    int rc = client_download(client, "/api/v1/backup", fd, err);
+    int rc = client_download(client, "/api/v1/backup", fd, NULL, err);
     if (rc == 0 && fsync(fd) < 0)
         return error_set(err, ERROR_TRY_LATER, "%s: %s", part, strerror(errno));
     return rc;
@@ -126,7 +126,7 @@ static int write_stdout(const struct client *client, struct store_copy *copy, st
 {
     if (isatty(STDOUT_FILENO))
         return error_set(err, ERROR_REFUSED, "a database is nothing for a terminal: name a file, or use a pipe");
-    int rc = client_download(client, "/api/v1/backup", STDOUT_FILENO, err);
+    int rc = client_download(client, "/api/v1/backup", STDOUT_FILENO, NULL, err);
     return rc == 1 ? copy_and_pour(client, copy, err) : rc;
 }
 

@@ -123,6 +123,7 @@ int cli_feed(const struct cli *cli)
     struct client client;
     struct error err = {0};
     const char *event_id = cli->event ? cli->event : "";
+    bool refused = false;
     auto_buf struct buf path;
 
     if (client_open(&client, cli->config, &err) < 0)
@@ -133,9 +134,11 @@ int cli_feed(const struct cli *cli)
     if (rc == 0) {
         calendar_add_feed_path(&path, site->name, event_id);
         rc = buf_failed(&path) ? error_set(&err, ERROR_REFUSED, "--event: too long")
-                               : client_download(&client, path.ptr, STDOUT_FILENO, &err);
+                               : client_download(&client, path.ptr, STDOUT_FILENO, &refused, &err);
     }
-    if (rc == 1)
+    if (refused) /* it is not for everybody, or was never shown: what is stored says more */
+        err = (struct error){0};
+    if (rc == 1 || refused)
         rc = from_store(&client, site, event_id, &err);
     client_close(&client);
     return rc < 0 ? cli_fail(&err) : EXIT_FINE;

@@ -147,7 +147,7 @@ int client_ask(const struct client *client, const char *method, const char *path
     return ask(client, method, whole, body, answer, NULL, err);
 }
 
-int client_download(const struct client *client, const char *path, int fd, struct error *err)
+int client_download(const struct client *client, const char *path, int fd, bool *refused, struct error *err)
 {
     char url[4096];
     struct fetch_spec spec = {
@@ -167,6 +167,8 @@ int client_download(const struct client *client, const char *path, int fd, struc
         error_set(err, ERROR_TRY_LATER, "%s", reply.failure.text);
     else if (reply.status != 200)
         problem(reply.json, reply.status, err);
+    if (refused)
+        *refused = reply.status != 0 && reply.status != 200;
     json_decref(reply.json);
     return reply.status == 200 ? 0 : -1;
 }

@@ -52,9 +52,13 @@ def test(b):
     open(b.path("log"), "w", encoding="utf-8").close()
     b.start()
     assert feed(b, "--site", "arena") == alone and feed(b, "--event", "summer-night") == event
-    for arguments, says in (["--site", "arenas"], "one of arena"), (["--event", "nobody"], ""):
+    for arguments, says in (["--site", "arenas"], "one of arena"), (["--event", "nobody"], "was ever shown"):
         wrong = b.run("feed", *arguments)
         assert wrong.returncode == 1 and says in wrong.stderr, wrong
+    b.stop()
+    b.write("onsale.yaml", open(b.path("onsale.yaml"), encoding="utf-8").read().replace("language: en", "language: en, feed: {public: false}"))
+    b.start()
+    assert feed(b) == alone
     wrong = b.run("feed", "arena")
     assert wrong.returncode == 2, wrong
     b.stop()
