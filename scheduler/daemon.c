@@ -358,6 +358,7 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
                                world->copy ? clock_now_ms(world->clock) : store_generation(world->store));
     events_meter(world->events, world->metrics);
     fetcher_meter(daemon->parts.fetcher, world->metrics);
+    fetcher_meter(daemon->parts.outward, world->metrics);
     world->progress = progress_new(world);
     if (world->copy)
         news_copy(world);

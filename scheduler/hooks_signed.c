@@ -2,8 +2,10 @@
 
 #include "bounce.h"
 #include "consent.h"
+#include "events.h"
 #include "hooks_blame.h"
 #include "launch.h"
+#include "metrics.h"
 #include "writeback.h"
 
 #include <string.h>
@@ -39,6 +41,11 @@ static void request_ids(struct visit *visit);
 static void on_ids(void *ctx, json_t *answer, const struct error *failure);
 static void request_hook(struct visit *visit, const unsigned char *key);
 static void on_hooked(void *ctx, const struct store_hooked *result);
+
+static void count(const struct hooks_signed *hooks, const char *sender, const char *outcome)
+{
+    metrics_add(hooks->world->metrics, METRIC_HOOKS, LABELS("signed", sender, outcome), 1);
+}
 
 /* --- Waiting --------------------------------------------------------------------------------------------------------
  */
@@ -162,6 +169,9 @@ static void on_hooked(void *ctx, const struct store_hooked *result)
     visit->job = NULL;
     if (done && visit->word.kind != HOOK_WORD_UNSUBSCRIBED && world->launches)
         launch_came_back(world->launches, &result->fed_back);
+    if (done && visit->word.kind == HOOK_WORD_UNSUBSCRIBED)
+        events_count(world->events, EVENT_SUPPRESSION, "unsubscribe", 1);
+    count(visit->hooks, visit->from + strlen("signed "), result->failure ? "failed" : done ? "new" : "repeated");
     if (result->failure)
         server_refuse(visit_end(visit), 500, result->failure->text);
     else
@@ -209,13 +219,16 @@ static void take(struct hooks_signed *hooks, const struct sender *sender, struct
     else if (hook_word_read(visit->body, &visit->word, &err) == 0)
         find_scope(visit, sender, &err);
     if (err.kind != ERROR_NONE) {
+        count(hooks, sender->name, "passed_over");
         server_refuse(visit_end(visit), 400, err.text);
         return;
     }
     log_line(hooks->world->log, LOG_INFO, "event=hook what=%s who=%s", words[visit->word.kind], sender->name);
     visit->id = must_strdup(server_header(request, "webhook-id"));
     if (asprintf(&visit->from, "signed %s", sender->name) < 0)
-        visit->from = must_strdup("signed");
+        visit->from = must_strdup("signed ");
+    if (visit->word.kind == HOOK_WORD_OTHER || visit->word.kind == HOOK_WORD_RESUBSCRIBED)
+        count(hooks, sender->name, "other");
     if (visit->word.kind == HOOK_WORD_OTHER)
         answer(visit, "passed over: a type that says nothing to us");
     else if (visit->word.kind == HOOK_WORD_RESUBSCRIBED)
@@ -254,6 +267,7 @@ void hooks_signed_handle(struct hooks_signed *hooks, struct server_request *requ
         hooks_blame(&hooks->blame, hooks->world, "signed", name, call->who, "too many that were not signed");
     } else if (webhook_verify(sender->secrets, sender->secret_count, &headers, call->body,
                               clock_now_ms(hooks->world->clock), &err) < 0) {
+        count(hooks, name, "not_signed");
         hooks_blame(&hooks->blame, hooks->world, "signed", name, call->who, err.text);
         if (server_charge(request, true))
             server_refuse(request, 401, err.text);

@@ -2,6 +2,7 @@
 
 #include "crypt_jws.h"
 #include "hooks_blame.h"
+#include "metrics.h"
 #include "source/wix_hook.h"
 #include "sync.h"
 
@@ -75,6 +76,11 @@ void hooks_wix_reload(struct hooks_wix *hooks)
 /* --- What follows ---------------------------------------------------------------------------------------------------
  */
 
+static void count(const struct hooks_wix *hooks, const char *site, const char *outcome)
+{
+    metrics_add(hooks->world->metrics, METRIC_HOOKS, LABELS("wix", site, outcome), 1);
+}
+
 static void note_free(struct note *note)
 {
     struct hooks_wix *hooks = note->hooks;
@@ -119,6 +125,11 @@ static void on_noted(void *ctx, const struct store_hooked *result)
     struct world *world = note->hooks->world;
     const struct world_site *site = world_site(world, note->site);
 
+    count(note->hooks, note->site,
+          result->failure                 ? "failed"
+          : result->news == HOOK_REPEATED ? "repeated"
+          : result->news == HOOK_OLD      ? "old"
+                                          : "new");
     log_line(world->log, LOG_DEBUG, "event=hook what=wix site=%s type=%s news=%s", note->site, note->hook.type,
              result->failure                 ? "unknown"
              : result->news == HOOK_REPEATED ? "repeated"
@@ -162,6 +173,7 @@ static void take(struct hooks_wix *hooks, const struct world_site *called, const
     if (err.kind != ERROR_NONE) /* it is Wix's, and would come a dozen times if it were refused */
         hooks_blame(&hooks->blame, hooks->world, "wix", called->name, "signed, but passed over", err.text);
     if (err.kind != ERROR_NONE || note->hook.about == WIX_HOOK_OTHER) {
+        count(hooks, called->name, err.kind != ERROR_NONE ? "passed_over" : "other");
         note_free(note);
         return;
     }
@@ -182,6 +194,7 @@ static void take(struct hooks_wix *hooks, const struct world_site *called, const
 static void refuse_token(struct hooks_wix *hooks, struct server_request *request, const struct server_call *call,
                          const char *site, const struct error *why)
 {
+    count(hooks, site, "not_signed");
     hooks_blame(&hooks->blame, hooks->world, "wix", site, call->who, why->text);
     if (server_charge(request, true))
         server_refuse(request, 401, why->text);

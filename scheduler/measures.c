@@ -3,6 +3,7 @@
 #include "build-config.h"
 #include "health.h"
 #include "sync.h"
+#include "webhooks.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -163,6 +164,16 @@ static void take_notifier(const struct world *world, const struct channel *chann
     metrics_set(metrics, METRIC_NOTIFIER_PAUSED, LABELS(name), world_paused(world, target));
 }
 
+static void take_webhooks(const struct world *world)
+{
+    for (size_t i = 0; world->webhooks && i < webhooks_count(world->webhooks); i++) {
+        struct webhook_counts counts = webhooks_counts(world->webhooks, i);
+        metrics_set(world->metrics, METRIC_WEBHOOKS_WAITING, LABELS(counts.name), counts.waiting);
+        metrics_set(world->metrics, METRIC_WEBHOOKS_DROPPED, LABELS(counts.name), counts.dropped);
+        metrics_set(world->metrics, METRIC_WEBHOOKS_DISABLED, LABELS(counts.name), counts.disabled);
+    }
+}
+
 /* --- Sites, the store, the daemon --------------------------------------------------------------------------------- */
 
 static void take_sites(const struct world *world)
@@ -320,6 +331,7 @@ void measures_take(const struct world *world, const struct server *server)
     for (size_t i = 0; i < world->channel_count; i++)
         take_notifier(world, world->channels[i]);
     take_waiting(world);
+    take_webhooks(world);
     take_sites(world);
     take_store(world);
     take_connections(world->metrics, server);

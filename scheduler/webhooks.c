@@ -254,7 +254,9 @@ static struct fetch *post(const struct webhooks *webhooks, const struct endpoint
                               .body_limit = ANSWER_MAX,
                               .cut = true,
                               .timeout_ms = endpoint->settings->timeout_ms,
-                              .public_only = !endpoint->settings->allow_private};
+                              .public_only = !endpoint->settings->allow_private,
+                              .to = "webhook",
+                              .name = endpoint->settings->name};
     return webhooks->post->start(webhooks->post->ctx, &spec, done, ctx, err);
 }
 

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import time
 
+from hooks_signed import House
 from launch import BUILD, Launch, check, free_port, tell
+from webhooks import Receiver, endpoint
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\S+)\Z')
 LABEL = re.compile(r'([a-zA-Z_]+)="((?:[^"\\\n]|\\[\\"n])*)"')
@@ -209,6 +211,28 @@ def who_may():
         many.expect(4, "onsale_http_requests_total", route="/metrics", code="401")
 
 
+def in_and_out():
+    """Webhooks of both directions, by what came of them."""
+    with Receiver() as receiver, House(opens_in=8) as launch:
+        receiver.answers["/broken"] = 500
+        launch.config["webhooks"] = [endpoint("well", receiver.url("/well")), endpoint("broken", receiver.url("/broken"))]
+        launch.run()
+        launch.say("unsubscribed", {"email": "somebody@elsewhere.example"}, ident="msg_once")
+        launch.say("unsubscribed", {"email": "somebody@elsewhere.example"}, "known", ident="msg_once")
+        launch.post({"type": "contact.unsubscribed", "data": {"email": "x@elsewhere.example"}}, signed="v1,bm90aGluZw==")
+        launch.say("created", {"email": "new@elsewhere.example"}, "passed over")
+        seen = launch.until(lambda: (m := scrape(launch, "webhooks")).of("onsale_requests_total", to="webhook", name="broken",
+                                                                           outcome="failed") and m, "a broken webhook")
+        seen = launch.until(lambda: (m := scrape(launch, "webhooks")).of("onsale_requests_total", to="webhook", name="well",
+                                                                           outcome="ok") and m, "a webhook that is well")
+        for outcome in ("new", "repeated", "not_signed", "other"):
+            seen.expect(1, "onsale_hooks_total", kind="signed", name="any", outcome=outcome)
+        seen.expect(1, "onsale_suppressions_total", reason="unsubscribe")
+        check(seen.of("onsale_webhooks_waiting", webhook="broken") > 0, "what waits for the broken one")
+        launch.until(lambda: scrape(launch, "told").of("onsale_webhooks_waiting", webhook="well") == 0, "the well one to have all")
+        seen.expect(0, "onsale_webhooks_disabled")
+
+
 def bad_names():
     """Whatever a name is, promtool reads every family, and finds each under a name that says what was said."""
     text = subprocess.run([os.path.join(BUILD, "tests", "metrics-text")], stdout=subprocess.PIPE, check=True, timeout=30).stdout.decode()
@@ -218,4 +242,4 @@ def bad_names():
 
 
 if __name__ == "__main__":
-    tell([launch_counts, source_down, who_may, bad_names])
+    tell([launch_counts, source_down, who_may, in_and_out, bad_names])
