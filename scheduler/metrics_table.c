@@ -261,6 +261,12 @@ const struct metric_family metric_families[METRICS] = {
     [METRIC_HTTP_CONNECTIONS] =
         {"onsale_http_connections", METRIC_GAUGE, BASE, "Connections to our HTTP server", {"socket"}},
     [METRIC_HTTP_STREAMS] = {"onsale_http_streams", METRIC_GAUGE, BASE, "Event streams and downloads being sent"},
+    [METRIC_FEEDS] =
+        {"onsale_feed_fetches_total",
+         METRIC_COUNTER,
+         BASE,
+         "Fetches of calendars since the start: whole, unchanged (304), missing, gone (withdrawn), unready",
+         {"form"}},
     [METRIC_HTTP_REQUESTS] = {"onsale_http_requests_total",
                               METRIC_COUNTER,
                               BASE,

@@ -221,12 +221,15 @@ def in_and_out():
         launch.say("unsubscribed", {"email": "somebody@elsewhere.example"}, "known", ident="msg_once")
         launch.post({"type": "contact.unsubscribed", "data": {"email": "x@elsewhere.example"}}, signed="v1,bm90aGluZw==")
         launch.say("created", {"email": "new@elsewhere.example"}, "passed over")
+        check(ask(launch, path="/feeds/nobody.ics")[0].status == 404, "a calendar of nobody")
         seen = launch.until(lambda: (m := scrape(launch, "webhooks")).of("onsale_requests_total", to="webhook", name="broken",
                                                                            outcome="failed") and m, "a broken webhook")
         seen = launch.until(lambda: (m := scrape(launch, "webhooks")).of("onsale_requests_total", to="webhook", name="well",
                                                                            outcome="ok") and m, "a webhook that is well")
         for outcome in ("new", "repeated", "not_signed", "other"):
             seen.expect(1, "onsale_hooks_total", kind="signed", name="any", outcome=outcome)
+        seen.expect(1, "onsale_feed_fetches_total", form="missing")
+        seen.expect(0, "onsale_feed_fetches_total", form="whole")
         seen.expect(1, "onsale_suppressions_total", reason="unsubscribe")
         check(seen.of("onsale_webhooks_waiting", webhook="broken") > 0, "what waits for the broken one")
         launch.until(lambda: scrape(launch, "told").of("onsale_webhooks_waiting", webhook="well") == 0, "the well one to have all")
