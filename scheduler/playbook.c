@@ -133,9 +133,9 @@ static bool is_needed(const struct world *world, const struct playbook *playbook
 
 static void drop_unneeded(struct world *world)
 {
-    struct playbook **link = &world->playbooks->older;
+    struct playbook **link = world->playbooks ? &world->playbooks->older : NULL;
 
-    while (*link)
+    while (link && *link)
         if (is_needed(world, *link)) {
             link = &(*link)->older;
         } else {
