@@ -438,5 +438,6 @@ int daemon_run(const struct daemon_options *options)
         log_line(&daemon.log, LOG_NOTICE, "event=stopped");
     }
     teardown(&daemon);
+    uv_library_shutdown(); /* threads of the pool give back what OpenSSL keeps for each, while it still can */
     return daemon.exit_code;
 }
