@@ -141,15 +141,26 @@ static json_t *target_body(const struct cli *cli, bool this_is_the_one)
     return body;
 }
 
+/* "notice:17" -> "notice 17". */
+static const char *target_words(const char *target, char name[256])
+{
+    snprintf(name, 256, "%s", *target ? target : "everything");
+    if (*target && strchr(name, ':'))
+        *strchr(name, ':') = ' ';
+    return name;
+}
+
 static int steer_target(const struct cli *cli, const char *path, const char *done, json_t **answer)
 {
-    json_t *body = target_body(cli, cli->this_is_the_one);
+    json_t *body = target_body(cli, cli->this_is_the_one), *kept = json_incref(body);
+    char name[256];
     int rc = body ? cli_ask(cli, path, body, answer) : EXIT_USAGE;
 
     if (rc == EXIT_FINE && cli->this_is_the_one)
         puts("this state is the one: what was held as a copy goes on");
-    else if (rc == EXIT_FINE)
-        printf("%s %s\n", cli->argc ? cli->argv[0] : "everything", done);
+    else if (rc == EXIT_FINE && done)
+        printf("%s %s\n", target_words(json_string_value(json_object_get(body, "target")), name), done);
+    json_decref(kept);
     return rc;
 }
 
@@ -185,10 +196,52 @@ static void warn_of_copy(const struct cli *cli)
     client_close(&client);
 }
 
+/* What is paused now: [{"target", "who", "at"}]. A new reference; NULL: nobody can tell. */
+static json_t *paused_now(const struct cli *cli)
+{
+    struct client client;
+    struct error err = {0};
+    json_t *answer = NULL, *pauses;
+
+    if (client_open(&client, cli->config, &err) < 0)
+        return NULL;
+    int rc = client_ask(&client, "GET", "status", NULL, &answer, &err);
+    pauses = rc == 0 ? json_incref(json_object_get(answer, "pauses")) : NULL;
+    json_decref(answer);
+    client_close(&client);
+    return pauses;
+}
+
+/* What was lifted, one by one. Plain `resume` lifts every pause there is. */
+static void say_lifted(const struct cli *cli, const json_t *before)
+{
+    json_t *body = target_body(cli, false), *shown = json_visible(before), *pause;
+    const char *target = json_string_value(json_object_get(body, "target"));
+    size_t i, lifted = 0;
+    char name[256];
+
+    json_array_foreach(shown, i, pause)
+    {
+        if (*target && strcmp(target, cli_text(pause, "target")) != 0)
+            continue;
+        lifted++;
+        printf("%s goes on: paused by %s at %s\n", target_words(cli_text(pause, "target"), name),
+               cli_text(pause, "who"), cli_text(pause, "at"));
+    }
+    if (!lifted)
+        printf("%s was not paused: nothing is changed\n", target_words(target, name));
+    json_decref(shown);
+    json_decref(body);
+}
+
 int cli_resume(const struct cli *cli)
 {
-    int rc = steer_target(cli, "resume", "goes on", NULL);
+    json_t *before = cli->this_is_the_one ? NULL : paused_now(cli);
+    int rc = steer_target(cli, "resume", before ? NULL : "goes on", NULL);
 
+    if (rc == EXIT_FINE && before)
+        say_lifted(cli, before);
+    json_decref(before);
     if (rc == EXIT_FINE && !cli->this_is_the_one)
         warn_of_copy(cli);
     return rc;

@@ -94,6 +94,9 @@ static void swap_cast(struct daemon *daemon)
     }
     doors_reload(daemon->doors, &cast_settings(daemon->cast)->http);
     news_reload(&daemon->world, NULL);
+    free(daemon->world.reload_refused);
+    daemon->world.reload_refused = NULL;
+    daemon->world.configured_at_ms = clock_now_ms(daemon->world.clock);
     metrics_add(daemon->world.metrics, METRIC_RELOADS, LABELS("done"), 1);
     log_line(&daemon->log, LOG_NOTICE, "event=reloaded config=%s", LOG_QUOTED(text_of(daemon->options->config_path)));
     notify_send("READY=1");
@@ -171,6 +174,8 @@ static void refuse_reload(struct daemon *daemon, const char *why)
              LOG_QUOTED(text_of(why)));
     news_reload(&daemon->world, why);
     metrics_add(daemon->world.metrics, METRIC_RELOADS, LABELS("refused"), 1);
+    free(daemon->world.reload_refused);
+    daemon->world.reload_refused = must_strdup(why);
     settings_free(daemon->next);
     daemon->next = NULL;
     notify_send("READY=1");
@@ -339,6 +344,7 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     struct world *world = &daemon->world;
 
     world->clock = &clock_machine;
+    world->configured_at_ms = clock_now_ms(world->clock);
     world->log = &daemon->log;
     world->metrics = metrics_new(clock_now_ms(world->clock));
     turns_begin(&daemon->turns, &daemon->loop, world->metrics);

@@ -19,7 +19,7 @@ static const struct {
     const char *name;
     enum health_word grave[HEALTH_QUESTIONS], slight[HEALTH_QUESTIONS];
 } checks[HEALTH_CHECKS] = {
-    [HEALTH_DAEMON] = {"daemon", {HEALTH_WARN, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
+    [HEALTH_DAEMON] = {"daemon", {HEALTH_WARN, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
     [HEALTH_COPY] = {"copy", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_PASS, HEALTH_PASS}},
     [HEALTH_STORE] = {"store", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
     [HEALTH_DISK] = {"disk", {HEALTH_FAIL, HEALTH_FAIL}, {HEALTH_WARN, HEALTH_WARN}},
@@ -104,6 +104,16 @@ static void judge_site(const struct health_site *site, struct health *out)
         find(out, HEALTH_SITES, false, "%s: %s", site->name, failure);
 }
 
+static void judge_reload(const struct health_facts *facts, struct health *out)
+{
+    auto_buf struct buf at;
+
+    buf_init(&at, 64);
+    buf_add_moment(&at, facts->configured_at_ms);
+    find(out, HEALTH_DAEMON, false, "the configuration of %.*s is at work, the file was refused: %s",
+         TEXT_ARGS(buf_text(&at)), facts->reload_refused);
+}
+
 void health_judge(const struct health_facts *facts, struct health *out)
 {
     *out = (struct health){0};
@@ -111,6 +121,8 @@ void health_judge(const struct health_facts *facts, struct health *out)
         find(out, HEALTH_DAEMON, true, "starting or reloading");
     else if (facts->stopping)
         find(out, HEALTH_DAEMON, true, "what is in flight comes home: reloading or stopping");
+    if (facts->reload_refused)
+        judge_reload(facts, out);
     if (facts->copy)
         find(out, HEALTH_COPY, true, "held as a copy: %s; if it is not: onsale resume --this-is-the-one", facts->copy);
     judge_store(&facts->store, out);
@@ -122,6 +134,8 @@ void health_judge(const struct health_facts *facts, struct health *out)
         judge_site(&facts->sites[i], out);
     if (facts->frozen)
         find(out, HEALTH_CLOCK, true, "the clock was set by more than 5 minutes: no site has confirmed it yet");
+    if (facts->unread)
+        find(out, HEALTH_NOTICES, false, "%zu cannot read their people: %s", facts->unread, facts->unread_why);
     if (facts->held)
         find(out, HEALTH_NOTICES, false, "%zu held: see onsale notices", facts->held);
     if (facts->pauses)
@@ -153,7 +167,16 @@ void health_look(const struct world *world, struct health *out)
                                  .frozen = world->frozen,
                                  .now_ms = clock_now_ms(world->clock),
                                  .held = states[NOTICE_HELD],
-                                 .pauses = world->pause_count};
+                                 .pauses = world->pause_count,
+                                 .reload_refused = world->reload_refused,
+                                 .configured_at_ms = world->configured_at_ms};
+    for (size_t i = 0; i < world->notices.count; i++) {
+        const struct notice *notice = world->notices.at[i];
+        if (notice->state != NOTICE_GATHERING || !notice->course->reason_text)
+            continue;
+        facts.unread++;
+        facts.unread_why = notice->course->reason_text;
+    }
     auto_free struct health_site *sites = must_calloc(world->site_count + 1, sizeof *sites);
     auto_free struct health_notifier *notifiers = must_calloc(world->channel_count + 1, sizeof *notifiers);
 

@@ -51,6 +51,10 @@ struct health_facts { /* borrowed texts */
     } * notifiers;
     size_t notifier_count;
     size_t held, pauses;
+    size_t unread;              /* notices whose people cannot be read, and ... */
+    const char *unread_why;     /* ... why, of one of them */
+    const char *reload_refused; /* why the file that lies there is not at work; NULL: it is, or nobody tried */
+    int64_t configured_at_ms;   /* what is at work was read then */
 };
 
 struct health {

@@ -59,6 +59,8 @@ void world_forget(struct world *world)
     openings_clear(&world->openings);
     world_unpause(world, "*");
     free(world->pauses);
+    free(world->reload_refused);
+    world->reload_refused = NULL;
     for (size_t i = 0; i < world->first_load_count; i++)
         free(world->first_loads[i].name);
     free(world->first_loads);

@@ -91,7 +91,9 @@ struct world {
     struct store_pause *pauses;
     size_t pause_count;
 
-    const char *copy; /* why no claim may be made (promise 9), or NULL */
+    const char *copy;         /* why no claim may be made (promise 9), or NULL */
+    int64_t configured_at_ms; /* when the configuration that is at work was read */
+    char *reload_refused;     /* why a later one is not; NULL: there is none */
     struct world_disk {
         struct error why; /* no claim may be made: no room, or the disk does not work; ERROR_NONE: all is well */
         bool tight;       /* no people are read and no sites walked: there is room for claims and fates alone */

@@ -100,6 +100,8 @@ def reloaded_with_a_broken_file():
         launch.until(lambda: "event=reload_refused" in launch.log_since(), "the daemon to refuse the file")
         check("onsale.yaml:1:" in launch.log_since() and "sauce" in launch.log_since(), "it does not say what is wrong")
         launch.write_config()
+        said = launch.try_onsale("status").stdout
+        check("is at work, the file was refused" in said, "status says: %s", said)
         launch.wait("done")
         launch.agree(launch.eligible())
 

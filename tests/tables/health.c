@@ -17,7 +17,7 @@ static struct health_facts well(void)
 /* The change that a case makes to facts that are well. */
 struct change {
     bool building, stopping, frozen;
-    const char *copy, *write_failure, *keeping, *site_failure, *trouble;
+    const char *refused_file, *unread, *copy, *write_failure, *keeping, *site_failure, *trouble;
     int64_t room_bytes, stuck_ms, stale_ms;
     bool needs_person;
     size_t held, pauses;
@@ -42,6 +42,10 @@ static struct health judge(const struct change *change)
     facts.store.oldest_writeback_at_ms = change->untold_ms ? DAY_MS - change->untold_ms : MOMENT_NONE;
     if (change->write_failure)
         error_set(&facts.store.failure, ERROR_TRY_LATER, "%s", change->write_failure);
+    facts.reload_refused = change->refused_file;
+    facts.configured_at_ms = 0;
+    facts.unread = change->unread ? 1 : 0;
+    facts.unread_why = change->unread;
     if (change->keeping)
         error_set(&facts.store.keeping, ERROR_TRY_LATER, "%s", change->keeping);
     if (change->room_bytes)
@@ -70,6 +74,13 @@ static const struct {
     {"reloading", {.stopping = true}, HEALTH_DAEMON, HEALTH_WARN, HEALTH_FAIL, "comes home"},
     {"a copy", {.copy = "belongs to another"}, HEALTH_COPY, HEALTH_FAIL, HEALTH_FAIL, "belongs to another"},
     {"writes fail", {.write_failure = "disk full"}, HEALTH_STORE, HEALTH_FAIL, HEALTH_FAIL, "disk full"},
+    {"a refused file",
+     {.refused_file = "onsale.yaml:3:1: no"},
+     HEALTH_DAEMON,
+     HEALTH_WARN,
+     HEALTH_WARN,
+     "of 1970-01-01T00:00:00.000Z is at work, the file was refused: onsale.yaml:3:1: no"},
+    {"unread people", {.unread = "fans.csv: gone"}, HEALTH_NOTICES, HEALTH_WARN, HEALTH_WARN, "people: fans.csv: gone"},
     {"its log grows", {.keeping = "not folded"}, HEALTH_STORE, HEALTH_WARN, HEALTH_WARN, "lost, but: not folded"},
     {"stuck", {.stuck_ms = 10001}, HEALTH_STORE, HEALTH_FAIL, HEALTH_FAIL, "not moved for 10 s"},
     {"slow", {.stuck_ms = 10000}, HEALTH_STORE, HEALTH_PASS, HEALTH_PASS, NULL},
