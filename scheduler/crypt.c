@@ -35,3 +35,8 @@ uint64_t crypt_random_u64(void)
     }
     return value;
 }
+
+void crypt_leave_thread(void)
+{
+    OPENSSL_thread_stop();
+}

@@ -1,3 +1,4 @@
+#include "crypt.h"
 #include "feed_private.h"
 
 #include <string.h>
@@ -253,6 +254,7 @@ static void take_body(struct making *making)
 static void on_pool(uv_work_t *work)
 {
     make_body(work->data);
+    crypt_leave_thread();
 }
 
 static void on_made(uv_work_t *work, int status)
