@@ -1,5 +1,6 @@
 #include "calendar_private.h"
 
+#include <libical/ical.h>
 #include <string.h>
 
 /* What a calendar can say: four digits of a year, and readers count from 1970. */
@@ -17,24 +18,60 @@ static int check_moments(const struct calendar_entry *entry, struct error *err)
     return 0;
 }
 
-static void add_literal(struct buf *buf, const char *line)
+/* --- An event ----------------------------------------------------------------------------------------------------- */
+
+/* libical makes nothing but for lack of memory. */
+static void add(icalcomponent *component, icalproperty *property)
 {
-    buf_addf(buf, "%s\r\n", line);
+    if (!property)
+        abort();
+    icalcomponent_add_property(component, property);
 }
 
-/* After all properties of its event (RFC 5545 section 3.6.1). Outlook takes one of them, others none. */
-static void add_alarm(struct buf *buf, int64_t alarm_ms, struct text summary)
+/* libical escapes nothing in them: RFC 5545 section 3.3.11. */
+static void add_x(icalcomponent *component, const char *name, struct text value)
 {
-    add_literal(buf, "BEGIN:VALARM");
-    add_literal(buf, "ACTION:DISPLAY");
-    calendar_add_text(buf, "DESCRIPTION", summary);
-    buf_adds(buf, "TRIGGER:-");
-    calendar_add_span(buf, alarm_ms);
-    buf_adds(buf, "\r\n");
-    add_literal(buf, "END:VALARM");
+    auto_buf struct buf escaped;
+
+    buf_init(&escaped, 4096);
+    for (size_t i = 0; i < value.len; i++) {
+        if (strchr("\\;,", value.ptr[i]))
+            buf_addc(&escaped, '\\');
+        buf_addc(&escaped, value.ptr[i]);
+    }
+    icalproperty *property = icalproperty_new_x(escaped.len > 0 ? escaped.ptr : "");
+    if (property)
+        icalproperty_set_x_name(property, name);
+    add(component, property);
 }
 
-static void add_members(struct buf *buf, const struct calendar_entry *entry)
+static struct icaltimetype moment(int64_t at_ms)
+{
+    return icaltime_from_timet_with_zone((time_t)(at_ms / SECOND_MS), 0, icaltimezone_get_utc_timezone());
+}
+
+/* Beyond an hour in whole minutes: libical skips minutes that are none, which section 3.3.6 forbids. */
+static struct icaldurationtype span(int64_t span_ms)
+{
+    int64_t unit = span_ms < HOUR_MS ? SECOND_MS : MINUTE_MS;
+
+    return icaldurationtype_from_int((int)(span_ms / unit * unit / SECOND_MS));
+}
+
+/* Outlook takes one of them, others none. */
+static void add_alarm(icalcomponent *event, int64_t alarm_ms, const char *summary)
+{
+    struct icaltriggertype trigger = {.time = icaltime_null_time(), .duration = span(alarm_ms)};
+    icalcomponent *alarm = icalcomponent_new(ICAL_VALARM_COMPONENT);
+
+    trigger.duration.is_neg = 1;
+    add(alarm, icalproperty_new_action(ICAL_ACTION_DISPLAY));
+    add(alarm, icalproperty_new_description(summary));
+    add(alarm, icalproperty_new_trigger(trigger));
+    icalcomponent_add_component(event, alarm);
+}
+
+static void add_members(icalcomponent *event, const struct calendar_entry *entry)
 {
     auto_buf struct buf id;
 
@@ -43,73 +80,102 @@ static void add_members(struct buf *buf, const struct calendar_entry *entry)
         buf_reset(&id);
         calendar_clean(&id, text_of(entry->members[i]), CALENDAR_PLACE_MAX, false);
         if (id.len > 0)
-            calendar_add_text(buf, "X-ONSALE-DEFINITION", buf_text(&id));
+            add_x(event, "X-ONSALE-DEFINITION", buf_text(&id));
     }
 }
 
-static void add_words(struct buf *buf, const struct calendar_words *words)
+static void add_words(icalcomponent *event, const struct calendar_words *words)
 {
-    calendar_add_text(buf, "SUMMARY", buf_text(&words->summary));
+    add(event, icalproperty_new_summary(words->summary.len > 0 ? words->summary.ptr : ""));
     if (words->description.len > 0)
-        calendar_add_text(buf, "DESCRIPTION", buf_text(&words->description));
+        add(event, icalproperty_new_description(words->description.ptr));
     if (words->url.len > 0)
-        calendar_add_value(buf, "URL", buf_text(&words->url));
+        add(event, icalproperty_new_url(words->url.ptr));
     if (words->place.len > 0)
-        calendar_add_text(buf, "LOCATION", buf_text(&words->place));
+        add(event, icalproperty_new_location(words->place.ptr));
     if (words->category.len > 0)
-        calendar_add_text(buf, "CATEGORIES", buf_text(&words->category)); /* one: a comma in it is escaped */
+        add(event, icalproperty_new_categories(words->category.ptr));
+}
+
+static icalcomponent *make_event(const struct calendar_style *style, const struct calendar_entry *entry,
+                                 const struct calendar_words *words)
+{
+    icalcomponent *event = icalcomponent_new(ICAL_VEVENT_COMPONENT);
+
+    add(event, icalproperty_new_uid(entry->uid));
+    add(event, icalproperty_new_dtstamp(moment(entry->stamp_at_ms)));
+    add(event, icalproperty_new_created(moment(entry->created_at_ms)));
+    add(event, icalproperty_new_lastmodified(moment(entry->modified_at_ms)));
+    add(event, icalproperty_new_sequence((int)entry->sequence));
+    add(event, icalproperty_new_dtstart(moment(entry->opens_at_ms)));
+    add(event, icalproperty_new_dtend(moment(entry->opens_at_ms + CALENDAR_LENGTH_MS)));
+    add_words(event, words);
+    add(event, icalproperty_new_status(entry->withdrawn ? ICAL_STATUS_CANCELLED : ICAL_STATUS_CONFIRMED));
+    add(event, icalproperty_new_transp(ICAL_TRANSP_TRANSPARENT));
+    add_x(event, "X-MICROSOFT-CDO-BUSYSTATUS", TEXT("FREE"));
+    add_members(event, entry);
+    if (style->alarm_ms > 0 && !entry->withdrawn)
+        add_alarm(event, style->alarm_ms, words->summary.len > 0 ? words->summary.ptr : "");
+    return event;
+}
+
+/* NULL: `err` says why. */
+static icalcomponent *event_of(const struct calendar_style *style, const struct calendar_entry *entry,
+                               struct error *err)
+{
+    struct calendar_words words;
+    icalcomponent *event = NULL;
+
+    if (check_moments(entry, err) < 0)
+        return NULL;
+    calendar_words_init(&words);
+    if (calendar_say(style, entry, &words, err) == 0)
+        event = make_event(style, entry, &words);
+    calendar_words_clear(&words);
+    return event;
+}
+
+/* Frees `component`. `end`: what is left away at its end. */
+static void add_component(struct buf *buf, icalcomponent *component, const char *end)
+{
+    char *lines = icalcomponent_as_ical_string_r(component);
+
+    calendar_add_folded(buf, text_slice(text_of(lines), 0, strlen(lines) - strlen(end)));
+    icalmemory_free_buffer(lines);
+    icalcomponent_free(component);
 }
 
 int calendar_add_event(struct buf *buf, const struct calendar_style *style, const struct calendar_entry *entry,
                        struct error *err)
 {
-    struct calendar_words words;
-    char sequence[32];
+    icalcomponent *event = event_of(style, entry, err);
 
-    if (check_moments(entry, err) < 0)
+    if (!event)
         return -1;
-    calendar_words_init(&words);
-    if (calendar_say(style, entry, &words, err) < 0) {
-        calendar_words_clear(&words);
-        return -1;
-    }
-    snprintf(sequence, sizeof sequence, "%lld", (long long)entry->sequence);
-    add_literal(buf, "BEGIN:VEVENT");
-    calendar_add_text(buf, "UID", text_of(entry->uid));
-    calendar_add_moment(buf, "DTSTAMP", entry->stamp_at_ms);
-    calendar_add_moment(buf, "CREATED", entry->created_at_ms);
-    calendar_add_moment(buf, "LAST-MODIFIED", entry->modified_at_ms);
-    calendar_add_value(buf, "SEQUENCE", text_of(sequence));
-    calendar_add_moment(buf, "DTSTART", entry->opens_at_ms);
-    calendar_add_moment(buf, "DTEND", entry->opens_at_ms + CALENDAR_LENGTH_MS);
-    add_words(buf, &words);
-    add_literal(buf, entry->withdrawn ? "STATUS:CANCELLED" : "STATUS:CONFIRMED");
-    add_literal(buf, "TRANSP:TRANSPARENT");
-    add_literal(buf, "X-MICROSOFT-CDO-BUSYSTATUS:FREE");
-    add_members(buf, entry);
-    if (style->alarm_ms > 0 && !entry->withdrawn)
-        add_alarm(buf, style->alarm_ms, buf_text(&words.summary));
-    add_literal(buf, "END:VEVENT");
-    calendar_words_clear(&words);
+    add_component(buf, event, "");
     return 0;
 }
 
 /* --- What stands around them -------------------------------------------------------------------------------------- */
 
-static void add_begin(struct buf *buf)
+static const char calendar_end[] = "END:VCALENDAR\r\n";
+
+static icalcomponent *new_calendar(void)
 {
-    add_literal(buf, "BEGIN:VCALENDAR");
-    add_literal(buf, "VERSION:2.0");
-    add_literal(buf, "PRODID:-//Onsale//Sale openings//EN");
+    icalcomponent *calendar = icalcomponent_new(ICAL_VCALENDAR_COMPONENT);
+
+    add(calendar, icalproperty_new_version("2.0"));
+    add(calendar, icalproperty_new_prodid("-//Onsale//Sale openings//EN"));
+    return calendar;
 }
 
 int calendar_add_head(struct buf *buf, const struct calendar_style *style, const char *name, const char *event_title,
                       int64_t refresh_ms, struct error *err)
 {
-    auto_buf struct buf shown, span;
+    auto_buf struct buf shown, refresh;
 
     buf_init(&shown, 4096);
-    buf_init(&span, 64);
+    buf_init(&refresh, 100);
     if (name && *name)
         calendar_clean(&shown, text_of(name), CALENDAR_SUMMARY_MAX, false);
     else if (calendar_name(style, &shown, err) < 0)
@@ -118,20 +184,23 @@ int calendar_add_head(struct buf *buf, const struct calendar_style *style, const
         buf_adds(&shown, shown.len > 0 ? ": " : "");
         calendar_clean(&shown, text_of(event_title), CALENDAR_TITLE_MAX, false);
     }
-    calendar_add_span(&span, refresh_ms);
-    add_begin(buf);
+    icalcomponent *calendar = new_calendar();
+    char *span_text = icaldurationtype_as_ical_string_r(span(refresh_ms));
+    buf_addf(&refresh, "REFRESH-INTERVAL;VALUE=DURATION:%s", span_text);
     if (shown.len > 0) {
-        calendar_add_text(buf, "NAME", buf_text(&shown));
-        calendar_add_text(buf, "X-WR-CALNAME", buf_text(&shown)); /* what most readers look at */
+        add(calendar, icalproperty_new_name(shown.ptr));
+        add_x(calendar, "X-WR-CALNAME", buf_text(&shown)); /* what most readers look at */
     }
-    calendar_add_value(buf, "REFRESH-INTERVAL;VALUE=DURATION", buf_text(&span));
-    calendar_add_value(buf, "X-PUBLISHED-TTL", buf_text(&span));
+    add(calendar, icalproperty_new_from_string(refresh.ptr));
+    add_x(calendar, "X-PUBLISHED-TTL", text_of(span_text));
+    icalmemory_free_buffer(span_text);
+    add_component(buf, calendar, calendar_end);
     return 0;
 }
 
 void calendar_add_foot(struct buf *buf)
 {
-    add_literal(buf, "END:VCALENDAR");
+    buf_adds(buf, calendar_end);
 }
 
 /* An address as a mailto: value: what is no plain character of an address is percent-encoded (RFC 6068). */
@@ -145,45 +214,44 @@ static void add_mailto(struct buf *buf, const char *address)
             buf_addf(buf, "%%%02X", *c);
 }
 
-static void add_organizer(struct buf *buf, const struct calendar_organizer *organizer)
+/* libical writes a quote as RFC 6868 has it, not the sign that begins such words; and it takes a backslash before the
+ * closing quote for an escape when it reads. */
+static void add_cn(struct buf *out, struct text name)
 {
-    auto_buf struct buf name, property, address;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] == '^')
+            buf_adds(out, "^^");
+        else
+            buf_addc(out, name.ptr[i] == '\\' ? '/' : name.ptr[i]);
+}
+
+static void add_organizer(icalcomponent *event, const struct calendar_organizer *organizer)
+{
+    auto_buf struct buf name, cn, address;
 
     buf_init(&name, 4096);
-    buf_init(&property, 4096);
+    buf_init(&cn, 4096);
     buf_init(&address, 4096);
     calendar_clean(&name, text_of(organizer->name), CALENDAR_TITLE_MAX, false);
-    buf_adds(&property, "ORGANIZER");
-    if (name.len > 0) {
-        buf_adds(&property, ";CN=");
-        calendar_add_quoted(&property, buf_text(&name));
-    }
+    add_cn(&cn, buf_text(&name));
     add_mailto(&address, organizer->address);
-    calendar_add_value(buf, property.ptr, buf_text(&address));
+    icalproperty *property = icalproperty_new_organizer(address.ptr);
+    if (property && cn.len > 0)
+        icalproperty_add_parameter(property, icalparameter_new_cn(cn.ptr));
+    add(event, property);
 }
 
 int calendar_add_published(struct buf *buf, const struct calendar_style *style, const struct calendar_entry *entry,
                            const struct calendar_organizer *organizer, struct error *err)
 {
-    static const char end[] = "END:VEVENT\r\n";
-    auto_buf struct buf event;
-    struct text text;
-    const char *alarm;
+    icalcomponent *event = event_of(style, entry, err), *calendar;
 
-    buf_init(&event, CALENDAR_EVENT_MAX);
-    if (calendar_add_event(&event, style, entry, err) < 0)
+    if (!event)
         return -1;
-    if (buf_failed(&event))
-        return error_set(err, ERROR_REFUSED, "the event is over %d bytes", CALENDAR_EVENT_MAX);
-    text = buf_text(&event);
-    /* The organizer is a property: it stands before the alarm. At the beginning of a line there is nothing else. */
-    alarm = memmem(text.ptr, text.len, "\r\nBEGIN:VALARM\r\n", strlen("\r\nBEGIN:VALARM\r\n"));
-    size_t at = alarm ? (size_t)(alarm - text.ptr) + 2 : text.len - strlen(end);
-    add_begin(buf);
-    add_literal(buf, "METHOD:PUBLISH");
-    buf_add_text(buf, text_slice(text, 0, at));
-    add_organizer(buf, organizer);
-    buf_add_text(buf, text_slice(text, at, text.len));
-    calendar_add_foot(buf);
+    calendar = new_calendar();
+    add(calendar, icalproperty_new_method(ICAL_METHOD_PUBLISH));
+    add_organizer(event, organizer);
+    icalcomponent_add_component(calendar, event);
+    add_component(buf, calendar, "");
     return 0;
 }

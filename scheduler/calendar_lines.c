@@ -1,5 +1,4 @@
-/* Text from outside, and content lines. Folding happens here, between characters and never within an escape: readers
- * unfold first, but not all of them. */
+/* Text from outside, and where content lines are folded. */
 #include "calendar_private.h"
 
 #include <string.h>
@@ -151,94 +150,34 @@ static void line_add(struct line *line, const char *unit, size_t len)
     line->octets += len;
 }
 
-static void line_add_all(struct line *line, struct text t)
+static void unfold(struct buf *out, struct text lines)
 {
-    for (size_t i = 0, len; i < t.len; i += len) {
-        len = character(text_slice(t, i, t.len));
-        len = len ? len : 1;
-        line_add(line, t.ptr + i, len);
-    }
+    for (size_t i = 0; i < lines.len;)
+        if (text_starts(text_slice(lines, i, lines.len), "\r\n "))
+            i += 3;
+        else
+            buf_addc(out, lines.ptr[i++]);
 }
 
-static struct line line_begin(struct buf *buf, const char *name)
+void calendar_add_folded(struct buf *buf, struct text lines)
 {
     struct line line = {.buf = buf};
+    auto_buf struct buf unfolded;
 
-    line_add_all(&line, text_of(name));
-    line_add(&line, ":", 1);
-    return line;
-}
-
-static void line_end(const struct line *line)
-{
-    buf_add(line->buf, "\r\n", 2);
-}
-
-void calendar_add_value(struct buf *buf, const char *name, struct text value)
-{
-    struct line line = line_begin(buf, name);
-
-    line_add_all(&line, value);
-    line_end(&line);
-}
-
-void calendar_add_text(struct buf *buf, const char *name, struct text value)
-{
-    struct line line = line_begin(buf, name);
-
-    for (size_t i = 0, len; i < value.len; i += len) {
-        char c = value.ptr[i];
-        len = 1;
-        if (c == '\n') {
-            line_add(&line, "\\n", 2);
-        } else if (c == '\\' || c == ';' || c == ',') {
-            line_add(&line, (char[]){'\\', c}, 2);
-        } else {
-            len = character(text_slice(value, i, value.len));
-            len = len ? len : 1;
-            line_add(&line, value.ptr + i, len);
+    buf_init(&unfolded, lines.len + 1);
+    unfold(&unfolded, lines);
+    lines = buf_text(&unfolded);
+    for (size_t i = 0, len; i < lines.len; i += len) {
+        const char *at = lines.ptr + i;
+        len = 2;
+        if (text_starts(text_slice(lines, i, lines.len), "\r\n")) {
+            buf_add(buf, at, len);
+            line.octets = 0;
+            continue;
         }
+        if (*at != '\\' || i + 1 == lines.len)
+            len = character(text_slice(lines, i, lines.len));
+        len = len ? len : 1;
+        line_add(&line, at, len);
     }
-    line_end(&line);
-}
-
-void calendar_add_moment(struct buf *buf, const char *name, int64_t at_ms)
-{
-    struct civil at = civil_of(at_ms);
-
-    buf_addf(buf, "%s:%04d%02d%02dT%02d%02d%02dZ\r\n", name, at.year, at.month, at.day, at.hour, at.minute, at.second);
-}
-
-void calendar_add_span(struct buf *buf, int64_t span_ms)
-{
-    long long seconds = span_ms / SECOND_MS, days = seconds / 86400, hours = seconds / 3600 % 24,
-              minutes = seconds / 60 % 60;
-
-    buf_addc(buf, 'P');
-    if (days)
-        buf_addf(buf, "%lldD", days);
-    seconds %= 60;
-    if (!days || hours || minutes || seconds)
-        buf_addc(buf, 'T');
-    if (hours)
-        buf_addf(buf, "%lldH", hours);
-    if (minutes || (hours && seconds)) /* minutes may not be skipped: section 3.3.6 */
-        buf_addf(buf, "%lldM", minutes);
-    if (seconds || (!days && !hours && !minutes))
-        buf_addf(buf, "%lldS", seconds);
-}
-
-void calendar_add_quoted(struct buf *buf, struct text value)
-{
-    buf_addc(buf, '"');
-    for (size_t i = 0; i < value.len; i++)
-        if (value.ptr[i] == '"')
-            buf_adds(buf, "^'");
-        else if (value.ptr[i] == '^')
-            buf_adds(buf, "^^");
-        else if (value.ptr[i] == '\\') /* libical takes one before the closing quote for an escape */
-            buf_addc(buf, '/');
-        else
-            buf_addc(buf, value.ptr[i]);
-    buf_addc(buf, '"');
 }

@@ -26,14 +26,9 @@ void calendar_clean(struct buf *out, struct text t, size_t max, bool lines);
  * none. */
 bool calendar_clean_url(struct buf *out, struct text url);
 
-/* A content line (RFC 5545 section 3.1), folded. `name` with its parameters, which are ours. */
-void calendar_add_text(struct buf *buf, const char *name, struct text value); /* TEXT: escaped, section 3.3.11 */
-void calendar_add_value(struct buf *buf, const char *name,
-                        struct text value);                                 /* as it is: it was made or checked here */
-void calendar_add_moment(struct buf *buf, const char *name, int64_t at_ms); /* "DTSTART:20270326T080000Z" */
-void calendar_add_span(struct buf *buf, int64_t span_ms);                   /* "PT1H30M", "P7D" (section 3.3.6) */
-/* A parameter's value in its quotes (RFC 6868). */
-void calendar_add_quoted(struct buf *buf, struct text value);
+/* What libical wrote, folded anew (RFC 5545 section 3.1): between characters, never within an escape and never before a
+ * blank, where libical folds and some readers stumble. */
+void calendar_add_folded(struct buf *buf, struct text lines);
 
 /* --- calendar_words.c --- */
 

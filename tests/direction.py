@@ -55,7 +55,7 @@ LADDER = [
 LIBRARIES = {
     r'curl/': {'fetch', 'wire'},
     r'microhttpd': {'server_private'},
-    r'libical/': set(),
+    r'libical/': {'calendar'},
     r'zlib': {'feed_body'},
     r'sqlite3': {'store/'},
     r'yaml': {'config', 'config_yaml'},
