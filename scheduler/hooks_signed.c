@@ -93,8 +93,9 @@ static void request_ids(struct visit *visit)
     auto_free char *list = json_dumps(ids, JSON_COMPACT);
 
     json_decref(ids);
-    visit->job = store_report(visit->hooks->world->store,
-                              &(struct store_report){.kind = REPORT_SOURCE_IDS, .source_ids = list}, on_ids, visit);
+    visit->job = store_report(
+        visit->hooks->world->store,
+        &(struct store_report){.kind = REPORT_SOURCE_IDS, .source_ids = list, .audience = visit->scope}, on_ids, visit);
 }
 
 static void on_ids(void *ctx, json_t *found, const struct error *failure)
@@ -105,6 +106,8 @@ static void on_ids(void *ctx, json_t *found, const struct error *failure)
     visit->job = NULL;
     if (failure)
         server_refuse(visit_end(visit), 500, failure->text);
+    else if (json_is_null(json_object_get(found, visit->word.source_id)))
+        server_refuse(visit_end(visit), 400, "data.source_id: people of several audiences have it; name data.audience");
     else if (!text_unhex(text_of(json_string_value(json_object_get(found, visit->word.source_id))), key, sizeof key))
         answer(visit, "nobody we know");
     else

@@ -386,6 +386,7 @@ struct store_job *store_report(struct store *store, const struct store_report *w
     job->in.report.address = copy_string(&job->arena, what->address);
     job->in.report.event_id = copy_string(&job->arena, what->event_id);
     job->in.report.source_ids = copy_string(&job->arena, what->source_ids);
+    job->in.report.audience = copy_string(&job->arena, what->audience);
     job->in.report.behind = copy_string(&job->arena, what->behind);
     job->clear = clear_report;
     job->tell.reported = done;

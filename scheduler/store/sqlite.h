@@ -253,7 +253,7 @@ int sqlite_feedback(struct sqlite *db, const struct store_feedback *list, size_t
 json_t *sqlite_feedback_counts(struct sqlite *db, int64_t notice, struct error *err); /* {hard, soft, ...} */
 /* Appends what came back from one person as steps of `why`. */
 void sqlite_feedback_steps(struct sqlite *db, int64_t notice, int64_t seq, json_t *steps, struct error *err);
-json_t *sqlite_source_ids(struct sqlite *db, const char *source_ids, struct error *err);
+json_t *sqlite_source_ids(struct sqlite *db, const char *source_ids, const char *audience, struct error *err);
 
 /* --- sqlite_private_feed.c --- */
 int sqlite_private_feeds(struct sqlite *db, struct store_private_feeds *out, struct error *err);

@@ -415,7 +415,7 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
     case REPORT_PRIVATE_FEEDS:
         return sqlite_private_feeds_report(db, what->after, limit_of(what), err);
     case REPORT_SOURCE_IDS:
-        return sqlite_source_ids(db, what->source_ids, err);
+        return sqlite_source_ids(db, what->source_ids, what->audience, err);
     case REPORT_PERSON:
         return sqlite_report_person(db, what, err);
     case REPORT_WEBHOOKS:

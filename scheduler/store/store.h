@@ -563,7 +563,8 @@ enum store_report_kind {
     REPORT_OPENINGS,
     REPORT_SUPPRESSIONS,
     REPORT_AUDIT,
-    REPORT_SOURCE_IDS, /* {id: key in hex} of those among the stored people that their sources call so */
+    REPORT_SOURCE_IDS, /* {id: key in hex} of those among the stored people that their audiences call so; null: two
+                          audiences call different people so */
     REPORT_WEBHOOKS,   /* endpoints and how they stand */
     REPORT_TONGUES, /* [[locale, zone]]: what the people of a notice read, the most frequent first; of the first ones */
     REPORT_PRIVATE_FEEDS,
@@ -579,6 +580,7 @@ struct store_report {
     int64_t after;                      /* people: seq to go on behind; notices, openings, private feeds: id */
     int64_t limit;                      /* of a listing, and of tongues: rows at most; 0: all */
     const char *source_ids;             /* source ids: a JSON array of texts */
+    const char *audience;               /* source ids: as this one has them; NULL, "": any */
     const char *behind; /* suppressions: go on behind this row, "AT KEY SCOPE" as the row says them; NULL: the newest */
 };
 typedef void store_report_fn(void *ctx, json_t *answer, const struct error *failure); /* answer is borrowed */

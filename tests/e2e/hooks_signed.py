@@ -81,6 +81,25 @@ def also_who_is_gathered():
               "suppressed: %s", launch.suppressed())
 
 
+def ids_of_audiences():
+    """Each audience counts its people by itself: who is 17 of one is somebody else of another."""
+    with House(opens_in=9) as launch:
+        launch.rule["gather_ahead"] = "8s"
+        for name, address in {"door": "di@door.example", "hall": "hal@hall.example"}.items():
+            launch.write(name + ".csv", "contact id,email,status\n17,%s,subscribed\n18,also-%s,subscribed\n" % (address, address))
+            launch.config["audiences"].append({"name": name, "source": "file", "path": name + ".csv"})
+        launch.rule["audiences"] = ["fans", "door", "hall"]
+        launch.run()
+        launch.wait("ready")
+        status, answer = launch.post({"type": "unsubscribed", "data": {"source_id": "17"}})
+        check(status == 400 and "data.audience" in json.dumps(answer), "whose id it is was guessed: %d %s", status, answer)
+        launch.say("unsubscribed", {"source_id": "17", "audience": "door"})
+        launch.say("bounced", {"source_id": "18", "audience": "hall"})
+        launch.say("unsubscribed", {"source_id": "17"}, "nobody", name="crm")  # that of the fans
+        launch.wait("done")
+        launch.agree(launch.eligible() | {"also-di@door.example", "hal@hall.example"})
+
+
 def once():
     """A webhook that comes again, days later or after a crash, does not take back what a person said since."""
     with House() as launch:
@@ -130,4 +149,4 @@ def only_what_is_signed():
 
 
 if __name__ == "__main__":
-    tell([also_who_is_gathered, once, only_what_is_signed])
+    tell([also_who_is_gathered, ids_of_audiences, once, only_what_is_signed])
