@@ -104,6 +104,8 @@ static void on_ids(void *ctx, json_t *found, const struct error *failure)
     unsigned char key[PERSON_KEY_SIZE];
 
     visit->job = NULL;
+    if (failure || !json_is_string(json_object_get(found, visit->word.source_id)))
+        count(visit->hooks, visit->from + strlen("signed "), failure ? "failed" : "passed_over");
     if (failure)
         server_refuse(visit_end(visit), 500, failure->text);
     else if (json_is_null(json_object_get(found, visit->word.source_id)))
@@ -147,6 +149,7 @@ static void request_hook(struct visit *visit, const unsigned char *key)
     else
         crypt_person_key(world->keys, visit->word.address.key, feedback.key);
     if (leaves && make_suppression(visit, key, &arena, &suppression, &err) < 0) {
+        count(visit->hooks, visit->from + strlen("signed "), "passed_over");
         server_refuse(visit_end(visit), 400, err.text);
     } else {
         visit->job = store_hook(world->store,
@@ -173,7 +176,7 @@ static void on_hooked(void *ctx, const struct store_hooked *result)
     if (done && visit->word.kind != HOOK_WORD_UNSUBSCRIBED && world->launches)
         launch_came_back(world->launches, &result->fed_back);
     if (done && visit->word.kind == HOOK_WORD_UNSUBSCRIBED)
-        events_count(world->events, EVENT_SUPPRESSION, "unsubscribe", 1);
+        events_count(world->events, EVENT_SUPPRESSION, "unsubscribe", result->suppressed); /* none who had left */
     count(visit->hooks, visit->from + strlen("signed "), result->failure ? "failed" : done ? "new" : "repeated");
     if (result->failure)
         server_refuse(visit_end(visit), 500, result->failure->text);

@@ -182,6 +182,7 @@ static void take(struct hooks_wix *hooks, const struct world_site *called, const
         request_note(hooks, note);
         return;
     }
+    count(hooks, site->name, "crowded");
     if (site->sync)
         sync_nudge_all(site->sync);
     note_free(note);
