@@ -1,7 +1,6 @@
 /* Other programs that are told: how their endpoints stand, a ping to see whether one works, and going on after a
  * repair. */
 #include "api_private.h"
-#include "scrub.h"
 #include "webhooks.h"
 
 void api_webhooks(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -10,24 +9,15 @@ void api_webhooks(struct api *api, struct server_request *request, const struct 
     api_report(api, request, &(struct store_report){.kind = REPORT_WEBHOOKS});
 }
 
-/* What came back is shown like anything from outside: without addresses, and only when it is text. */
-static json_t *shown(struct text body)
-{
-    auto_free char *raw = text_dup(text_slice(text_trim(body), 0, 500));
-    auto_free char *clean = scrub(raw, NULL);
-
-    return clean && *clean && text_is_utf8(text_of(clean)) ? json_string(clean) : json_null();
-}
-
 static void on_pinged(void *ctx, const struct webhook_pinged *result)
 {
     struct call *call = ctx;
 
     call->ping = NULL;
     server_answer(api_call_end(call), 200,
-                  json_pack("{s:s, s:o, s:I, s:o, s:s?}", "id", result->id, "status",
+                  json_pack("{s:s, s:o, s:I, s:s?, s:s?}", "id", result->id, "status",
                             result->failure ? json_null() : json_integer(result->status), "took_ms",
-                            (json_int_t)result->took_ms, "said", shown(result->body), "error",
+                            (json_int_t)result->took_ms, "said", result->said, "error",
                             result->failure ? result->failure->text : NULL));
 }
 

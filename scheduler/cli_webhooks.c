@@ -44,19 +44,22 @@ static int print_webhooks(const struct cli *cli, const json_t *answer, const str
     return EXIT_FINE;
 }
 
-static int print_ping(const char *name, json_t *answer)
+static bool is_fine(const json_t *answer)
+{
+    return cli_number(answer, "status") >= 200 && cli_number(answer, "status") < 300;
+}
+
+static void print_ping(const char *name, const json_t *answer)
 {
     json_t *shown = json_visible(answer);
     long long status = cli_number(shown, "status");
-    bool fine = status >= 200 && status < 300;
 
     if (!*cli_text(shown, "error"))
-        fprintf(fine ? stdout : stderr, "%s answered %lld within %lld ms%s%s\n", name, status,
+        fprintf(is_fine(answer) ? stdout : stderr, "%s answered %lld within %lld ms%s%s\n", name, status,
                 cli_number(shown, "took_ms"), *cli_text(shown, "said") ? ": " : "", cli_text(shown, "said"));
     else
         fprintf(stderr, "%s gave no answer: %s\n", name, cli_text(shown, "error"));
     json_decref(shown);
-    return fine ? EXIT_FINE : EXIT_FAILED;
 }
 
 static int test(const struct cli *cli, const char *name)
@@ -69,7 +72,8 @@ static int test(const struct cli *cli, const char *name)
     if (cli->json)
         json_print(answer, stdout);
     else
-        rc = print_ping(name, answer);
+        print_ping(name, answer);
+    rc = is_fine(answer) ? EXIT_FINE : EXIT_FAILED;
     json_decref(answer);
     return rc;
 }

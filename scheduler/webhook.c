@@ -1,13 +1,16 @@
 #include "webhook.h"
 
 #include "clock.h"
+#include "scrub.h"
 
 #include <jansson.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     TEXT_MAX = 300, /* bytes of one text from outside */
     TICKETS_MAX = 30,
+    SECRET_MIN = 8, /* bytes of a part of a URL that is no common word */
 };
 
 static const char *const type_names[WEBHOOK_TYPES] = {
@@ -68,10 +71,18 @@ unsigned webhook_types(const struct webhook_settings *settings)
     return types;
 }
 
-void buf_add_webhook_place(struct buf *buf, const char *url)
+/* Up to the end of the host. */
+static size_t place_len(const char *url)
 {
     const char *host = strstr(url, "://");
-    size_t begin = host ? (size_t)(host - url) + 3 : 0, len = begin + strcspn(url + begin, "/?#");
+    size_t begin = host ? (size_t)(host - url) + 3 : 0;
+
+    return begin + strcspn(url + begin, "/?#");
+}
+
+void buf_add_webhook_place(struct buf *buf, const char *url)
+{
+    size_t len = place_len(url);
 
     buf_add_text(buf, (struct text){url, len});
     if (strlen(url) > len + 1)
@@ -80,15 +91,23 @@ void buf_add_webhook_place(struct buf *buf, const char *url)
 
 /* --- Bodies ------------------------------------------------------------------------------------------------------- */
 
+/* Cut at a character's end. */
+static struct text begin_of(const char *string, size_t max)
+{
+    struct text t = text_slice(text_of(string), 0, max);
+
+    while (t.len > 0 && ((unsigned char)string[t.len] & 0xC0) == 0x80)
+        t.len--;
+    return t;
+}
+
 /* NULL and "" are null; what came in damaged is a question mark. */
 static json_t *text(const char *string)
 {
-    struct text t = text_slice(text_of(string), 0, TEXT_MAX);
+    struct text t = begin_of(string, TEXT_MAX);
 
     if (!string || !*string)
         return json_null();
-    while (t.len > 0 && ((unsigned char)string[t.len] & 0xC0) == 0x80)
-        t.len--; /* a cut is at a character's end */
     json_t *json = json_stringn(t.ptr, t.len);
     return json ? json : json_string("?");
 }
@@ -237,6 +256,43 @@ enum webhook_verdict webhook_judge(int status)
     default:
         return status >= 200 && status < 300 ? WEBHOOK_ACCEPTED : WEBHOOK_FAILED;
     }
+}
+
+/* How many bytes of what stands behind a URL's host begin here: all of it, its path, or a part that is long. */
+static size_t secret_here(const char *said, const char *secret)
+{
+    static const char separators[] = "/?#&=%";
+    size_t whole = strlen(secret), path = strcspn(secret, "?#"), len;
+
+    if (whole > 1 && strncasecmp(said, secret, whole) == 0)
+        return whole;
+    if (path > 1 && strncasecmp(said, secret, path) == 0)
+        return path;
+    for (const char *part = secret; *part; part += len + (part[len] != '\0')) {
+        len = strcspn(part, separators);
+        if (len >= SECRET_MIN && strncasecmp(said, part, len) == 0)
+            return len;
+    }
+    return 0;
+}
+
+char *webhook_said(const char *url, struct text body, size_t max)
+{
+    const char *secret = url + place_len(url);
+    auto_free char *raw = text_dup(text_trim(body)), *clean = scrub(raw, NULL);
+    auto_buf struct buf out = {0};
+
+    buf_init(&out, 4 * strlen(clean) + 1);
+    for (const char *at = clean; *at;) {
+        size_t len = secret_here(at, secret);
+        if (len > 0)
+            buf_adds(&out, "***");
+        else
+            buf_add(&out, at, 1);
+        at += len > 0 ? len : 1;
+    }
+    struct text said = out.len > 0 ? begin_of(out.ptr, max) : (struct text){0};
+    return said.len > 0 && text_is_utf8(said) ? text_dup(said) : NULL;
 }
 
 int64_t webhook_wait_ms(int tries, int64_t retry_after_ms, uint64_t random)

@@ -84,6 +84,9 @@ enum webhook_verdict {
     WEBHOOK_GONE,     /* 410: nothing is wanted any more */
 };
 enum webhook_verdict webhook_judge(int status); /* 0: no answer came */
+/* The beginning of what came back, as people may read it: one that is UTF-8, without addresses, and without what may be
+ * secret of its own `url`, which servers like to repeat ("Cannot POST /..."). For free(); NULL: nothing to read. */
+char *webhook_said(const char *url, struct text body, size_t max);
 /* How long to wait when `tries` of WEBHOOK_TRIES have failed, with jitter by any number `random`; -1: that was the
  * last. Never less than the receiver asked for. */
 int64_t webhook_wait_ms(int tries, int64_t retry_after_ms, uint64_t random);

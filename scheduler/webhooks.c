@@ -3,7 +3,6 @@
 #include "crypt.h"
 #include "crypt_token.h"
 #include "crypt_webhook.h"
-#include "scrub.h"
 
 #include <string.h>
 
@@ -16,6 +15,7 @@ enum {
     STORE_AGAIN_MS = 5 * SECOND_MS, /* after it could not */
     ANSWER_MAX = 4 * 1024,          /* bytes that are read of an answer */
     SAID_MAX = 200,
+    PING_SAID_MAX = 500,
     SECRETS = 2, /* the new one and the old one */
     ID_SIZE = 40,
 };
@@ -34,7 +34,8 @@ struct endpoint {
     bool unstored;    /* the store could not take `turn`: that comes first */
     bool stopped;     /* disabled: until the store says otherwise */
     int64_t tried_at_ms, gap_ms;
-    int64_t dropped, waiting; /* as of the store's last answer; dropped -1 before */
+    int64_t dropped, waiting;                /* as of the store's last answer; dropped -1 before */
+    int64_t said_dropped, say_dropped_at_ms; /* of these, what the log tells; no line before */
     int64_t accepted_at_ms;
     struct error reason; /* of the last failure, as it was logged */
     int64_t accepted, failed;
@@ -55,7 +56,7 @@ struct webhooks {
     size_t count;
     struct store_job *setting, *openings;
     bool openings_again;
-    struct alarm quiet;
+    struct alarm quiet, again; /* `again`: the store could not take the endpoints */
     struct webhook_ping *pings;
 };
 
@@ -91,6 +92,8 @@ static void go_on(struct endpoint *endpoint)
 
     if (endpoint->job || endpoint->fetch || endpoint->unstored || endpoint->webhooks->world->copy)
         return;
+    if (endpoint->tried_at_ms > now_ms) /* somebody set the clock back */
+        endpoint->tried_at_ms = now_ms;
     if (now_ms < endpoint->tried_at_ms + endpoint->gap_ms) {
         wait_until(endpoint, endpoint->tried_at_ms + endpoint->gap_ms);
         return;
@@ -163,18 +166,23 @@ static void say_given_up(struct endpoint *endpoint, const char *why)
         world->tell_operators(world->tell_ctx, subject, body.ptr);
 }
 
-/* Those that the store let go, because too many wait. */
+/* Those that the store let go, because too many wait: at most once an hour, however many there are. */
 static void note_dropped(struct endpoint *endpoint, int64_t dropped)
 {
-    int64_t more = dropped - endpoint->dropped;
+    int64_t now_ms = now_of(endpoint);
 
-    if (endpoint->turn.fate == STORE_WEBHOOK_GIVEN_UP)
-        more--; /* that was said */
-    if (endpoint->dropped >= 0 && more > 0)
-        log_line(endpoint->webhooks->world->log, LOG_WARNING,
-                 "event=webhook_dropped webhook=%s dropped=%lld what=\"too much waits: the oldest are gone\"",
-                 endpoint->settings->name, (long long)more);
+    if (endpoint->dropped < 0)
+        endpoint->said_dropped = dropped;
+    else if (endpoint->turn.fate == STORE_WEBHOOK_GIVEN_UP)
+        endpoint->said_dropped++; /* that one is told of */
     endpoint->dropped = dropped;
+    if (dropped <= endpoint->said_dropped || now_ms < endpoint->say_dropped_at_ms)
+        return;
+    log_line(endpoint->webhooks->world->log, LOG_WARNING,
+             "event=webhook_dropped webhook=%s dropped=%lld what=\"too much waits: the oldest are gone\"",
+             endpoint->settings->name, (long long)(dropped - endpoint->said_dropped));
+    endpoint->said_dropped = dropped;
+    endpoint->say_dropped_at_ms = now_ms + HOUR_MS;
 }
 
 static void take(struct endpoint *endpoint, const struct store_webhook_turned *result)
@@ -285,8 +293,7 @@ static void say_failure(struct endpoint *endpoint, const struct error *failure, 
 /* What the endpoint said instead of "yes", as people may read it. */
 static void describe(const struct endpoint *endpoint, const struct fetch_result *result, struct error *out)
 {
-    auto_free char *raw = text_dup(text_slice(text_trim(result->body), 0, SAID_MAX));
-    auto_free char *said = scrub(raw, NULL);
+    auto_free char *said = webhook_said(endpoint->settings->url, result->body, SAID_MAX);
 
     if (result->failure)
         error_set(out, result->failure->kind, "%s%s", result->failure->text,
@@ -296,7 +303,7 @@ static void describe(const struct endpoint *endpoint, const struct fetch_result 
     else if (result->status >= 300 && result->status < 400)
         error_set(out, ERROR_CONFIG, "answered %d: redirects are not followed, name the place itself", result->status);
     else
-        error_set(out, ERROR_TRY_LATER, "answered %d%s%s", result->status, said && *said ? ": " : "", said);
+        error_set(out, ERROR_TRY_LATER, "answered %d%s%s", result->status, said ? ": " : "", said ? said : "");
 }
 
 static void slow_down(struct endpoint *endpoint)
@@ -412,6 +419,7 @@ static void on_openings(void *ctx, const struct store_webhook_openings *result)
 struct webhook_ping {
     struct webhooks *webhooks;
     struct fetch *fetch;
+    const char *url;
     webhook_pinged_fn *done;
     void *ctx;
     int64_t began_ms;
@@ -430,13 +438,14 @@ static void ping_free(struct webhook_ping *ping)
 static void on_pinged(void *ctx, const struct fetch_result *result)
 {
     struct webhook_ping *ping = ctx;
+    auto_free char *said = webhook_said(ping->url, result->body, PING_SAID_MAX);
 
     ping->fetch = NULL;
     ping->done(ping->ctx,
                &(struct webhook_pinged){.status = result->status,
                                         .took_ms = clock_mono_ms(ping->webhooks->world->clock) - ping->began_ms,
                                         .id = ping->id,
-                                        .body = result->body,
+                                        .said = said,
                                         .failure = result->failure});
     ping_free(ping);
 }
@@ -456,6 +465,7 @@ struct webhook_ping *webhook_ping(struct webhooks *webhooks, const char *name, w
     }
     ping = must_calloc(1, sizeof *ping);
     *ping = (struct webhook_ping){.webhooks = webhooks,
+                                  .url = endpoint->settings->url,
                                   .done = done,
                                   .ctx = ctx,
                                   .began_ms = clock_mono_ms(webhooks->world->clock),
@@ -508,15 +518,26 @@ static char *site_list(const struct config_list *sites)
     return list.len ? buf_take(&list) : must_strdup("");
 }
 
+static void set_endpoints(struct webhooks *webhooks);
+
+static void on_set_again(void *ctx)
+{
+    set_endpoints(ctx);
+}
+
 static void on_set(void *ctx, int64_t dropped, const struct error *failure)
 {
     struct webhooks *webhooks = ctx;
+    int64_t now_ms = clock_now_ms(webhooks->world->clock);
 
     webhooks->setting = NULL;
-    if (failure)
+    if (failure) { /* meanwhile nothing is written for who is new */
         log_line(webhooks->world->log, LOG_ERROR, "event=webhook_store_failed what=endpoints error=%s",
                  LOG_QUOTED(text_of(failure->text)));
-    else if (dropped > 0)
+        alarm_set(webhooks->world->alarms, &webhooks->again, now_ms + STORE_AGAIN_MS, on_set_again, webhooks);
+        return;
+    }
+    if (dropped > 0)
         log_line(webhooks->world->log, LOG_WARNING,
                  "event=webhook_dropped dropped=%lld what=\"their endpoints left the configuration\"",
                  (long long)dropped);
@@ -594,6 +615,7 @@ void webhooks_free(struct webhooks *webhooks)
     store_cancel(&webhooks->setting);
     store_cancel(&webhooks->openings);
     alarm_off(&webhooks->quiet);
+    alarm_off(&webhooks->again);
     free(webhooks->endpoints);
     free(webhooks);
 }

@@ -31,7 +31,7 @@ struct webhook_pinged {
     int status; /* 0: no answer */
     int64_t took_ms;
     const char *id;              /* webhook-id */
-    struct text body;            /* the beginning of what came back */
+    const char *said;            /* what came back, as people may read it; NULL: nothing */
     const struct error *failure; /* NULL with an answer */
 };
 typedef void webhook_pinged_fn(void *ctx, const struct webhook_pinged *result);

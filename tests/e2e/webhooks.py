@@ -223,6 +223,8 @@ def nowhere_else():
             [ping] = receiver.at("/crm")
             well_made(ping)
             check(ping["body"]["type"] == "ping" and ping["body"]["data"] == {"webhook": "crm"}, "%s", ping["body"])
+            done = launch.try_onsale("webhooks", "test", "local", "--json")
+            check(done.returncode == 1 and json.loads(done.stdout)["error"], "%d: %s", done.returncode, done.stdout)
             receiver.answers["/crm"] = 500
             done = launch.try_onsale("webhooks", "test", "crm")
             check(done.returncode == 1 and "crm answered 500" in done.stderr, "%s", done.stderr)

@@ -217,11 +217,44 @@ static void bodies(void **state)
     notice_free(notice);
 }
 
+/* What a receiver says is shown to many, and some of them repeat what only they should know. */
+static void said(void **state)
+{
+    static const char url[] = "https://hooks.example/in/T0001/secret%2Fpath9?token=abcdefgh1";
+    const struct {
+        const char *body, *said; /* NULL: nothing */
+        size_t max;
+    } cases[] = {
+        {" out of order\n", "out of order", 200},
+        {"", NULL, 200},
+        {"no such mailbox ada@arena.example", "no such mailbox ***", 200},
+        {"POST /in/T0001/secret%2Fpath9?token=abcdefgh1: no", "POST ***: no", 200},
+        {"Cannot POST /IN/T0001/secret%2Fpath9", "Cannot POST ***", 200},
+        {"no token abcdefgh1 here", "no token *** here", 200},
+        {"POST /in/ is none", "POST /in/ is none", 200},
+        {"0123456789", "01234", 5},
+        {"0123\xC3\xA9", "0123", 5}, /* at a character's end */
+        {"0123\xC3\xA9", "0123\xC3\xA9", 6},
+        {"0123 ada@arena.example", "0123 **", 7}, /* a cut leaves no part of an address */
+        {"\xFF\xFE", NULL, 200},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        auto_free char *got = webhook_said(url, text_of(cases[i].body), cases[i].max);
+        if (cases[i].said ? !got || strcmp(got, cases[i].said) != 0 : got != NULL)
+            fail_msg("\"%s\" is said as \"%s\"", cases[i].body, got ? got : "(nothing)");
+    }
+    auto_free char *bare = webhook_said("https://hooks.example", TEXT("hooks.example/ is down"), 200);
+    assert_string_equal(bare, "hooks.example/ is down");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(news),   cmocka_unit_test(answers),          cmocka_unit_test(waits),
         cmocka_unit_test(places), cmocka_unit_test(bodies_are_small), cmocka_unit_test(bodies),
+        cmocka_unit_test(said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
