@@ -49,9 +49,9 @@ static int make_sites(struct cast *cast, struct error *err)
     for (size_t i = 0; i < settings->site_count; i++) {
         sites[i] = (struct world_site){.first_walked_at_ms = MOMENT_NONE, .watermark_ms = MOMENT_NONE};
         for (size_t k = 0; k < old_count; k++)
-            if (strcmp(old[k].name, settings->sites[i].name) == 0) {
+            if (old[k].name && strcmp(old[k].name, settings->sites[i].name) == 0) {
                 sites[i] = old[k];
-                old[k] = (struct world_site){0};
+                old[k] = (struct world_site){0}; /* taken: it has no name any more */
             }
         free(sites[i].name);
         sites[i].name = must_strdup(settings->sites[i].name);

@@ -146,6 +146,21 @@ def reloaded_with_another_audience():
         launch.agree({"door@example.org"})
 
 
+def reloaded_with_another_site():
+    """In front of the one that was there, then behind it, then gone: the one that stays keeps its people."""
+    with Launch(opens_in=10) as launch:
+        launch.rule.update(gather_ahead="8s", sites=["arena"])
+        launch.run()
+        launch.wait("ready")
+        launch.write("hall.json", '{"ticketDefinitions": []}')
+        hall = {"name": "hall", "source": "file", "path": "hall.json"}
+        for sites in [hall, launch.site], [launch.site, hall], [launch.site]:
+            launch.config["sites"] = sites
+            launch.reload()
+        launch.wait("done")
+        launch.agree(launch.eligible())
+
+
 def reloaded_without_its_notifier():
     """People are claimed by it: such a file is refused by name."""
     with Launch() as launch:
@@ -417,8 +432,8 @@ def operators_are_told():
 STORIES = [
     stopped_in_mid_send, stopped_before_the_gate, stopped_at_the_moment, asleep_for_too_long,
     empty_store_after_the_moment, reloaded_with_another_rate, reloaded_with_a_broken_file, reloaded_with_another_rule,
-    reloaded_again_and_again, reloaded_with_another_audience, reloaded_without_its_notifier,
-    second_daemon, another_instance, an_old_copy_restored, paused_all, paused_notice, paused_notifier,
+    reloaded_again_and_again, reloaded_with_another_audience, reloaded_with_another_site,
+    reloaded_without_its_notifier, second_daemon, another_instance, an_old_copy_restored, paused_all, paused_notice, paused_notifier,
     paused_at_the_moment, held_and_released, held_before_the_moment, cancelled_in_mid_send,
     cancelled_in_a_pause, deadline_while_sending, deadline_while_held, the_event_is_cancelled_in_mid_send, told_again, operators_are_told]
 
