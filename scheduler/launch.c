@@ -251,13 +251,20 @@ static bool has_feed(const struct launch *launch)
     return launch->rule->audience_count > 0;
 }
 
-/* A complete read of these very audiences, young enough for a release at that moment. */
+/* These very audiences were read to their end. */
+static bool is_read(const struct launch *launch)
+{
+    const struct notice_course *course = launch->notice->course;
+
+    return course->pass > 0 && course->made_of == audiences_fingerprint(launch->rule);
+}
+
+/* ... young enough for a release at that moment. */
 static bool consent_fresh(const struct launch *launch, int64_t at_ms)
 {
     const struct notice *notice = launch->notice;
 
-    return notice->course->pass > 0 && notice->course->made_of == audiences_fingerprint(launch->rule) &&
-           at_ms >= notice->course->gathered_at_ms &&
+    return is_read(launch) && at_ms >= notice->course->gathered_at_ms &&
            at_ms - notice->course->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
 }
 
@@ -431,13 +438,14 @@ static void watch_progress(struct launch *launch, int64_t now_ms)
 }
 
 /* After a pause, a hold or a restart: what was read is good as long as it would be for a release; then it is read once
- * more, so that who left meanwhile is not told. Who came meanwhile is not told either: the list is closed. */
+ * more, so that who left meanwhile is not told. Who came meanwhile is not told either: the list is closed. Before any
+ * claim it is not, and a reload may have named other audiences: these are read first. */
 static bool consent_again(struct launch *launch, int64_t now_ms)
 {
     const struct notice *notice = launch->notice;
+    bool young = now_ms - notice->course->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
 
-    if (launch->evidence_at_ms != MOMENT_NONE ||
-        now_ms - notice->course->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms)
+    if (launch->evidence_at_ms != MOMENT_NONE || (young && (notice->claimed || is_read(launch))))
         return true;
     if (launch->gather_failure.kind != ERROR_NONE && now_ms < launch->gather_after_ms)
         launch_move(launch, NOTICE_HELD, REASON_CONSENT, launch->gather_failure.text);

@@ -89,7 +89,8 @@ void playbook_note_begun(struct world *world)
 
     for (size_t i = 0; i < world->notices.count; i++) {
         const struct notice *notice = world->notices.at[i];
-        struct world_rule *rule = notice_begun(notice) ? world_rule_of(world, notice) : NULL;
+        bool told = notice_begun(notice) && notice->claimed; /* a released one that waits is anybody's to change */
+        struct world_rule *rule = told ? world_rule_of(world, notice) : NULL;
         if (rule)
             begun[count++] = (struct world_begun){notice->id, rule};
     }
