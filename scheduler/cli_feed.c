@@ -10,14 +10,13 @@
 /* Which site? Where there is one it need not be said. */
 static const struct site_settings *site_of(const struct settings *settings, const char *name, struct error *err)
 {
-    auto_buf struct buf names;
-
     if (!name && settings->site_count == 1)
         return &settings->sites[0];
     const struct site_settings *site = name ? settings_site(settings, name) : NULL;
+    auto_buf struct buf names;
+    buf_init(&names, 300);
     if (site)
         return site;
-    buf_init(&names, 300);
     for (size_t i = 0; i < settings->site_count; i++)
         buf_addf(&names, "%s%s", i ? ", " : "", settings->sites[i].name);
     error_set(err, ERROR_REFUSED, "%s%.100s%s: --site takes one of %s", name ? "there is no site \"" : "say which site",
@@ -126,9 +125,9 @@ int cli_feed(const struct cli *cli)
     bool refused = false;
     auto_buf struct buf path;
 
+    buf_init(&path, 4096);
     if (client_open(&client, cli->config, &err) < 0)
         return EXIT_CONFIG;
-    buf_init(&path, 4096);
     const struct site_settings *site = site_of(client.settings, cli->site, &err);
     int rc = site ? 0 : -1;
     if (rc == 0) {

@@ -280,9 +280,9 @@ static int run_backup(struct sqlite *db, struct store_job *job, struct error *er
     auto_buf struct buf to;
 
     (void)db;
+    buf_init(&to, 4096);
     if (crypt_random(random, sizeof random, err) < 0)
         return -1;
-    buf_init(&to, 4096);
     buf_addf(&to, "%s%s", job->in.backup.path, suffix);
     for (size_t i = 0; i < sizeof random; i++)
         buf_addf(&to, "%02x", random[i]);

@@ -413,6 +413,7 @@ static void event(struct replay *replay, const struct words *words)
     json_t *found = almanac_at(&replay->stage.almanac, replay_moment(replay, words->at[2]));
     auto_buf struct buf wanted;
 
+    buf_init(&wanted, 1024);
     if (!found) {
         replay_fail(replay, "no event of the calendar starts at %s", words->at[2]);
         return;
@@ -421,7 +422,6 @@ static void event(struct replay *replay, const struct words *words)
     number_is(replay, "as its sequence", json_integer_value(json_object_get(found, "sequence")), words->at[3]);
     if (strcmp(json_string_value(json_object_get(found, "status")), words->at[4]) != 0)
         replay_fail(replay, "expected %s:\n%s", words->at[4], text);
-    buf_init(&wanted, 1024);
     for (size_t i = 5; i < words->count; i++)
         buf_addf(&wanted, "%s%s", i > 5 ? " " : "", words->at[i]);
     if (wanted.len > 0 && !strstr(text, wanted.ptr))

@@ -410,10 +410,10 @@ static void folds(void **state)
     for (size_t before = 0; before < 160; before++)
         for (size_t unit = 0; unit < ARRAY_LEN(units); unit++) {
             auto_buf struct buf value, out;
-            if (before == 0 && *units[unit] == ' ') /* no text of ours begins with a blank, and libical drops it */
-                continue;
             buf_init(&value, 1000);
             buf_init(&out, 1000);
+            if (before == 0 && *units[unit] == ' ') /* no text of ours begins with a blank, and libical drops it */
+                continue;
             for (size_t i = 0; i < before; i++)
                 buf_addc(&value, 'x');
             for (int i = 0; i < 5; i++)
