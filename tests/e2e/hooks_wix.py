@@ -232,7 +232,7 @@ def a_burst():
         check({status for _, status in took} == {200}, "answered %s", {status for _, status in took})
         rounds = launch.log_since().count("event=read_again")
         check(1 <= rounds <= 3 + (seconds + 2.5) / 2, "%d reads in %.1f s", rounds, seconds + 2.5)
-        check([] not in launch.reads(), "the site was walked")
+        check(launch.reads().count([]) <= 1, "the site was walked more than once")  # once, if some were too many to be noted
 
 
 def in_any_order():
