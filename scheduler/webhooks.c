@@ -1,8 +1,6 @@
-#include "webhooks.h"
+#include "webhooks_private.h"
 
 #include "crypt.h"
-#include "crypt_token.h"
-#include "crypt_webhook.h"
 
 #include <string.h>
 
@@ -13,51 +11,8 @@ enum {
     GAP_NONE_MS = 100,
     GAP_LAST_MS = MINUTE_MS,        /* ... at most */
     STORE_AGAIN_MS = 5 * SECOND_MS, /* after it could not */
-    ANSWER_MAX = 4 * 1024,          /* bytes that are read of an answer */
-    SAID_MAX = 200,
-    PING_SAID_MAX = 500,
-    SECRETS = 2, /* the new one and the old one */
-    ID_SIZE = 40,
-};
-
-/* One endpoint. At most one of `job` and `fetch` is under way. */
-struct endpoint {
-    struct webhooks *webhooks;
-    const struct webhook_settings *settings;
-    struct webhook_secret secrets[SECRETS];
-    size_t secret_count;
-    struct store_job *job;
-    struct fetch *fetch;
-    struct alarm wake;
-    bool asked_again; /* something new since we asked what is next */
-    bool try_early;   /* ... a reason to try before the time */
-    bool unstored;    /* the store could not take `turn`: that comes first */
-    bool stopped;     /* disabled: until the store says otherwise */
-    int64_t tried_at_ms, gap_ms;
-    int64_t dropped, waiting;                /* as of the store's last answer; dropped -1 before */
-    int64_t said_dropped, say_dropped_at_ms; /* of these, what the log tells; no line before */
-    int64_t accepted_at_ms;
-    struct error reason; /* of the last failure, as it was logged */
-    int64_t accepted, failed;
-    struct arena arena;      /* of these two */
-    struct webhook_message { /* in hand */
-        int64_t no, at_ms, due_at_ms;
-        int type, tries;
-        const char *id, *body;
-        bool is_early;
-    } message;
-    struct store_webhook_turn turn; /* as it was asked: asked again when the store could not */
-};
-
-struct webhooks {
-    struct world *world;
-    const struct webhook_post *post;
-    struct endpoint *endpoints;
-    size_t count;
-    struct store_job *setting, *openings;
-    bool openings_again;
-    struct alarm quiet, again; /* `again`: the store could not take the endpoints */
-    struct webhook_ping *pings;
+    ANSWER_MAX = 4 * 1024,          /* bytes that are read of an answer ... */
+    SAID_MAX = 200,                 /* ... and shown */
 };
 
 static void go_on(struct endpoint *endpoint);
@@ -237,9 +192,10 @@ static void on_turned(void *ctx, const struct store_webhook_turned *result)
 /* --- Telling ------------------------------------------------------------------------------------------------------ */
 
 /* Standard Webhooks: the headers id, timestamp of this attempt, and a signature by each secret. */
-static struct fetch *post(const struct webhooks *webhooks, const struct endpoint *endpoint, const char *id,
-                          const char *body, fetch_done_fn *done, void *ctx, struct error *err)
+struct fetch *webhooks_post(const struct endpoint *endpoint, const char *id, const char *body, fetch_done_fn *done,
+                            void *ctx, struct error *err)
 {
+    const struct webhooks *webhooks = endpoint->webhooks;
     int64_t now_s = clock_now_ms(webhooks->world->clock) / SECOND_MS;
     char timestamp[24], signatures[SECRETS * WEBHOOK_SIGNATURE_SIZE] = "";
     struct fetch_header headers[] = {{"Content-Type", "application/json"},
@@ -272,8 +228,7 @@ static void request_post(struct endpoint *endpoint)
 {
     struct error err = {0};
 
-    endpoint->fetch =
-        post(endpoint->webhooks, endpoint, endpoint->message.id, endpoint->message.body, on_posted, endpoint, &err);
+    endpoint->fetch = webhooks_post(endpoint, endpoint->message.id, endpoint->message.body, on_posted, endpoint, &err);
     if (!endpoint->fetch)
         on_posted(endpoint, &(struct fetch_result){.retry_after_ms = -1, .failure = &err});
 }
@@ -414,86 +369,6 @@ static void on_openings(void *ctx, const struct store_webhook_openings *result)
     }
 }
 
-/* --- Pings -------------------------------------------------------------------------------------------------------- */
-
-struct webhook_ping {
-    struct webhooks *webhooks;
-    struct fetch *fetch;
-    const char *url;
-    webhook_pinged_fn *done;
-    void *ctx;
-    int64_t began_ms;
-    char id[ID_SIZE];
-    struct webhook_ping *next, **link;
-};
-
-static void ping_free(struct webhook_ping *ping)
-{
-    *ping->link = ping->next;
-    if (ping->next)
-        ping->next->link = ping->link;
-    free(ping);
-}
-
-static void on_pinged(void *ctx, const struct fetch_result *result)
-{
-    struct webhook_ping *ping = ctx;
-    auto_free char *said = webhook_said(ping->url, result->body, PING_SAID_MAX);
-
-    ping->fetch = NULL;
-    ping->done(ping->ctx,
-               &(struct webhook_pinged){.status = result->status,
-                                        .took_ms = clock_mono_ms(ping->webhooks->world->clock) - ping->began_ms,
-                                        .id = ping->id,
-                                        .said = said,
-                                        .failure = result->failure});
-    ping_free(ping);
-}
-
-struct webhook_ping *webhook_ping(struct webhooks *webhooks, const char *name, webhook_pinged_fn *done, void *ctx,
-                                  struct error *err)
-{
-    const struct endpoint *endpoint = NULL;
-    struct webhook_ping *ping;
-
-    for (size_t i = 0; webhooks && i < webhooks->count; i++)
-        if (strcmp(webhooks->endpoints[i].settings->name, name) == 0)
-            endpoint = &webhooks->endpoints[i];
-    if (!endpoint) {
-        error_set(err, ERROR_REFUSED, "there is no webhook \"%.100s\"", name);
-        return NULL;
-    }
-    ping = must_calloc(1, sizeof *ping);
-    *ping = (struct webhook_ping){.webhooks = webhooks,
-                                  .url = endpoint->settings->url,
-                                  .done = done,
-                                  .ctx = ctx,
-                                  .began_ms = clock_mono_ms(webhooks->world->clock),
-                                  .next = webhooks->pings,
-                                  .link = &webhooks->pings};
-    webhooks->pings = ping;
-    if (ping->next)
-        ping->next->link = &ping->next;
-    snprintf(ping->id, sizeof ping->id, "ping_%016llx%016llx", (unsigned long long)crypt_random_u64(),
-             (unsigned long long)crypt_random_u64());
-    auto_free char *body = webhook_body(
-        &(struct webhook_event){.type = WEBHOOK_PING, .at_ms = clock_now_ms(webhooks->world->clock), .endpoint = name});
-    ping->fetch = post(webhooks, endpoint, ping->id, body, on_pinged, ping, err);
-    if (ping->fetch)
-        return ping;
-    ping_free(ping);
-    return NULL;
-}
-
-void webhook_ping_cancel(struct webhook_ping **ping)
-{
-    if (*ping) {
-        (*ping)->webhooks->post->cancel((*ping)->webhooks->post->ctx, &(*ping)->fetch);
-        ping_free(*ping);
-    }
-    *ping = NULL;
-}
-
 /* --- The whole ---------------------------------------------------------------------------------------------------- */
 
 static int read_secrets(struct endpoint *endpoint, struct error *err)
@@ -596,13 +471,7 @@ void webhooks_free(struct webhooks *webhooks)
     if (!webhooks)
         return;
     store_on_told(webhooks->world->store, NULL, NULL);
-    for (struct webhook_ping *ping = webhooks->pings, *next; ping; ping = next) {
-        struct error err = {0};
-        next = ping->next;
-        error_set(&err, ERROR_TRY_LATER, "the configuration is being read again: ask once more");
-        webhooks->post->cancel(webhooks->post->ctx, &ping->fetch);
-        on_pinged(ping, &(struct fetch_result){.failure = &err});
-    }
+    webhooks_end_pings(webhooks);
     for (size_t i = 0; i < webhooks->count; i++) {
         struct endpoint *endpoint = &webhooks->endpoints[i];
         store_cancel(&endpoint->job);
