@@ -175,6 +175,17 @@ static void on_opened(void *ctx, const char *capabilities)
     pool_drain(smtp);
 }
 
+/* For a quoted value of a line of the log. */
+static void log_failure(struct smtp *smtp, int code, const char *text)
+{
+    char shown[200];
+
+    snprintf(shown, sizeof shown, "%s", text);
+    for (char *c = shown; (c = strpbrk(c, "\"\\"));)
+        *c = '\'';
+    smtp->host->log(smtp->host, 4, "event=connection_failed code=%d open=%u text=\"%s\"", code, smtp->open, shown);
+}
+
 static void on_failed(void *ctx, enum notifier_wire_failure failure, int code, const char *text)
 {
     struct conn *conn = ctx;
@@ -186,7 +197,7 @@ static void on_failed(void *ctx, enum notifier_wire_failure failure, int code, c
     if (needs_person || (smtp->open == 0 && smtp->connecting == 0))
         pool_trouble(smtp, text, needs_person);
     else
-        smtp->host->log(smtp->host, 4, "event=connection_failed code=%d open=%u", code, smtp->open);
+        log_failure(smtp, code, text);
     pool_drain(smtp);
 }
 

@@ -140,7 +140,7 @@ enum channel_state {
 const char *channel_state_name(enum channel_state state);
 struct channel_standing {
     enum channel_state state;
-    const char *text; /* why; NULL: well */
+    const char *text; /* why; NULL: well. No moment of the past is in it */
     int64_t until_ms; /* waiting, failing: when it tries again; else MOMENT_NONE */
 };
 struct channel_standing channel_standing(const struct channel *channel);

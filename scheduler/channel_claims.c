@@ -110,6 +110,7 @@ static void describe(struct channel *channel, const char *said)
     snprintf(channel->breaker_text, sizeof channel->breaker_text, "%s %.*s: %s",
              channel->breaker.asked ? "asked to wait until" : "nothing gets through, the next try is at",
              TEXT_ARGS(buf_text(&at)), said);
+    channel->breaker_said_at = strlen(channel->breaker_text) - strlen(said);
 }
 
 static void open_breaker(struct channel *channel, const struct channel_result *result, const char *text)
@@ -165,8 +166,10 @@ void channel_note_outcome(struct channel *channel, const struct channel_job *job
 void channel_reached(struct channel *channel)
 {
     breaker_reached(&channel->breaker, now_of(channel));
-    if (channel->breaker.state != BREAKER_CLOSED && !channel->breaker.asked)
-        memcpy(channel->breaker_text, channel->trouble_text, sizeof channel->trouble_text);
+    if (channel->breaker.state == BREAKER_CLOSED || channel->breaker.asked)
+        return;
+    memcpy(channel->breaker_text, channel->trouble_text, sizeof channel->trouble_text);
+    channel->breaker_said_at = 0;
 }
 
 void channel_close_breaker(struct channel *channel)
@@ -255,7 +258,7 @@ struct channel_standing channel_standing(const struct channel *channel)
 
     if (channel->needs_person)
         return (struct channel_standing){CHANNEL_BROKEN, channel->trouble_text, MOMENT_NONE};
-    if (channel->breaker.asked && ready_at_ms > now_ms)
+    if (channel->breaker.asked && channel->breaker.state == BREAKER_OPEN && ready_at_ms > now_ms)
         return (struct channel_standing){CHANNEL_WAITING, channel->breaker_text, ready_at_ms};
     if (channel->troubled) {
         bool soon = uv_is_active((const uv_handle_t *)&channel->retry);
@@ -265,7 +268,7 @@ struct channel_standing channel_standing(const struct channel *channel)
     if (channel->breaker.state == BREAKER_CLOSED)
         return (struct channel_standing){CHANNEL_WELL, NULL, MOMENT_NONE};
     if (channel->breaker.state == BREAKER_HALF_OPEN || ready_at_ms <= now_ms)
-        return (struct channel_standing){CHANNEL_TRYING, channel->breaker_text, MOMENT_NONE};
+        return (struct channel_standing){CHANNEL_TRYING, channel->breaker_text + channel->breaker_said_at, MOMENT_NONE};
     return (struct channel_standing){CHANNEL_FAILING, channel->breaker_text, ready_at_ms};
 }
 

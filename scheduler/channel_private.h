@@ -61,6 +61,7 @@ struct channel {
     struct breaker breaker;
     bool probe_claimed;          /* ... and not sent yet */
     char breaker_text[400];      /* why it is open, for people */
+    size_t breaker_said_at;      /* where in it the moment is behind us, which passes */
     char asked_text[300];        /* what the receiver said, when it asked us to wait */
     bool asked_news, asked_kept; /* dispatch has to hear of it; has heard, and keeps it for the next start */
     int64_t window, doubt_max;

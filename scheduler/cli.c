@@ -375,7 +375,8 @@ static int cli_help(const struct cli *cli)
     for (command = cli_commands; command->name; command++)
         printf("  %-12s  %s\n", command->name, command->summary);
     puts("\nThe configuration is --config, else ONSALE_CONFIG, else " ONSALE_CONFIG_FILE ".\n"
-         "`onsale help COMMAND` tells more. Exit: 0 fine, 1 failed, 2 usage, 3 configuration.");
+         "`onsale help COMMAND` tells more. Exit: 0 fine, 1 failed, 2 usage,\n"
+         "3 mend the configuration, or a state that is damaged or cannot be opened.");
     return EXIT_FINE;
 }
 

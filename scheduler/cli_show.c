@@ -10,6 +10,13 @@ static void print_label(const char *label)
     printf("%-16s ", label);
 }
 
+static bool is_over(const char *rfc3339)
+{
+    int64_t at_ms;
+
+    return moment_parse(text_of(rfc3339), &at_ms, NULL) == 0 && at_ms <= clock_now_ms(&clock_machine);
+}
+
 static void print_moment(const char *label, const json_t *object, const char *key, const struct zone *zone)
 {
     auto_buf struct buf text = {0};
@@ -117,7 +124,8 @@ static void print_counts(const json_t *answer, const struct zone *zone)
         auto_buf struct buf at;
         buf_init(&at, 64);
         buf_add_local(&at, cli_text(again, "next_at"), zone);
-        printf("  %-14s %lld of those waiting, the next at %s\n", "tried again", cli_number(again, "people"), at.ptr);
+        printf("  %-14s %lld of those waiting, the next %s%s\n", "tried again", cli_number(again, "people"),
+               is_over(cli_text(again, "next_at")) ? "as soon as there is room, due since " : "at ", at.ptr);
     }
 }
 

@@ -124,7 +124,10 @@ void health_judge(const struct health_facts *facts, struct health *out)
     if (facts->reload_refused)
         judge_reload(facts, out);
     if (facts->copy)
-        find(out, HEALTH_COPY, true, "held as a copy: %s; if it is not: onsale resume --this-is-the-one", facts->copy);
+        find(out, HEALTH_COPY, true,
+             "nothing is sent, lest people are told twice: %s. If no other daemon sends from this state: onsale resume "
+             "--this-is-the-one",
+             facts->copy);
     judge_store(&facts->store, out);
     for (size_t i = 0; i < facts->notifier_count; i++)
         if (facts->notifiers[i].trouble)

@@ -36,6 +36,10 @@ static int stopped(struct error *err)
 
 static int failed(const struct copying *copying, const char *doing, int code, struct error *err)
 {
+    bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB; /* which only what is read can be */
+
+    if (damaged)
+        return error_set(err, ERROR_CONFIG, "%s: damaged: %s", copying->what->from, sqlite3_errstr(code));
     return error_set(err, ERROR_TRY_LATER, "%s: %s: %s", copying->what->to, doing,
                      code == SQLITE_FULL ? "no room left" : sqlite3_errstr(code));
 }
@@ -224,10 +228,9 @@ static int read_facts(sqlite3 *db, const char *path, struct store_copy *out, str
 static int check_copy(struct copying *copying, struct store_copy *out, struct error *err)
 {
     sqlite3_progress_handler(copying->to, STOP_LOOK_OPS, on_check, (void *)(uintptr_t)copying->what);
-    return quick_check(copying->to, copying->what->to, err) < 0 ||
-                   read_facts(copying->to, copying->what->to, out, err) < 0
-               ? -1
-               : 0;
+    if (quick_check(copying->to, copying->what->from, err) < 0) /* page by page what it was made of */
+        return -1;
+    return read_facts(copying->to, copying->what->to, out, err);
 }
 
 /* --- The whole --- */

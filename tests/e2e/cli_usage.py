@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What the commands say, and the exit code, when they are used wrongly or there is nothing to talk to: 0 fine, 1 failed,
-2 usage, 3 configuration. Each line: what is typed, the exit code, and what must be said."""
+2 usage, 3 configuration, or a state that is damaged. Each line: what is typed, the exit code, and what must be said."""
 
 import os
 import pty
@@ -98,6 +98,16 @@ RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
 ]
 
 
+def damaged_state(b):
+    """What systemd is not to start again and again has a code of its own, and the table of codes says so."""
+    with open(b.path("onsale.db"), "wb") as file:
+        file.write(b"no database " * 1000)
+    try_all(b, [(["notices"], 3, "damaged"), (["run"], 3, "damaged"),
+                (["backup", b.path("copy.db")], 3, b.path("onsale.db") + ": damaged"),
+                (["help"], 0, "3 mend the configuration, or a state that is damaged")])
+    os.unlink(b.path("onsale.db"))
+
+
 def run(b, arguments):
     return subprocess.run([os.path.join(small.BUILD, "onsale"), *arguments], env=b.environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
@@ -193,6 +203,7 @@ def test(b):
     b.sale(600)
     try_all(b, ALONE)
     assert not os.path.exists(b.path("mails")), "looking at a configuration makes no folders"
+    damaged_state(b)
     b.sale(3, title="Red \x1b[31mNight \u202eabc\u009b1m")
     b.start()
     b.wait(lambda: len(b.json("notices")) == 2 and b.state(1) == "done")

@@ -304,6 +304,8 @@ def five_connections_at_most():
         check(not any("too many" in step["what"] for step in why), "somebody was charged: %s", why)
         attempts = launch.sink.behave(op="counts")["connections"]
         check(5 <= attempts <= 15, "%d attempts to connect", attempts)
+        failed = [line for line in launch.log_since().splitlines() if "event=connection_failed" in line]
+        check(failed and all('too many connections from you"' in line for line in failed), "no reason: %s", failed)
 
 
 def slow_and_byte_by_byte():

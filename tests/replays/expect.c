@@ -178,7 +178,7 @@ static void pace(struct replay *replay, const struct words *words)
     }
 }
 
-/* expect channel NAME STATE [TEXT ...]: the text is part of what people are told */
+/* expect channel NAME STATE [TEXT ...]: what people are told begins with the text */
 static void channel(struct replay *replay, const struct words *words)
 {
     const struct world *world = &replay->stage.world;
@@ -190,7 +190,7 @@ static void channel(struct replay *replay, const struct words *words)
         if (strcmp(channel_settings(world->channels[i])->name, words->at[2]) != 0)
             continue;
         if (strcmp(channel_state_name(standing.state), words->at[3]) != 0 ||
-            (text.len > 0 && !strstr(standing.text ? standing.text : "", text.ptr)))
+            (text.len > 0 && !text_starts(text_of(standing.text), text.ptr)))
             replay_fail(replay, "notifier %s is %s: %s", words->at[2], channel_state_name(standing.state),
                         standing.text ? standing.text : "");
         return;

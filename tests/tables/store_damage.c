@@ -155,6 +155,24 @@ static void a_damaged_page(void **state)
     assert_non_null(strstr(health.failure.text, "damaged"));
 }
 
+/* A copy of it is none: what has to be repaired is named, not the copy that is thrown away. */
+static void a_backup_names_the_state(void **state)
+{
+    struct bench *b = *state;
+    char garbage[PAGE], to[128], says[160];
+    struct store_copy copy;
+    struct error err = {0};
+    auto_fd int fd = open(b->db, O_WRONLY);
+
+    memset(garbage, 0xA5, sizeof garbage);
+    assert_int_equal(pwrite(fd, garbage, PAGE, page_of_people(b)), PAGE);
+    snprintf(to, sizeof to, "%s/backup.db.part", b->folder);
+    snprintf(says, sizeof says, "%s: damaged", b->db);
+    assert_int_equal(store_backup_to(b->url, to, &copy, &err), -1);
+    assert_non_null(strstr(err.text, says));
+    assert_null(strstr(err.text, "backup.db"));
+}
+
 /* Nothing where a state was: lost, or moved away. Whoever was told is not known, so somebody has to say that it is
  * meant. */
 static void nothing_where_a_state_was(void **state)
@@ -177,8 +195,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
-        TEST(a_folder),           TEST(garbage_in_the_header), TEST(a_file_cut_short),          TEST(anothers_database),
-        TEST(garbage_in_the_log), TEST(a_damaged_page),        TEST(nothing_where_a_state_was),
+        TEST(a_folder),
+        TEST(garbage_in_the_header),
+        TEST(a_file_cut_short),
+        TEST(anothers_database),
+        TEST(garbage_in_the_log),
+        TEST(a_damaged_page),
+        TEST(a_backup_names_the_state),
+        TEST(nothing_where_a_state_was),
 
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,9 +15,11 @@ until 09:01:00
 expect attempts 10
 crash
 start
-expect channel mail waiting 421 4.7.0 slow down
+expect channel mail waiting asked to wait until 2027-03-26T09:01:30.100Z: 421 4.7.0 slow down
 until 09:01:29
 expect attempts 10
+until 09:01:30.150
+expect channel mail trying 421 4.7.0 slow down
 until 09:01:31
 expect channel mail well
 until 09:05:00
