@@ -162,7 +162,10 @@ bool auth_admit(struct auth *auth, struct server_request *request, const struct 
     }
     snprintf(challenge, sizeof challenge, "Bearer realm=\"onsale\", error=\"insufficient_scope\", scope=\"%s\"",
              scopes[wanted]);
-    snprintf(detail, sizeof detail, "the token's scope is too small: this needs one of scope %s", scopes[wanted]);
+    snprintf(detail, sizeof detail, "the token's scope is too small: this needs one of scope %s%s", scopes[wanted],
+             wanted == TOKEN_CONTROL   ? ""
+             : wanted == TOKEN_METRICS ? ", read or control"
+                                       : " or control");
     server_refuse_more(request, 403, detail, NULL, &field);
     return false;
 }

@@ -97,8 +97,10 @@ static int parse_bytes(struct reading *reading, struct text json, struct error *
 
     if (source_file_parse(reading->site, json, page, &notes, &why) < 0)
         return error_set(err, ERROR_CONFIG, "%s", why.text);
-    if (notes.bad > 0)
-        error_set(err, ERROR_CONFIG, "%s%s", notes.bad_why.text, notes.bad > 1 ? " (and more)" : "");
+    if (notes.bad > 1)
+        error_set(err, ERROR_CONFIG, "%s; %zu definitions are wrong in all", notes.bad_why.text, notes.bad);
+    else if (notes.bad == 1)
+        error_set(err, ERROR_CONFIG, "%s", notes.bad_why.text);
     source_page_notes_clear(&notes);
     if (page->count > 1)
         qsort(page->definitions, page->count, sizeof *page->definitions, compare_ids);
