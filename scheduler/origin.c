@@ -122,20 +122,21 @@ bool origin_within(const struct origin *origin, const struct origin_net *nets, s
 
 /* IANA's registries of special-purpose addresses (RFC 6890), what is not globally reachable of them, and multicast. */
 static const struct origin_net special_ipv4[] = {
-    IPV4(0, 0, 0, 0, 8),       /* this network */
-    IPV4(10, 0, 0, 0, 8),      /* private */
-    IPV4(100, 64, 0, 0, 10),   /* behind a provider's NAT */
-    IPV4(127, 0, 0, 0, 8),     /* loopback */
-    IPV4(169, 254, 0, 0, 16),  /* link-local; clouds answer for metadata there */
-    IPV4(172, 16, 0, 0, 12),   /* private */
-    IPV4(192, 0, 0, 0, 24),    /* protocols */
-    IPV4(192, 0, 2, 0, 24),    /* documentation */
-    IPV4(192, 88, 99, 0, 24),  /* relays of 6to4 */
-    IPV4(192, 168, 0, 0, 16),  /* private */
-    IPV4(198, 18, 0, 0, 15),   /* benchmarks */
-    IPV4(198, 51, 100, 0, 24), /* documentation */
-    IPV4(203, 0, 113, 0, 24),  /* documentation */
-    IPV4(224, 0, 0, 0, 3),     /* multicast, reserved, broadcast */
+    IPV4(0, 0, 0, 0, 8),        /* this network */
+    IPV4(10, 0, 0, 0, 8),       /* private */
+    IPV4(100, 64, 0, 0, 10),    /* behind a provider's NAT */
+    IPV4(127, 0, 0, 0, 8),      /* loopback */
+    IPV4(168, 63, 129, 16, 32), /* in no registry: Azure's own, for every machine there, with its agent's secrets */
+    IPV4(169, 254, 0, 0, 16),   /* link-local; clouds answer for metadata there */
+    IPV4(172, 16, 0, 0, 12),    /* private */
+    IPV4(192, 0, 0, 0, 24),     /* protocols */
+    IPV4(192, 0, 2, 0, 24),     /* documentation */
+    IPV4(192, 88, 99, 0, 24),   /* relays of 6to4 */
+    IPV4(192, 168, 0, 0, 16),   /* private */
+    IPV4(198, 18, 0, 0, 15),    /* benchmarks */
+    IPV4(198, 51, 100, 0, 24),  /* documentation */
+    IPV4(203, 0, 113, 0, 24),   /* documentation */
+    IPV4(224, 0, 0, 0, 3),      /* multicast, reserved, broadcast */
 };
 static const struct origin_net global_ipv6 = {{{0x20}}, 3}; /* all that is given out so far */
 static const struct origin_net special_ipv6[] = {

@@ -196,6 +196,35 @@ def each_for_itself():
         check(receiver.types("/gone") == ["notice.started", "notice.started", "notice.done"], "%s", receiver.types("/gone"))
 
 
+def read_again_meanwhile():
+    """A reload while both endpoints and a ping wait for an answer: one has moved and is told there, one has left."""
+    with Receiver() as receiver, Launch(opens_in=3, people=30) as launch:
+        receiver.answers.update({"/crm": "hang", "/chat": "hang"})
+        crm = endpoint("crm", receiver.url("/crm"), timeout="20s", events=["notice.started"])
+        chat = endpoint("chat", receiver.url("/chat"), timeout="20s")
+        launch.config["webhooks"] = [crm, chat]
+        launch.run()
+        launch.until(lambda: receiver.at("/crm") and receiver.at("/chat"), "both to hang")
+        ping = []
+        asking = threading.Thread(target=lambda: ping.append(launch.try_onsale("webhooks", "test", "chat")))
+        asking.start()
+        launch.until(lambda: "ping" in receiver.types("/chat"), "the ping to hang")
+        launch.config["webhooks"] = [{**crm, "url": receiver.url("/moved-on")}]
+        launch.reload()
+        asking.join()
+        check(ping[0].returncode == 1 and "ask once more" in ping[0].stderr, "%s", ping[0].stderr)
+        launch.until(lambda: receiver.at("/moved-on"), "the event at its new place")
+        check(receiver.ids("/moved-on") == receiver.ids("/crm"), "%s, not %s", receiver.ids("/moved-on"), receiver.ids("/crm"))
+        check(set(states(launch)) == {"crm"}, "%s", states(launch))
+        check("their endpoints left the configuration" in launch.log_since(), "nothing is said of what is dropped")
+        launch.wait("done")
+        receiver.answers.clear()
+        launch.config["webhooks"].append(chat)
+        launch.reload()
+        check("chat answered 200" in launch.onsale("webhooks", "test", "chat"), "the ping")
+        check(states(launch)["chat"]["waiting"] == 0, "what was dropped came back: %s", states(launch))
+
+
 def nowhere_else():
     """This machine and its networks are no place for a webhook, by whatever name; a certificate has to be good."""
     with open(os.path.join(SOURCE, "scheduler", "webhook.c"), encoding="utf-8") as file:
@@ -242,4 +271,4 @@ def nowhere_else():
 
 
 if __name__ == "__main__":
-    tell([every_event_once, each_for_itself, nowhere_else])
+    tell([every_event_once, each_for_itself, read_again_meanwhile, nowhere_else])
