@@ -171,6 +171,7 @@ static int64_t forget_openings(struct forgetting *f, struct error *err)
     return delete_some(
         f,
         "DELETE FROM opening WHERE id IN (SELECT o.id FROM opening o WHERE o.opens_at <= ?1"
+        " AND NOT EXISTS (SELECT 1 FROM calendar_entry c WHERE c.opening = o.id AND c.text != '')"
         " AND o.id < (SELECT max(id) FROM opening) AND NOT " STANDS(
             "o.site",
             "o.opens_at") " AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.site = o.site AND n.subject = o.event_id AND"

@@ -592,6 +592,46 @@ static void people_go_after_their_time(void **state)
     assert_int_equal(forget(b, 92).people, 0);
 }
 
+/* What a calendar shows is there as long as it shows it: `keep_past` may be longer than reports are kept. */
+static void what_calendars_show_stays(void **state)
+{
+    struct bench *b = *state;
+    struct openings openings = {0};
+    struct store_entry entry = {.opening = 1,
+                                .site = "arena",
+                                .event_id = "old",
+                                .uid = "u",
+                                .opens_at_ms = DUE_MS,
+                                .moved_from_ms = MOMENT_NONE,
+                                .leaves_at_ms = MOMENT_NONE,
+                                .title = "",
+                                .url = "",
+                                .place = "",
+                                .zone = "",
+                                .text = TEXT("BEGIN:VEVENT")};
+
+    for (int64_t id = 1; id <= 3; id++) /* the last one always stays */
+        openings_add(&openings, id, "arena", "old", DUE_MS + id, OPENING_SCHEDULED);
+    store_apply(b->store,
+                &(struct store_change){.openings = (const struct opening *const *)openings.at,
+                                       .opening_count = 3,
+                                       .first_walk_at_ms = MOMENT_NONE,
+                                       .watermark_ms = MOMENT_NONE},
+                bench_on_done, b);
+    bench_wait(b);
+    for (int shown = 1; shown >= 0; shown--) {
+        if (!shown)
+            entry.text = TEXT("");
+        store_publish(b->store, &(struct store_calendars){.entries = &entry, .entry_count = 1}, bench_on_done, b);
+        bench_wait(b);
+        bench_fine(b);
+        forget(b, 3 * 365 + 1);
+        assert_int_equal(bench_number(b, "SELECT count(*) FROM opening"), 1 + shown);
+        assert_int_equal(bench_number(b, "SELECT count(*) FROM calendar_entry"), shown);
+    }
+    openings_clear(&openings);
+}
+
 static void reports_go_after_theirs(void **state)
 {
     static const char *const tables[] = {"told",   "roll",         "person",   "word",    "reading",
@@ -732,9 +772,9 @@ int main(void)
         TEST(no_reading_brings_them_back), TEST(an_operators_word_does_not_hide_an_erasure),
         TEST(a_list_that_says_so),         TEST(a_list_that_is_taken_over),
         TEST(nothing_is_left_on_the_disk), TEST(a_reader_in_the_way),
-        TEST(people_go_after_their_time),  TEST(reports_go_after_theirs),
-        TEST(what_still_stands_is_known),  TEST(only_what_has_ended),
-        TEST(a_crowd_goes_in_slices),
+        TEST(people_go_after_their_time),  TEST(what_calendars_show_stays),
+        TEST(reports_go_after_theirs),     TEST(what_still_stands_is_known),
+        TEST(only_what_has_ended),         TEST(a_crowd_goes_in_slices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
