@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { FIRST_MS = MINUTE_MS }; /* behind the first walk: what it brought has been taken in by then */
+
 /* --- Entries ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t hash_of_opening(const void *item)
@@ -331,6 +333,19 @@ struct feed_body *feed_of_event(struct feed *feed, const char *site, const char 
     return calendar->body;
 }
 
+bool feed_is_published(struct feed *feed, const char *site)
+{
+    const struct world_site *walked = world_site(feed->world, site);
+    struct calendar *calendar = find_calendar(feed, site, "");
+
+    if (!walked || !calendar || !calendar->body || walked->first_walked_at_ms == MOMENT_NONE)
+        return false;
+    if (!calendar->published)
+        calendar->published = !calendar->stale && !(feed->making && feed->making->calendar == calendar) &&
+                              !feed_is_pending(feed, site, walked->first_walked_at_ms + FIRST_MS);
+    return calendar->published;
+}
+
 struct feed_counts feed_counts(const struct feed *feed)
 {
     struct feed_counts counts = feed->counts;
@@ -354,8 +369,11 @@ static int read_store(struct feed *feed, struct error *err)
         feed_take(feed, &known.entries[i]);
         feed_await_leaving(feed, known.entries[i].leaves_at_ms);
     }
-    for (size_t i = 0; rc == 0 && i < known.change_count; i++)
-        feed_calendar(feed, known.changes[i].site, known.changes[i].event_id)->changed_at_ms = known.changes[i].at_ms;
+    for (size_t i = 0; rc == 0 && i < known.change_count; i++) {
+        struct calendar *calendar = feed_calendar(feed, known.changes[i].site, known.changes[i].event_id);
+        calendar->changed_at_ms = known.changes[i].at_ms;
+        calendar->published = true; /* if its site was walked */
+    }
     arena_clear(&arena);
     return rc;
 }

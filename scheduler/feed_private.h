@@ -22,6 +22,7 @@ struct calendar {
     struct feed_body *body;
     bool stale;      /* the body is not of what is shown by now */
     bool configured; /* a site's */
+    bool published;  /* ... and everything that its first walk brought was shown */
     struct calendar *next;
 };
 
@@ -67,6 +68,8 @@ void feed_publish_clear(struct feed *feed);
 void feed_touch_all(struct feed *feed);
 /* Whatever is due, soon. Call it after any change, as often as you like. */
 void feed_work_on(struct feed *feed);
+/* Is something of this site to be written or stored still, of what had changed by then? */
+bool feed_is_pending(const struct feed *feed, const char *site, int64_t since_ms);
 void feed_await_leaving(struct feed *feed, int64_t leaves_at_ms); /* MOMENT_NONE is fine */
 
 #endif

@@ -126,6 +126,23 @@ void feed_touch(struct feed *feed, const char *site, const char *event_id)
         touch(feed, site, event_id, 0);
 }
 
+void feed_clock_stepped(struct feed *feed, int64_t step_ms)
+{
+    if (!feed)
+        return;
+    for (size_t i = 0; i < feed->waiting.size; i++) {
+        struct waiting *waiting = feed->waiting.at[i];
+        if (!waiting)
+            continue;
+        waiting->first_ms += step_ms;
+        alarm_set(feed->world->alarms, &waiting->alarm, waiting->alarm.at_ms + step_ms, on_quiet, waiting);
+    }
+    if (feed->leaves_at_ms != MOMENT_NONE) /* it may have been put off by the clock before */
+        alarm_set(feed->world->alarms, &feed->leave, feed->leaves_at_ms, on_leave, feed);
+    feed->not_before_ms = MOMENT_NONE;
+    feed_work_on(feed);
+}
+
 void feed_settle(struct feed *feed, const char *site, const char *event_id)
 {
     struct waiting *waiting = find_waiting(feed, site, event_id);
@@ -134,6 +151,22 @@ void feed_settle(struct feed *feed, const char *site, const char *event_id)
         return;
     alarm_off(&waiting->alarm);
     on_quiet(waiting);
+}
+
+bool feed_is_pending(const struct feed *feed, const char *site, int64_t since_ms)
+{
+    for (size_t i = 0; i < feed->waiting.size; i++) {
+        const struct waiting *waiting = feed->waiting.at[i];
+        if (waiting && waiting->first_ms <= since_ms && strcmp(waiting->site, site) == 0)
+            return true;
+    }
+    for (const struct waiting *due = feed->due; due; due = due->next)
+        if (strcmp(due->site, site) == 0)
+            return true;
+    for (size_t i = 0; i < feed->draft_count; i++)
+        if (strcmp(feed->drafts[i].site, site) == 0)
+            return true;
+    return false;
 }
 
 void feed_touch_all(struct feed *feed)
@@ -170,6 +203,15 @@ static const struct store_entry *find_known(const struct feed *feed, int64_t ope
     const struct entry *entry = feed_entry(feed, opening);
 
     return entry ? &entry->row : NULL;
+}
+
+/* What is on its way to the disk counts, too. */
+static const struct store_entry *find_latest(const struct feed *feed, int64_t opening)
+{
+    for (size_t i = feed->draft_count; i-- > 0;)
+        if (feed->drafts[i].opening == opening)
+            return &feed->drafts[i];
+    return find_known(feed, opening);
 }
 
 static void begin(struct writing *writing, int64_t at_ms)
@@ -297,6 +339,23 @@ static void add_draft(struct feed *feed, const struct store_entry *row)
     draft->text.ptr = arena_copy(arena, row->text);
 }
 
+/* What was written of it and could not be stored is older than what is written now. */
+static void drop_draft(struct feed *feed, const struct writing *writing)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < feed->draft_count; i++) {
+        if (feed->drafts[i].opening == writing->opening->id)
+            continue;
+        if (kept < i)
+            feed->drafts[kept] = feed->drafts[i];
+        kept++;
+    }
+    if (kept < feed->draft_count && is_shown(writing->known)) /* that it leaves, perhaps */
+        feed_await_leaving(feed, writing->known->leaves_at_ms);
+    feed->draft_count = kept;
+}
+
 /* Written as if nothing had changed it reads as it did: then nothing has. Else it is the next one in its sequence. */
 static int compare(struct writing *writing, int64_t at_ms, struct error *err)
 {
@@ -335,6 +394,7 @@ static void write_opening(struct feed *feed, const struct site_settings *setting
     bool withdrawn = opening->state == OPENING_WITHDRAWN;
     struct error err = {0};
 
+    drop_draft(feed, &writing);
     if (!is_shown(writing.known) && (withdrawn || opening->opens_at_ms + settings->feed.keep_past_ms <= now_ms(feed)))
         return; /* nobody has it in a calendar, and nobody needs it there */
     if (withdrawn && !writing.known->withdrawn && writing.known->opens_at_ms <= changed_ms)
@@ -367,15 +427,6 @@ static void write_event(struct feed *feed, const struct waiting *waiting)
 }
 
 /* --- What a mail says --------------------------------------------------------------------------------------------- */
-
-/* What is on its way to the disk counts, too. */
-static const struct store_entry *find_latest(const struct feed *feed, int64_t opening)
-{
-    for (size_t i = feed->draft_count; i-- > 0;)
-        if (feed->drafts[i].opening == opening)
-            return &feed->drafts[i];
-    return find_known(feed, opening);
-}
 
 static bool is_to_be_written(const struct feed *feed, const struct opening *opening)
 {
@@ -450,6 +501,8 @@ static void draft_leaving(struct feed *feed)
             feed_await_leaving(feed, entry->row.leaves_at_ms);
             continue;
         }
+        if (find_latest(feed, entry->row.opening) != &entry->row)
+            continue; /* what could not be stored yet says when it leaves */
         struct store_entry row = entry->row;
         row.leaves_at_ms = MOMENT_NONE;
         row.text = (struct text){0};

@@ -171,19 +171,6 @@ static void answer_unready(struct feeds *feeds, struct server_request *request)
                 &(struct server_field){"Retry-After", "60"});
 }
 
-/* Was it ever published? The first walk of a site, and a minute of quiet behind it, come before that: whoever asked
- * another daemon until now would take an empty calendar at its word. */
-static bool is_published(const struct feeds *feeds, const struct world_site *site)
-{
-    const struct feed_body *whole = feed_of_site(feeds->world->feed, site->name);
-
-    if (!whole)
-        return false;
-    if (feed_body_modified_at_ms(whole) > 0) /* else it never showed anything */
-        return true;
-    return site->first_walked_at_ms != MOMENT_NONE && feed_counts(feeds->world->feed).waiting == 0;
-}
-
 static void send_calendar(struct feeds *feeds, struct server_request *request, struct shelf *shelf, bool private)
 {
     if (!shelf->page[private])
@@ -203,7 +190,7 @@ static bool answer_calendar(struct feeds *feeds, struct server_request *request,
 
     if (!site || !site->settings || (!private && !site->settings->feed.public)) {
         answer_missing(feeds, request);
-    } else if (!is_published(feeds, site)) {
+    } else if (!feed_is_published(feeds->world->feed, site_name)) {
         answer_unready(feeds, request);
     } else {
         body = *event_id ? feed_of_event(feeds->world->feed, site_name, event_id)

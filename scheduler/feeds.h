@@ -6,7 +6,8 @@
  *   /robots.txt
  *
  * A calendar is answered from memory, as it was last published, whatever happens behind it: clients empty themselves
- * for an empty answer and give up at an error. Before anything was published they are told to come back. Loop thread.
+ * for an empty answer and give up at an error. Until all of it was published once they are told to come back. Loop
+ * thread.
  */
 #ifndef ONSALE_FEEDS_H
 #define ONSALE_FEEDS_H

@@ -1,4 +1,5 @@
 #include "estimate.h"
+#include "feed.h"
 #include "launch.h"
 #include "metrics.h"
 #include "news.h"
@@ -206,6 +207,7 @@ void sync_clock_stepped(struct world *world, int64_t step_ms)
     for (size_t i = 0; i < world->site_count; i++)
         if (world->sites[i].sync)
             sync_now(world->sites[i].sync); /* its Date is the judge */
+    feed_clock_stepped(world->feed, step_ms);
     if (world->launches)
         launches_clock_stepped(world->launches);
 }

@@ -51,6 +51,7 @@ static void begin(struct daemon *daemon)
                                    .locales = locales_new(&err),
                                    .sites = &daemon->site,
                                    .site_count = 1};
+    daemon->world.clock_known = true;
     daemon->world.alarms = alarms_new(&daemon->store.loop, &daemon->store.clock, &err);
     daemon->texts = calendar_texts_load(folders, &err);
     if (!daemon->texts || !(daemon->world.feed = feed_new(&daemon->world, &daemon->store.loop, &err)))
@@ -69,25 +70,36 @@ static void end(struct daemon *daemon)
     bench_close(&daemon->store);
 }
 
-static void sell(struct daemon *daemon, int64_t opens_at_ms)
+static void sell_event(struct daemon *daemon, const char *event_id, int64_t opens_at_ms)
 {
     definitions_put(&daemon->site.definitions, definition_new(&(struct definition){.site = "arena",
-                                                                                   .id = "d",
-                                                                                   .event_id = "e",
+                                                                                   .id = event_id,
+                                                                                   .event_id = event_id,
                                                                                    .name = "Hall",
                                                                                    .event_title = "Summer",
                                                                                    .event_status = EVENT_UPCOMING,
                                                                                    .sale_starts_at_ms = opens_at_ms,
                                                                                    .sale_ends_at_ms = MOMENT_NONE,
                                                                                    .event_starts_at_ms = MOMENT_NONE}));
-    openings_update(&daemon->world.openings, "arena", "e", &daemon->site.definitions);
-    const struct opening *opening = openings_of(&daemon->world.openings, "arena", "e");
+    openings_update(&daemon->world.openings, "arena", event_id, &daemon->site.definitions);
+    const struct opening *opening = openings_of(&daemon->world.openings, "arena", event_id);
     store_apply(
         daemon->store.store,
         &(struct store_change){
             .openings = &opening, .opening_count = 1, .first_walk_at_ms = MOMENT_NONE, .watermark_ms = MOMENT_NONE},
         NULL, NULL);
-    feed_touch(daemon->world.feed, "arena", "e");
+    feed_touch(daemon->world.feed, "arena", event_id);
+}
+
+static void sell(struct daemon *daemon, int64_t opens_at_ms)
+{
+    sell_event(daemon, "e", opens_at_ms);
+}
+
+static void pass(struct daemon *daemon, int64_t ms)
+{
+    daemon->store.ahead_ms += ms;
+    settle(daemon);
 }
 
 static bool shows(struct daemon *daemon, const char *text)
@@ -192,12 +204,121 @@ static void it_may_go_at_any_time(void **state)
     bench_clear(&daemon.store);
 }
 
+/* What the first walk brought is shown whole or not at all; later changes hold nothing up. */
+static void a_first_calendar_is_whole(void **state)
+{
+    static struct daemon daemon;
+    (void)state;
+
+    bench_init(&daemon.store);
+    begin(&daemon);
+    feed_configure(daemon.world.feed, daemon.texts, "Arena");
+    daemon.site.first_walked_at_ms = MOMENT_NONE;
+    sell_event(&daemon, "e", OPENS_MS);
+    pass(&daemon, 30 * SECOND_MS);
+    sell_event(&daemon, "f", OPENS_MS);
+    pass(&daemon, 40 * SECOND_MS);
+    assert_int_equal(feed_body_count(feed_of_site(daemon.world.feed, "arena")), 1);
+    assert_false(feed_is_published(daemon.world.feed, "arena")); /* a walk that is half done, for whatever reason */
+    daemon.site.first_walked_at_ms = DUE_MS + daemon.store.ahead_ms;
+    assert_false(feed_is_published(daemon.world.feed, "arena"));
+    pass(&daemon, 30 * SECOND_MS);
+    assert_int_equal(feed_body_count(feed_of_site(daemon.world.feed, "arena")), 2);
+    assert_true(feed_is_published(daemon.world.feed, "arena"));
+    sell_event(&daemon, "g", OPENS_MS);
+    assert_true(feed_is_published(daemon.world.feed, "arena"));
+    assert_false(feed_is_published(daemon.world.feed, "moon"));
+    end(&daemon);
+    begin(&daemon);
+    feed_configure(daemon.world.feed, daemon.texts, "Arena");
+    assert_true(feed_is_published(daemon.world.feed, "arena"));
+    end(&daemon);
+    bench_clear(&daemon.store);
+}
+
+/* A busy shop is never quiet as a whole: what changed behind its first walk is not waited for. */
+static void a_busy_shop_is_published(void **state)
+{
+    static struct daemon daemon;
+    (void)state;
+
+    bench_init(&daemon.store);
+    begin(&daemon);
+    feed_configure(daemon.world.feed, daemon.texts, "Arena");
+    daemon.site.first_walked_at_ms = DUE_MS;
+    sell_event(&daemon, "e", OPENS_MS);
+    pass(&daemon, 50 * SECOND_MS);
+    assert_false(feed_is_published(daemon.world.feed, "arena"));
+    pass(&daemon, 20 * SECOND_MS);
+    sell_event(&daemon, "f", OPENS_MS);
+    settle(&daemon);
+    assert_true(feed_is_published(daemon.world.feed, "arena"));
+    end(&daemon);
+    bench_clear(&daemon.store);
+}
+
+/* The disk is full while a sale moves there and back: what was written of it in between is never shown. */
+static void what_could_not_be_stored_is_written_anew(void **state)
+{
+    static struct daemon daemon;
+    sqlite3 *lock = NULL;
+    (void)state;
+
+    bench_init(&daemon.store);
+    begin(&daemon);
+    feed_configure(daemon.world.feed, daemon.texts, "Arena");
+    sell(&daemon, OPENS_MS);
+    pass(&daemon, 2 * MINUTE_MS);
+    assert_true(shows(&daemon, "DTSTART:20270326T130000Z\r\n"));
+    assert_int_equal(sqlite3_open(daemon.store.db, &lock), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(lock,
+                                  "CREATE TRIGGER full BEFORE UPDATE ON calendar_entry BEGIN SELECT RAISE(ABORT,"
+                                  " 'no room'); END",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sell(&daemon, OPENS_MS + HOUR_MS);
+    pass(&daemon, 2 * MINUTE_MS);
+    sell(&daemon, OPENS_MS);
+    pass(&daemon, 2 * MINUTE_MS);
+    assert_int_equal(sqlite3_exec(lock, "DROP TRIGGER full", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(lock);
+    pass(&daemon, 2 * MINUTE_MS);
+    assert_true(shows(&daemon, "DTSTART:20270326T130000Z\r\n"));
+    assert_true(shows(&daemon, "SEQUENCE:0\r\n"));
+    assert_false(shows(&daemon, "Moved"));
+    end(&daemon);
+    bench_clear(&daemon.store);
+}
+
+/* Written anew in the very turn in which it leaves, and as it was: it goes all the same. */
+static void it_leaves_while_it_is_written(void **state)
+{
+    static struct daemon daemon;
+    (void)state;
+
+    bench_init(&daemon.store);
+    begin(&daemon);
+    feed_configure(daemon.world.feed, daemon.texts, "Arena");
+    sell(&daemon, OPENS_MS);
+    pass(&daemon, 2 * MINUTE_MS);
+    pass(&daemon, OPENS_MS + DAY_MS - DUE_MS - 3 * MINUTE_MS);
+    feed_touch(daemon.world.feed, "arena", "e");
+    settle(&daemon);
+    assert_true(shows(&daemon, "BEGIN:VEVENT"));
+    pass(&daemon, MINUTE_MS);
+    pass(&daemon, SECOND_MS);
+    assert_false(shows(&daemon, "BEGIN:VEVENT"));
+    end(&daemon);
+    bench_clear(&daemon.store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_what_is_on_disk_is_shown),
-        cmocka_unit_test(what_was_stored_is_shown),
-        cmocka_unit_test(it_may_go_at_any_time),
+        cmocka_unit_test(only_what_is_on_disk_is_shown), cmocka_unit_test(what_was_stored_is_shown),
+        cmocka_unit_test(it_may_go_at_any_time),         cmocka_unit_test(a_first_calendar_is_whole),
+        cmocka_unit_test(a_busy_shop_is_published),      cmocka_unit_test(what_could_not_be_stored_is_written_anew),
+        cmocka_unit_test(it_leaves_while_it_is_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
