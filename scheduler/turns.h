@@ -11,7 +11,7 @@
 struct turns {
     uv_check_t check;
     struct metric_series *took;
-    uint64_t at_ns, idle_ns; /* as of the last turn's end; the loop's waiting so far */
+    uint64_t at_ns, idle_ns; /* as of the last turn's end, 0: none has been; the loop's waiting so far */
 };
 
 /* Before the loop first runs. */

@@ -2,6 +2,7 @@
  * against the conventions here, and against promtool by the end-to-end test. */
 #include "metrics.h"
 #include "table.h"
+#include "turns.h"
 
 #include <string.h>
 
@@ -198,6 +199,34 @@ static void families_follow_the_conventions(void **state)
     }
 }
 
+/* What is built between its beginning and the loop's is no turn. */
+static void turns_are_counted(void **state)
+{
+    struct metrics *metrics = metrics_new(0);
+    struct turns turns;
+    uv_loop_t loop;
+
+    (void)state;
+    uv_loop_init(&loop);
+    turns_begin(&turns, &loop, metrics);
+    uv_ref((uv_handle_t *)&turns.check); /* nothing else keeps the loop going here */
+    for (int run = 0; run < 3; run++) {
+        char expected[64];
+        struct buf text;
+        uv_run(&loop, UV_RUN_NOWAIT);
+        snprintf(expected, sizeof expected, "\nonsale_loop_turn_seconds_count %d\n", run);
+        buf_init(&text, 1024 * 1024);
+        metrics_write(metrics, &text);
+        if (!strstr(text.ptr, expected))
+            fail_msg("after %d runs: expected %s", run + 1, expected);
+        buf_clear(&text);
+    }
+    turns_end(&turns);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    metrics_free(metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +237,7 @@ int main(void)
         cmocka_unit_test(series_are_bounded),
         cmocka_unit_test(without_a_registry_nothing_is_counted),
         cmocka_unit_test(families_follow_the_conventions),
+        cmocka_unit_test(turns_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
