@@ -130,18 +130,19 @@ static const char *const version_4[] = {
     "CREATE INDEX again_next ON again(notice, channel, at, seq);"
     "CREATE INDEX told_seed ON told(roll, seq) WHERE yes & (1 << 31);",
     /* What reports say of fates (sqlite_sums.c): how many people's last one it is, but for accepted ones; how late
-     * those were. */
+     * those were. Counted one by one: to group them would hold all of them in memory, of years. */
     "CREATE TABLE fate_sum(notice INTEGER NOT NULL, channel TEXT NOT NULL, fate INTEGER NOT NULL,"
     "  withheld INTEGER NOT NULL, code INTEGER NOT NULL, text INTEGER NOT NULL, people INTEGER NOT NULL,"
     "  PRIMARY KEY(notice, channel, fate, withheld, code, text)) STRICT, WITHOUT ROWID;"
-    "INSERT INTO fate_sum SELECT notice, channel, fate, withheld, code, coalesce(text, 0), count(*) FROM fate f"
+    "INSERT INTO fate_sum SELECT notice, channel, fate, withheld, code, coalesce(text, 0), 1 FROM fate f"
     "  WHERE fate <> 1 AND NOT EXISTS (SELECT 1 FROM fate g WHERE g.notice = f.notice AND g.seq = f.seq AND"
-    "  g.step > f.step) GROUP BY 1, 2, 3, 4, 5, 6;"
+    "  g.step > f.step) ON CONFLICT DO UPDATE SET people = people + 1;"
     "CREATE TABLE late_sum(notice INTEGER NOT NULL, channel TEXT NOT NULL, late INTEGER NOT NULL,"
     "  people INTEGER NOT NULL, PRIMARY KEY(notice, channel, late)) STRICT, WITHOUT ROWID;"
     "INSERT INTO late_sum SELECT notice, channel, CASE WHEN late < 10000 THEN late WHEN late < 1000000"
-    "  THEN late / 100 * 100 ELSE late / 10000 * 10000 END, count(*) FROM (SELECT f.notice, f.channel,"
-    "  f.at - n.due_at AS late FROM fate f JOIN notice n ON n.id = f.notice WHERE f.fate = 1) GROUP BY 1, 2, 3;",
+    "  THEN late / 100 * 100 ELSE late / 10000 * 10000 END, 1 FROM (SELECT f.notice, f.channel,"
+    "  f.at - n.due_at AS late FROM fate f CROSS JOIN notice n ON n.id = f.notice WHERE f.fate = 1)"
+    "  WHERE true ON CONFLICT DO UPDATE SET people = people + 1;",
     /* Feeds that are read by who has the link. A token is known by its hash alone; one that was replaced stays known,
      * so that who still asks by it hears that it is gone. */
     "CREATE TABLE private_feed(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, site TEXT NOT NULL,"

@@ -1016,6 +1016,32 @@ static void a_state_of_the_last_version_is_brought_forward(void **state)
     store_recalled_clear(&recalled);
 }
 
+/* Years of fates are counted when the state comes forward: right, and in little memory. */
+static void fates_of_the_last_version_are_counted(void **state)
+{
+    struct bench *b = *state;
+
+    bench_add_notice(b, 1);
+    bench_close(b);
+    bench_sql(b, BACK_TO_3
+              "PRAGMA user_version = 3; UPDATE notice SET claimed = 1; INSERT INTO roll VALUES(1, 300000); INSERT INTO "
+              "text VALUES(7, 'no such user');"
+              "WITH RECURSIVE people(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM people WHERE seq < 300000)"
+              " INSERT INTO told SELECT 1, seq, cast(printf('%016d', seq) AS BLOB), 1, 1, 0, 0 FROM people;"
+              "INSERT INTO claim SELECT 1, 1, 'mail', 1, 300000, 300000, due_at, 1 FROM notice;"
+              "INSERT INTO fate SELECT 1, seq, 1, 'mail', 1, iif(seq % 10, 1, 2), 0, 250, NULL,"
+              "  (SELECT due_at FROM notice) + seq, iif(seq % 10, NULL, 9), 1 FROM told;"
+              "INSERT INTO fate SELECT 1, seq, 2, 'mail', 2, 3, 0, 550, iif(seq % 20, 7, NULL),"
+              "  (SELECT due_at FROM notice) + seq, NULL, 2 FROM told WHERE seq % 10 = 0;"
+              "INSERT INTO claim SELECT 1, 2, 'mail', NULL, NULL, 30000, due_at, 1 FROM notice;"
+              "INSERT INTO claim_member SELECT 1, 2, seq, 2 FROM told WHERE seq % 10 = 0;"
+              "INSERT INTO counter VALUES(1, 'mail', 300000, 0, 270000, 30000, 0, 0, 5, 5)");
+    sqlite3_memory_highwater(1);
+    bench_open(b);
+    assert_in_range(sqlite3_memory_highwater(0), 1, 10 << 20); /* bytes; mostly the cache */
+    bench_audit(b);
+}
+
 static void on_kept(void *ctx, const struct error *failure)
 {
     assert_null(failure);
@@ -1230,6 +1256,7 @@ int main(void)
         TEST(a_missing_witness_only_warns),
         TEST(anothers_witness_tells_of_a_copy),
         TEST(a_state_of_the_last_version_is_brought_forward),
+        TEST(fates_of_the_last_version_are_counted),
         TEST(a_channel_is_recalled),
         TEST(private_feeds_are_kept),
         TEST(a_second_daemon_is_refused),
