@@ -55,6 +55,8 @@ static void answer_page(struct call *call, json_t *rows)
 
     while (json_array_size(rows) > limit)
         json_array_remove(rows, json_array_size(rows) - 1);
+    if (mine.listing == API_LIST_NOTICES)
+        api_add_standings(mine.api->world, rows);
     buf_init(&next, 1024);
     buf_adds(&next, "/api/v1/");
     if (mine.listing == API_LIST_PEOPLE)

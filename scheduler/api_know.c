@@ -123,17 +123,42 @@ static const struct channel *channel_of(const struct world *world, const struct 
     return NULL;
 }
 
+static bool is_paused(const struct world *world, const struct channel *channel)
+{
+    auto_buf struct buf target;
+
+    buf_init(&target, 256);
+    buf_addf(&target, "notifier:%s", channel_settings(channel)->name);
+    return world_paused(world, target.ptr);
+}
+
+void api_add_standings(const struct world *world, json_t *rows)
+{
+    size_t i;
+    json_t *row;
+
+    json_array_foreach(rows, i, row)
+    {
+        const struct notice *notice = notices_find(&world->notices, json_integer_value(json_object_get(row, "id")));
+        const struct channel *channel = channel_of(world, notice);
+        if (!channel || notice_final(notice))
+            continue;
+        if (is_paused(world, channel))
+            json_object_set_new(row, "notifier_paused", json_true());
+        if (channel_standing(channel).state != CHANNEL_WELL)
+            json_object_set_new(row, "notifier", standing_of(channel));
+    }
+}
+
 /* How fast it goes, and when that ends. */
 static void add_pace(const struct world *world, const struct notice *notice, const struct channel *channel,
                      json_t *shown)
 {
     int64_t per_second = progress_per_second(world->progress, notice);
-    auto_buf struct buf target = {0}, at = {0};
+    auto_buf struct buf at = {0};
 
     json_object_set_new(shown, "per_second", json_integer(per_second));
-    buf_init(&target, 256);
-    buf_addf(&target, "notifier:%s", channel ? channel_settings(channel)->name : "");
-    if (per_second == 0 || notice->paused || world_paused(world, target.ptr))
+    if (per_second == 0 || notice->paused || (channel && is_paused(world, channel)))
         return;
     buf_init(&at, 64);
     buf_add_moment(&at, clock_now_ms(world->clock) + notice->course->tally.waiting * SECOND_MS / per_second);

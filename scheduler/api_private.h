@@ -63,6 +63,8 @@ typedef void api_operation_fn(struct api *api, struct server_request *request, c
 
 /* --- api_know.c: what is known --- */
 api_operation_fn api_status, api_openings, api_notices, api_show, api_people, api_audit, api_suppressions, api_why;
+/* What only the daemon knows of the notices of a page: how that by which each goes stands. */
+void api_add_standings(const struct world *world, json_t *rows);
 /* --- api_consent.c --- */
 api_operation_fn api_suppress, api_unsuppress, api_suppress_all;
 /* --- api_feedback.c --- */

@@ -1,3 +1,4 @@
+#include "audience/file_page.h"
 #include "check_private.h"
 #include "origin.h"
 #include "unsubscribe.h"
@@ -145,6 +146,28 @@ static void print_audience(const struct audience_settings *audience, FILE *out)
     if (audience->consent_stated)
         buf_adds(&line, "; consent is stated here, the file need not say it");
     print_line(&line, out);
+}
+
+/* A file can be looked into without asking anybody. One that is not there may come before the sale does. */
+static int check_file(const struct settings *settings, const struct audience_settings *audience, FILE *out,
+                      struct error *err)
+{
+    struct config_place place = config_place_of(settings->doc, audience->place, "path");
+    struct error why = {0};
+
+    if (audience->source != AUDIENCE_FILE)
+        return 0;
+    bool there = access(audience->path, R_OK) == 0;
+    struct file_pages *pages = file_pages_new(audience, &(struct audience_question){.site = "", .event_id = ""});
+    int rc = file_pages_look(pages, &why);
+    file_pages_free(pages);
+    if (rc == 0)
+        return 0;
+    fprintf(out, "    %s: %s:%u:%u: %s\n", there ? "error" : "warning", settings->path, place.line, place.column,
+            why.text);
+    return there ? error_set(err, ERROR_CONFIG, "%s:%u:%u: audience %s: %s", settings->path, place.line, place.column,
+                             audience->name, why.text)
+                 : 0;
 }
 
 static void print_notifier(const struct settings *settings, const struct notifier_settings *notifier, FILE *out)
@@ -378,8 +401,11 @@ int check_print(const struct settings *settings, FILE *out, struct error *err)
     for (size_t i = 0; i < settings->site_count; i++)
         print_site(&settings->sites[i], out);
     fputs(settings->audience_count ? "\naudiences\n" : "\nno audiences: nobody can be told\n", out);
-    for (size_t i = 0; i < settings->audience_count; i++)
+    for (size_t i = 0; i < settings->audience_count; i++) {
         print_audience(&settings->audiences[i], out);
+        if (check_file(settings, &settings->audiences[i], out, err) < 0)
+            rc = -1;
+    }
     fputs(settings->notifier_count ? "\nnotifiers\n" : "\nno notifiers: nothing can be sent\n", out);
     if (print_notifiers(settings, out, err) < 0)
         rc = -1;

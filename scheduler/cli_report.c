@@ -170,9 +170,13 @@ static void add_state(struct cli_table *table, const json_t *notice)
     const char *state = cli_text(notice, "state");
     bool ahead = strcmp(state, "planned") == 0 || strcmp(state, "gathering") == 0 || strcmp(state, "ready") == 0;
 
-    table_add(table, "%s%s%s%s%s", state, *reason ? ": " : "", reason,
-              json_is_true(json_object_get(notice, "paused")) ? ", paused" : "",
-              ahead && json_is_false(json_object_get(notice, "fits")) ? ", will not fit" : "");
+    const char *notifier = json_is_true(json_object_get(notice, "notifier_paused"))
+                               ? "paused"
+                               : cli_text(json_object_get(notice, "notifier"), "state");
+
+    table_add(table, "%s%s%s%s%s%s%s", state, *reason ? ": " : "", reason,
+              json_is_true(json_object_get(notice, "paused")) ? ", paused" : "", *notifier ? ", notifier " : "",
+              notifier, ahead && json_is_false(json_object_get(notice, "fits")) ? ", will not fit" : "");
 }
 
 static int print_notices(const struct cli *cli, const json_t *answer, const struct zone *zone)

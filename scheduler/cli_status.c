@@ -72,10 +72,18 @@ int cli_status(const struct cli *cli)
     struct error err = {0};
     json_t *answer = NULL;
 
-    if (client_open(&client, cli->config, &err) < 0)
-        return EXIT_CONFIG;
+    bool usual = client_open(&client, cli->config, &err) < 0;
+    if (usual) { /* a daemon goes on with what it read before */
+        err = (struct error){0};
+        client_open_usual(&client);
+    }
     int rc = client_ask(&client, "GET", "status", NULL, &answer, &err);
-    if (rc == 1)
+    if (rc == 1 && usual)
+        error_set(&err, ERROR_CONFIG,
+                  "no daemon runs at %s; one that listens elsewhere is found by --config with a file that can be read "
+                  "and has its http.listen",
+                  client.socket);
+    else if (rc == 1)
         error_set(&err, ERROR_REFUSED, "no daemon runs%s%s",
                   client.socket ? " at " : ": http.listen names no unix socket", client.socket ? client.socket : "");
     client_close(&client);

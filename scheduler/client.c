@@ -39,6 +39,11 @@ int client_open(struct client *client, const char *config_path, struct error *er
     return 0;
 }
 
+void client_open_usual(struct client *client)
+{
+    *client = (struct client){.socket = SETTINGS_SOCKET, .timeout_ms = ANSWER_TIMEOUT_MS};
+}
+
 void client_close(struct client *client)
 {
     store_close(client->store);

@@ -16,6 +16,8 @@ struct client {
 
 /* Reads the configuration; its problems go to stderr. -1: ERROR_CONFIG. */
 int client_open(struct client *client, const char *config_path, struct error *err);
+/* Without one: the daemon's usual socket, and no store. For questions that a daemon alone answers. */
+void client_open_usual(struct client *client);
 void client_close(struct client *client);
 
 /* A connection to the daemon; *out is yours. 1: no daemon runs (nothing in `err`). */

@@ -33,7 +33,7 @@ static const struct config_option hook_options[] = {
 };
 
 static const struct config_option http_options[] = {
-    {"listen", CONFIG_LIST, offsetof(struct file, settings.http.listen), .fallback = "unix:/run/onsale/onsale.sock"},
+    {"listen", CONFIG_LIST, offsetof(struct file, settings.http.listen), .fallback = "unix:" SETTINGS_SOCKET},
     {"public_url", CONFIG_TEXT, offsetof(struct file, settings.http.public_url), .fallback = ""},
     {"connections", CONFIG_INT, offsetof(struct file, settings.http.connections), .fallback = "512", .min = 16,
      .max = 60000},

@@ -17,7 +17,7 @@ struct http_token {
     int scope; /* enum token_scope */
 };
 enum metrics_door { METRICS_BY_TOKEN, METRICS_OPEN }; /* who may read /metrics; in the order of the words */
-struct http_hook { /* one who may call /hooks/signed/NAME */
+struct http_hook {                                    /* one who may call /hooks/signed/NAME */
     struct config_place place;
     const char *name, *secret; /* one or some, blanks between */
     const char *audience;      /* the only one it may speak of; "" all */
@@ -66,6 +66,8 @@ struct settings {
     struct webhook_settings *webhooks;
     size_t webhook_count;
 };
+
+#define SETTINGS_SOCKET "/run/onsale/onsale.sock" /* where the daemon listens unless `http.listen` says otherwise */
 
 /* NULL when there are problems; they are printed to `out` then (all of the file; NULL: nowhere), `err` has the first.
  */

@@ -516,6 +516,11 @@ static int next_page(struct file_pages *pages, struct file_page *page, struct er
     return 0;
 }
 
+int file_pages_look(struct file_pages *pages, struct error *err)
+{
+    return open_file(pages, err) < 0 ? error_at(err, "%s", pages->path) : 0;
+}
+
 void file_pages_next(struct file_pages *pages, struct file_page *page)
 {
     struct error err = {0};

@@ -27,6 +27,9 @@ struct file_pages;
 struct file_pages *file_pages_new(const struct audience_settings *settings, const struct audience_question *question);
 void file_pages_free(struct file_pages *pages);
 
+/* Whether it can be read, and its columns say who may be told; instead of a first page. */
+int file_pages_look(struct file_pages *pages, struct error *err);
+
 /* Fills the (cleared) page. After `last` or `failure` there is none. A file that changes meanwhile is begun again. */
 void file_pages_next(struct file_pages *pages, struct file_page *page);
 

@@ -47,6 +47,7 @@ ALONE = [  # no state yet, no daemon
     (["retry", "1", "--in-doubt", "--refused", "550"], 2, "--refused CODE, --in-doubt or --withheld REASON"),
     (["retry", "1", "--refused", "many"], 2, "--refused: expected a whole number"),
     (["retry", "1", "--withheld", "luck"], 2, '--withheld is one of "suppressed"'),
+    (["status", "--config", "/nowhere/onsale.yaml"], 3, "no daemon runs at /run/onsale/onsale.sock; one that listens elsewhere"),
     (["notices", "--config", "/nowhere/onsale.yaml"], 3, "--config FILE or ONSALE_CONFIG"),
     (["run", "--config", "/nowhere/onsale.yaml"], 3, "conf/onsale.yaml"),
     (["check", "--config", "/nowhere/onsale.yaml"], 3, "No such file"),
@@ -89,6 +90,7 @@ RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
     (["resume", "2"], 0, "notice 2 was not paused: nothing is changed"),
     (["pause", "mail"], 0, "notifier mail is paused"),
     (["show", "2"], 0, "notifier mail"),
+    (["notices"], 0, ", notifier paused"),
     (["resume"], 0, "notifier mail goes on: paused by "),
     (["sync"], 0, "every site is walked"),
     (["send-test", "no-sale", "--to", "me@arena.example"], 1, 'there is no rule "no-sale"'),
@@ -96,6 +98,23 @@ RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
     (["cancel", "2"], 0, "notice 2 is cancelled"),
     (["audit"], 0, "found no problem"),
 ]
+
+
+def people_checked(b):
+    """What only the gathering would find out is told with the place that has to be mended; a file may still come."""
+    place = "onsale.yaml:9:38: "
+    people = open(b.path("people.csv"), encoding="utf-8").read()
+    for header, said in (("email,name,locale,time_zone,status,evnts,city", 'there is no column "events"'),
+                         ("mehl,name,locale,time_zone,status,events,city", "no column is named email"),
+                         ("email,name,locale,time_zone,word,events,city", "no column says who agreed")):
+        b.write("people.csv", people.replace(people.splitlines()[0], header))
+        try_all(b, [(["check"], 3, said)])
+        shown = b.run("check").stdout
+        assert "error: " + b.path(place) in shown, shown
+    os.unlink(b.path("people.csv"))
+    try_all(b, [(["check"], 0, "warning: " + b.path(place))])
+    b.write("people.csv", people)
+    try_all(b, [(["check"], 0, "on-sale: ")])
 
 
 def damaged_state(b):
@@ -203,6 +222,7 @@ def test(b):
     b.sale(600)
     try_all(b, ALONE)
     assert not os.path.exists(b.path("mails")), "looking at a configuration makes no folders"
+    people_checked(b)
     damaged_state(b)
     b.sale(3, title="Red \x1b[31mNight \u202eabc\u009b1m")
     b.start()
