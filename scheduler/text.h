@@ -51,8 +51,8 @@ struct buf {
 };
 
 void buf_init(struct buf *buf, size_t limit);
-void buf_clear(struct buf *buf); /* frees; the buffer may be used again with its old limit */
-void buf_reset(struct buf *buf); /* forgets content and failure, keeps memory */
+void buf_clear(struct buf *buf);               /* frees; the buffer may be used again with its old limit */
+void buf_reset(struct buf *buf);               /* forgets content and failure, keeps memory */
 void buf_reserve(struct buf *buf, size_t len); /* room for so much at once: it does not grow step by step */
 void buf_add(struct buf *buf, const void *bytes, size_t len);
 void buf_add_text(struct buf *buf, struct text t);
