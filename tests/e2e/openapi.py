@@ -405,7 +405,10 @@ def pages(api):
         assert rows == get(api, path, query=query), path
         assert len(rows) >= (1 if path == "openings" else 2), (path, rows)
     names = [f"page{number}@fans.example" for number in range(5)]
-    for name in names:
+    known = {row["key"] for row in get(api, "suppressions")}
+    post(api, "suppress", {"address": names[0]})
+    [gone] = {row["key"] for row in get(api, "suppressions")} - known
+    for name in names[1:]:
         post(api, "suppress", {"address": name})
     before = get(api, "suppressions")
     for number, rows in enumerate(walk(api, "suppressions")):
@@ -414,8 +417,7 @@ def pages(api):
             post(api, "unsuppress", {"address": names[0]})
     keys = [row["key"] for row in rows]
     assert len(keys) == len(set(keys)), "somebody twice"
-    gone = len(names) - 1 # the newest come first
-    assert [row["key"] for row in before[:gone] + before[gone + 1:]] == keys, (before, rows)
+    assert [row["key"] for row in before if row["key"] != gone] == keys, (before, rows)
     api.refused(400, "GET", "/api/v1/notices/1/people", query="cursor=" + "n1", token="read")
 
 
