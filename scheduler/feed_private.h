@@ -1,5 +1,5 @@
-/* feed_private.h - what the files of feed share: feed.c (what is shown: entries, calendars, bodies) and feed_publish.c
- * (how it changes: the quiet, writing anew, storing). */
+/* feed_private.h - what the files of feed share: feed.c (what is shown: entries, calendars, bodies), feed_publish.c
+ * (how it changes: the quiet, storing, leaving) and feed_write.c (what an opening says now). */
 #ifndef ONSALE_FEED_PRIVATE_H
 #define ONSALE_FEED_PRIVATE_H
 
@@ -52,6 +52,20 @@ struct feed {
     struct store_job *storing;
 };
 
+static inline int64_t feed_now_ms(const struct feed *feed)
+{
+    return clock_now_ms(feed->world->clock);
+}
+/* Calendars count in seconds. */
+static inline int64_t feed_second(int64_t at_ms)
+{
+    return at_ms - at_ms % SECOND_MS;
+}
+static inline int64_t feed_later_than(int64_t at_ms, int64_t than_ms)
+{
+    return than_ms != MOMENT_NONE && at_ms <= than_ms ? than_ms + SECOND_MS : at_ms;
+}
+
 /* --- feed.c --- */
 struct entry *feed_entry(const struct feed *feed, int64_t opening); /* NULL: it was never shown */
 /* Takes the place of what was known of that opening. */
@@ -71,5 +85,15 @@ void feed_work_on(struct feed *feed);
 /* Is something of this site to be written or stored still, of what had changed by then? */
 bool feed_is_pending(const struct feed *feed, const char *site, int64_t since_ms);
 void feed_await_leaving(struct feed *feed, int64_t leaves_at_ms); /* MOMENT_NONE is fine */
+/* Does something of this event wait to be written? */
+bool feed_is_waiting(const struct feed *feed, const char *site, const char *event_id);
+
+/* --- feed_write.c --- */
+/* Drafts what reads differently of an event's openings; it changed first at `changed_ms`. */
+void feed_write_event(struct feed *feed, const char *site_name, const char *event_id, int64_t changed_ms);
+void feed_add_draft(struct feed *feed, const struct store_entry *row);
+const struct store_entry *feed_known(const struct feed *feed, int64_t opening); /* as it is stored; NULL: never shown */
+const struct store_entry *feed_latest(const struct feed *feed, int64_t opening); /* ... or on its way to the disk */
+bool feed_is_shown(const struct store_entry *row);                               /* NULL is not */
 
 #endif
