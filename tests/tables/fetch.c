@@ -142,6 +142,14 @@ static void *serve(void *ctx)
     return NULL;
 }
 
+static size_t accepted_by(struct server *server)
+{
+    pthread_mutex_lock(&server->mutex);
+    size_t accepted = server->accepted;
+    pthread_mutex_unlock(&server->mutex);
+    return accepted;
+}
+
 static void *accept_visitors(void *ctx)
 {
     struct server *server = ctx;
@@ -473,7 +481,7 @@ static void goes_to_public_addresses_only(void **state)
         char url[128];
         snprintf(url, sizeof url, "http://%s:%u/plain?secret", cases[i].host, server->port);
         struct fetch_spec spec = {.method = "GET", .url = url, .timeout_ms = 3000, .public_only = true};
-        size_t accepted = server->accepted;
+        size_t accepted = accepted_by(server);
         bench_open(&bench);
         fetcher_public(bench.fetcher);
         start(&bench, &spec, &seen);
@@ -482,7 +490,7 @@ static void goes_to_public_addresses_only(void **state)
         assert_int_equal(seen.failure.kind, ERROR_CONFIG);
         if (!strstr(seen.failure.text, "no address of the public internet") ||
             !strstr(seen.failure.text, cases[i].refused) || strstr(seen.failure.text, "secret") ||
-            strcmp(seen.failure.text, waited.failure.text) != 0 || server->accepted != accepted)
+            strcmp(seen.failure.text, waited.failure.text) != 0 || accepted_by(server) != accepted)
             fail_msg("%s: %s; %s", cases[i].host, seen.failure.text, waited.failure.text);
         bench_close(&bench);
     }
@@ -521,14 +529,14 @@ static void reaches(void **state)
     struct seen seen = {0};
     struct error err = {0};
     struct fetch_spec spec = {.method = "GET", .url = url_of(server, "/plain"), .timeout_ms = 3000, .reach = true};
-    size_t accepted = server->accepted;
+    size_t accepted = accepted_by(server);
 
     assert_int_equal(fetch_wait(&spec, on_done, &seen, &err), 0);
     assert_int_equal(seen.failure.kind, ERROR_NONE);
     assert_int_equal(seen.status, 0);
-    for (int i = 0; i < 1000 && server->accepted == accepted; i++)
+    for (int i = 0; i < 1000 && accepted_by(server) == accepted; i++)
         usleep(1000);
-    assert_int_equal(server->accepted, accepted + 1);
+    assert_int_equal(accepted_by(server), accepted + 1);
     spec.url = "http://127.0.0.1:1/";
     assert_int_equal(fetch_wait(&spec, on_done, &seen, &err), 0);
     assert_non_null(strstr(seen.failure.text, "Failed to connect"));
