@@ -64,7 +64,7 @@ static void PRINTF_LIKE(4, 5) find(struct health *out, enum health_check check, 
     error_set(said, ERROR_TRY_LATER, "%s%s%s", before.text, *before.text ? "; " : "", one);
 }
 
-static void judge_store(const struct store_health *store, struct health *out)
+static void judge_store(const struct store_health *store, bool disk_holds, struct health *out)
 {
     if (store->failure.kind != ERROR_NONE)
         find(out, HEALTH_STORE, true, "the last write failed: %s", store->failure.text);
@@ -73,7 +73,7 @@ static void judge_store(const struct store_health *store, struct health *out)
     if (store->stuck_ms > STUCK_MS)
         find(out, HEALTH_STORE, true, "the store has not moved for %lld s", (long long)(store->stuck_ms / SECOND_MS));
     if (store->room_bytes >= 0 && store->room_bytes < 2 * store->reserve_bytes)
-        find(out, HEALTH_DISK, store->room_bytes < store->reserve_bytes,
+        find(out, HEALTH_DISK, disk_holds || store->room_bytes < store->reserve_bytes,
              "%lld MB are left on the disk of the state, %lld are wanted to send and %lld to read people",
              (long long)(store->room_bytes >> 20), (long long)(store->reserve_bytes >> 20),
              (long long)(store->reserve_bytes >> 19));
@@ -128,7 +128,7 @@ void health_judge(const struct health_facts *facts, struct health *out)
              "nothing is sent, lest people are told twice: %s. If no other daemon sends from this state: onsale resume "
              "--this-is-the-one",
              facts->copy);
-    judge_store(&facts->store, out);
+    judge_store(&facts->store, facts->disk_holds, out);
     for (size_t i = 0; i < facts->notifier_count; i++)
         if (facts->notifiers[i].trouble)
             find(out, HEALTH_NOTIFIERS, facts->notifiers[i].needs_person, "%s: %s", facts->notifiers[i].name,
@@ -167,6 +167,7 @@ void health_look(const struct world *world, struct health *out)
     struct health_facts facts = {.building = !world->launches || !world->dispatch,
                                  .stopping = world->stopping,
                                  .copy = world->copy,
+                                 .disk_holds = world->disk.why.kind != ERROR_NONE,
                                  .frozen = world->frozen,
                                  .now_ms = clock_now_ms(world->clock),
                                  .held = states[NOTICE_HELD],

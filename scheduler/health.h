@@ -39,6 +39,7 @@ struct health_facts { /* borrowed texts */
     bool frozen;
     int64_t now_ms;
     struct store_health store;
+    bool disk_holds; /* nothing is claimed for want of room, which lasts until there is a little more than is wanted */
     const struct health_site {
         const char *name, *failure; /* NULL: none */
         int64_t stale_ms;           /* since the last successful walk; -1: never */

@@ -870,9 +870,10 @@ static void outbox_is_a_maildir(void **state)
     assert_int_equal(world->results[41].scope, SCOPE_CHANNEL);
     run_for(world, 1);
     unsigned rooms = world->rooms;
+    bool late = channel_standing(world->channel).state == CHANNEL_TRYING; /* the machine is: it has been said already */
     for (int i = 0; i < 30 && channel_standing(world->channel).state != CHANNEL_TRYING; i++)
         run_for(world, 100);
-    assert_int_equal(world->rooms, rooms + 1); /* or nobody would make use of it */
+    assert_int_equal(world->rooms, rooms + !late); /* or nobody would make use of it */
     assert_int_equal(channel_room(world->channel, clock_now_ms(&clock_machine), 0), 1); /* one message shows it */
     assert_int_equal(world->wells, 0);
     send_one(world, 51, "p@x.example");

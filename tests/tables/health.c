@@ -16,7 +16,7 @@ static struct health_facts well(void)
 
 /* The change that a case makes to facts that are well. */
 struct change {
-    bool building, stopping, frozen;
+    bool building, stopping, frozen, disk_holds;
     const char *refused_file, *unread, *copy, *write_failure, *keeping, *site_failure, *trouble;
     int64_t room_bytes, stuck_ms, stale_ms;
     bool needs_person;
@@ -48,6 +48,7 @@ static struct health judge(const struct change *change)
     facts.unread_why = change->unread;
     if (change->keeping)
         error_set(&facts.store.keeping, ERROR_TRY_LATER, "%s", change->keeping);
+    facts.disk_holds = change->disk_holds;
     if (change->room_bytes)
         facts.store.room_bytes = change->room_bytes;
     facts.store.stuck_ms = change->stuck_ms;
@@ -91,6 +92,12 @@ static const struct {
     {"slow", {.stuck_ms = 10000}, HEALTH_STORE, HEALTH_PASS, HEALTH_PASS, NULL},
     {"no room", {.room_bytes = (64 << 20) - 1}, HEALTH_DISK, HEALTH_FAIL, HEALTH_FAIL, "63 MB are left"},
     {"enough to send", {.room_bytes = 64 << 20}, HEALTH_DISK, HEALTH_WARN, HEALTH_WARN, "128 to read people"},
+    {"enough again, not yet sure",
+     {.room_bytes = 64 << 20, .disk_holds = true},
+     HEALTH_DISK,
+     HEALTH_FAIL,
+     HEALTH_FAIL,
+     "64 are wanted to send"},
     {"just enough", {.room_bytes = 128 << 20}, HEALTH_DISK, HEALTH_PASS, HEALTH_PASS, NULL},
     {"not measured yet", {.room_bytes = -1}, HEALTH_DISK, HEALTH_PASS, HEALTH_PASS, NULL},
     {"wrong password",
