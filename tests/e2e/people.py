@@ -54,7 +54,7 @@ def gone_before_gathering():
     with Launch() as launch:
         launch.run()
         launch.listmonk.stop()
-        launch.until(lambda: launch.notice()["reason_text"], "what keeps people from being read")
+        launch.until(lambda: launch.notice() and launch.notice()["reason_text"], "what keeps people from being read")
         ahead = launch.notice()
         check(ahead["state"] == "gathering" and "fans" in ahead["reason_text"], "before the moment: %s", ahead)
         check(ahead["reason_text"] in launch.onsale("show", ahead["id"]), "show does not say it")
