@@ -146,7 +146,9 @@ def little_room():
         launch.room(63)
         said = launch.until_ill("/healthz", "disk")
         check("63 MB" in said, "%s", said)
-        launch.room(65)
+        launch.room(65)  # what is wanted: claims wait for a quarter of it more
+        launch.until(lambda: "65 MB" in launch.until_ill("/healthz", "disk"), "the room to be seen")
+        launch.room(81)
         launch.until_well()
 
 
