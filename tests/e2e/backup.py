@@ -189,7 +189,8 @@ def disk_full():
         check(command.returncode == 1 and "cannot be written" in command.stderr, "%s", command.stderr)
         launch.no_half_file()
         launch.onsale("backup", launch.backup)
-        launch.onsale("status")
+        # What the daemon wrote itself meanwhile may have failed as well: it tries again by itself.
+        launch.until(lambda: launch.try_onsale("status").returncode == 0, "all to be well")
         launch.audit()
 
 
