@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Counts what ran. `tally.py LOG ...` reads meson's testlog.json, prints every failure in full, and ends with
-"N passed, N failed"; exit 1 when anything failed or nothing ran. `tally.py --run FOLDER` runs every program of a folder, says so
-line by line on stderr, and writes the same kind of log to stdout.
+"N passed, N failed"; exit 1 when anything failed or nothing ran. Of a test that ran again only the last time counts; what it said
+before is shown all the same. `tally.py --late LOG` names the stories that may be told again. `tally.py --run FOLDER` runs every
+program of a folder, says so line by line on stderr, and writes the same kind of log to stdout.
 
 A program that speaks TAP counts by its subtests, any other as one. Subtests that were promised but never reported, because
 the program ended before, have failed."""
@@ -14,6 +15,7 @@ import sys
 import time
 
 GOOD = {'OK', 'EXPECTEDFAIL'}
+MANY = 3  # more failures than that are not a machine's fault
 POINT = re.compile(r'^(not )?ok\b[^#\n]*(#\s*(skip|todo))?', re.I | re.M)
 
 
@@ -49,17 +51,38 @@ def run(folder):
                           'stdout': done.stdout.decode(errors='replace'), 'stderr': done.stderr.decode(errors='replace')}))
 
 
+def read(log):
+    with open(log, encoding='utf-8') as lines:
+        return [json.loads(line) for line in lines]
+
+
+def late(log):
+    """Stories that failed, if they are few."""
+    failed = [test['name'] for test in read(log) if count(test)[1]]
+    stories = [name for name in failed if name.partition(' / ')[0].endswith(':e2e')]
+    if len(failed) <= MANY:
+        print(*(name.partition(' / ')[2] for name in stories))
+
+
+def show(test, how):
+    print(f'\n-- {test["name"]}: {how} after {test["duration"]:.1f} s')
+    print((test.get('stdout') or '').rstrip())
+    print((test.get('stderr') or '').rstrip())
+
+
 def tally(logs):
     passed = failed = skipped = 0
-    for log in logs:
-        with open(log, encoding='utf-8') as lines:
-            for test in map(json.loads, lines):
-                good, bad, excused = count(test)
-                passed, failed, skipped = passed + good, failed + bad, skipped + excused
-                if bad:
-                    print(f'\n-- {test["name"]}: {test["result"]} after {test["duration"]:.1f} s')
-                    print((test.get('stdout') or '').rstrip())
-                    print((test.get('stderr') or '').rstrip())
+    tests = [test for log in logs for test in read(log)]
+    last = {test['name']: test for test in tests}
+    for test in tests:
+        good, bad, excused = count(test)
+        if last[test['name']] is not test:
+            if bad:
+                show(test, 'told again by itself, since it was ' + test['result'])
+            continue
+        passed, failed, skipped = passed + good, failed + bad, skipped + excused
+        if bad:
+            show(test, test['result'])
     if passed + failed == 0:
         print('\nno test ran')
         failed = 1
@@ -72,6 +95,8 @@ def tally(logs):
 def main():
     if sys.argv[1:2] == ['--run']:
         return run(sys.argv[2])
+    if sys.argv[1:2] == ['--late']:
+        return late(sys.argv[2])
     return tally(sys.argv[1:])
 
 

@@ -149,14 +149,14 @@ def all_of_them():
             if row[3] == "waits":
                 launch.mend(number)
         launch.each_is(lambda row, one: one["state"] == "done" if row[3] not in ("held", "stays") else
-                       (one["state"], one["reason"]) == ("held", "unverified"), "each to come to its end", 20)
+                       (one["state"], one["reason"]) == ("held", "unverified"), "each to come to its end", 60)
         for number, (row, notice) in enumerate(zip(ROWS, launch.each())):
             if row[3] in ("held", "stays"):
                 check(not launch.told(row[0]), "%s: somebody was told", row[0])
                 check(launch.ask("show", notice["id"])["reason_text"], "%s: no text says why", row[0])
                 launch.mend(number)
                 launch.onsale("release", notice["id"])
-        launch.each_is(lambda row, one: one["state"] == ("held" if row[3] == "stays" else "done"), "everything to go on", 20)
+        launch.each_is(lambda row, one: one["state"] == ("held" if row[3] == "stays" else "done"), "everything to go on", 60)
         for row, notice in zip(ROWS, launch.each()):
             if row[3] == "stays":
                 check(not launch.told(row[0]), "%s: somebody was told", row[0])

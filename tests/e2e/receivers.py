@@ -298,7 +298,7 @@ def until_mended(launch):
                     bad.discard(number)
         return not bad
     try:
-        launch.until(look, "every server to have had its way", 25)
+        launch.until(look, "every server to have had its way", 90)
     except Failed as failed:
         raise Failed("%s: %s" % (failed, "\n".join(str(wrong.get(number)) for number in sorted(bad)))) from None
 
@@ -320,7 +320,7 @@ def all_of_them():
         def ended():
             notices = launch.all_notices()
             return all(notices[i]["state"] == final.get(word, "done") for i, (_, _, word) in enumerate(rows)) and notices
-        notices = launch.until(ended, "everything to go on", 30)
+        notices = launch.until(ended, "everything to go on", 60)
         launch.read_log()
         for number, row in enumerate(rows):
             judge(launch, row, notices[number])

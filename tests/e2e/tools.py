@@ -124,7 +124,7 @@ def all_of_them():
         launch.sleep_until(-4)  # the change feed is asked 3 s before the opening
         launch.trouble("T")
         launch.each_is(lambda row, one: (one["state"], one["reason"]) == ("held", "consent") if row[4] == "held"
-                       else one["state"] == "done", "each to come to its end", 15)
+                       else one["state"] == "done", "each to come to its end", 60)
         log = launch.log_since()
         for number, (name, row) in enumerate(zip(launch.names, launch.rows)):
             check(row[0] == "gathering" or 'error="audience a%d:' % number in log, "%s: nobody noticed", name)
@@ -135,7 +135,7 @@ def all_of_them():
                 text = launch.ask("show", notice["id"])["reason_text"] or ""
                 check("a%d" % number in text, "%s: it does not say which audience: %s", launch.names[number], text)
                 launch.tools[number].control({"mended": True})
-        launch.each_is(lambda row, one: one["state"] == "done", "everything to go on", 30)
+        launch.each_is(lambda row, one: one["state"] == "done", "everything to go on", 60)
         for name, tool, notice in zip(launch.names, launch.tools, launch.each()):
             judge(launch, name, tool, notice)
         launch.audit()
