@@ -3,15 +3,14 @@
 #define ONSALE_SETTINGS_CHECK_H
 
 #include "settings.h"
+#include "settings_demand.h"
 
 /* Records a problem in settings->doc for everything that does not fit together. Fields may be missing: their problems
  * are recorded already. */
 void settings_check(struct settings *settings);
 
-/* --- settings_webhooks.c --- */
-void settings_check_webhooks(struct settings *settings);
-/* --- settings_check.c, for its neighbours --- */
-bool settings_is_name(const char *name);
-bool settings_is_url(const char *url); /* http or https, without user and password */
+/* Its sections that are files of their own. */
+void settings_check_http(struct settings *settings, const struct demand_names *audiences);
+void settings_check_webhooks(struct settings *settings, const struct demand_names *sites);
 
 #endif

@@ -10,6 +10,11 @@ struct text text_of(const char *string)
     return (struct text){string, string ? strlen(string) : 0};
 }
 
+bool text_given(const char *string)
+{
+    return string && string[0];
+}
+
 bool text_is(struct text a, const char *b)
 {
     return text_equal(a, text_of(b));

@@ -25,6 +25,7 @@ struct text {
 #define TEXT_ARGS(t) (int)(t).len, (t).ptr ? (t).ptr : ""
 
 struct text text_of(const char *string); /* NULL gives the empty text */
+bool text_given(const char *string);     /* neither NULL nor empty */
 bool text_is(struct text a, const char *b);
 bool text_equal(struct text a, struct text b);
 bool text_equal_nocase(struct text a, struct text b); /* ASCII letters only */

@@ -30,7 +30,7 @@ LADDER = [
                     ['invitation'],
                     ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_tongues', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_nudge', 'sync_plan', 'sync_private'], ['operators'],
                     ['preview'], ['send_test']]),
-    ('doors', True, [['settings', 'settings_check', 'settings_keys', 'settings_webhooks'],
+    ('doors', True, [['settings', 'settings_check', 'settings_demand', 'settings_http', 'settings_keys', 'settings_webhooks'],
                      ['check', 'check_online', 'check_private'],
                      ['playbook'],
                      ['cast'],
