@@ -76,7 +76,8 @@ struct config_doc *config_parse(const char *name, const char *folder, struct tex
 bool config_is_readable(const struct config_doc *doc);
 void config_free(struct config_doc *doc);
 struct arena *config_arena(struct config_doc *doc);
-const char *config_folder(const struct config_doc *doc); /* relative paths start here */
+/* A path as the file means it: a relative one starts in the file's own folder. */
+const char *config_path(struct config_doc *doc, struct text path);
 
 /* Fills `out` from the document's top mapping by the table: fallbacks applied, unknown keys, wrong types and missing
  * keys recorded as problems. After problems `out` may lack what is required. */

@@ -1,5 +1,5 @@
-/* config_tree.h - inside of the configuration reader only (config.c, config_yaml.c, config_problem.c): one file as a
- * tree of texts, lists and mappings with their places. Everything lives in the document's arena. */
+/* config_tree.h - inside of the configuration reader only (config*.c): one file as a tree of
+ * texts, lists and mappings with their places. Everything lives in the document's arena. */
 #ifndef ONSALE_CONFIG_TREE_H
 #define ONSALE_CONFIG_TREE_H
 

@@ -99,13 +99,6 @@ static const struct config_option later_rule_options[] = {
     {0},
 };
 
-static const char *from_folder(struct settings *settings, const char *path)
-{
-    if (path[0] == '/')
-        return path;
-    return arena_printf(config_arena(settings->doc), "%s/%s", config_folder(settings->doc), path);
-}
-
 /* "sqlite:onsale.db" and "unix:onsale.sock" lie beside the configuration file, like every other path. */
 static const char *from_folder_after(struct settings *settings, const char *value, const char *scheme)
 {
@@ -113,7 +106,7 @@ static const char *from_folder_after(struct settings *settings, const char *valu
 
     if (!text_starts(text_of(value), scheme) || value[len] == '\0' || value[len] == '/')
         return value;
-    return arena_printf(config_arena(settings->doc), "%s%s", scheme, from_folder(settings, value + len));
+    return arena_printf(config_arena(settings->doc), "%s%s", scheme, config_path(settings->doc, text_of(value + len)));
 }
 
 /* "https://onsale.example.org/" is the same place: paths are put behind it. */
@@ -133,7 +126,7 @@ static void resolve_paths(struct settings *settings, struct config_list template
         settings->http.listen.at[i] = from_folder_after(settings, settings->http.listen.at[i], "unix:");
     settings->template_folders = templates;
     for (size_t i = 0; i < templates.count; i++)
-        templates.at[i] = from_folder(settings, templates.at[i]);
+        templates.at[i] = config_path(settings->doc, text_of(templates.at[i]));
 }
 
 /* A notifier's own keys are read by the table of its plugin. */

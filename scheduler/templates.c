@@ -57,20 +57,13 @@ static void hash_bytes(uint64_t *hash, struct text t)
 /* 1: read, 0: there is no such file. */
 static int read_source(struct templates *templates, const char *path, struct text *out, struct error *err)
 {
-    auto_file FILE *file = fopen(path, "re");
     auto_buf struct buf bytes;
-    char block[8192];
-    size_t got;
 
     buf_init(&bytes, SOURCE_MAX);
-    if (!file)
-        return errno == ENOENT ? 0 : error_set(err, ERROR_CONFIG, "%s: %s", path, strerror(errno));
-    while ((got = fread(block, 1, sizeof block, file)) > 0)
-        buf_add(&bytes, block, got);
-    if (ferror(file))
-        return error_set(err, ERROR_CONFIG, "%s: %s", path, strerror(errno));
-    if (buf_failed(&bytes))
-        return error_set(err, ERROR_CONFIG, "%s: over %d bytes", path, SOURCE_MAX);
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return 0;
+    if (buf_add_file(&bytes, path, err) < 0)
+        return error_at(err, "%s", path);
 
     struct source *source = arena_alloc(&templates->arena, sizeof *source);
     source->bytes = (struct text){arena_copy(&templates->arena, buf_text(&bytes)), bytes.len};

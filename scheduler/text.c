@@ -1,6 +1,7 @@
 #include "text.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdalign.h>
 #include <string.h>
@@ -313,6 +314,23 @@ bool buf_failed(const struct buf *buf)
 struct text buf_text(const struct buf *buf)
 {
     return (struct text){buf->ptr ? buf->ptr : "", buf->len};
+}
+
+int buf_add_file(struct buf *buf, const char *path, struct error *err)
+{
+    auto_file FILE *file = fopen(path, "re");
+    char part[8192];
+    size_t len;
+
+    if (!file)
+        return error_set(err, ERROR_CONFIG, "%s", strerror(errno));
+    while (!buf->failed && (len = fread(part, 1, sizeof part, file)) > 0)
+        buf_add(buf, part, len);
+    if (buf->failed)
+        return error_set(err, ERROR_CONFIG, "larger than %zu bytes", buf->limit);
+    if (ferror(file))
+        return error_set(err, ERROR_CONFIG, "%s", strerror(errno));
+    return 0;
 }
 
 char *buf_take(struct buf *buf)

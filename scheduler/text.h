@@ -67,6 +67,8 @@ void buf_add_visible(struct buf *buf, struct text t);
 size_t buf_add_visible_char(struct buf *buf, struct text rest); /* the first character only; its bytes in `rest` */
 bool buf_failed(const struct buf *buf);
 struct text buf_text(const struct buf *buf);
+/* Appends what a file holds; a larger one than there is room for is refused. The error does not name the file. */
+int buf_add_file(struct buf *buf, const char *path, struct error *err);
 char *buf_take(struct buf *buf); /* the terminated content for free(), NULL when failed; buf is empty then */
 
 /* Many small things with one end: nothing in it is freed alone. Blocks grow by doubling. */

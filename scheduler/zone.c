@@ -323,8 +323,6 @@ struct zone *zone_load(const char *name, struct error *err)
 {
     const char *folder = getenv("TZDIR");
     auto_buf struct buf path, content;
-    char chunk[8192];
-    size_t got;
 
     buf_init(&path, 4096);
     buf_init(&content, FILE_MAX);
@@ -334,15 +332,8 @@ struct zone *zone_load(const char *name, struct error *err)
         return NULL;
     }
     buf_addf(&path, "%s/%s", folder && *folder ? folder : "/usr/share/zoneinfo", name);
-    auto_file FILE *file = buf_failed(&path) ? NULL : fopen(path.ptr, "re");
-    if (!file) {
+    if (buf_failed(&path) || buf_add_file(&content, path.ptr, NULL) < 0) { /* also a folder, or too long */
         error_set(err, ERROR_CONFIG, "unknown time zone \"%s\"", name);
-        return NULL;
-    }
-    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0)
-        buf_add(&content, chunk, got);
-    if (ferror(file) || buf_failed(&content)) {
-        error_set(err, ERROR_CONFIG, "unknown time zone \"%s\"", name); /* a folder, or no such thing */
         return NULL;
     }
     return zone_parse(name, buf_text(&content), err);

@@ -13,7 +13,7 @@ ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname
 # where the rung is ordered.
 LADDER = [
     ('ground', True, [['error'], ['text'], ['index'], ['clock'], ['log'], ['metrics', 'metrics_table'], ['notify'], ['zone'], ['locale'], ['letters'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['crypt_webhook'], ['crypt_jws'], ['dns'],
-                      ['config', 'config_yaml', 'config_problem', 'config_tree'],
+                      ['config', 'config_value', 'config_yaml', 'config_problem', 'config_tree'],
                       ['origin'], ['target'], ['conditional'], ['visitors']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm'], ['turns']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
