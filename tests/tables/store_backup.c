@@ -19,14 +19,11 @@ struct copied {
 
 static int set_up_with(void **state, unsigned people)
 {
-    struct bench *b = must_calloc(1, sizeof *b);
-
-    bench_init(b);
-    bench_open(b);
+    bench_set_up(state);
+    struct bench *b = *state;
     bench_add_notice(b, 1);
     for (unsigned from = 1; from < people; from += 1000)
         bench_gather(b, 1, 1, from, from + 999);
-    *state = b;
     return 0;
 }
 
@@ -38,15 +35,6 @@ static int set_up(void **state)
 static int set_up_many(void **state)
 {
     return set_up_with(state, PEOPLE);
-}
-
-static int tear_down(void **state)
-{
-    if (((struct bench *)*state)->store)
-        bench_audit(*state);
-    bench_clear(*state);
-    free(*state);
-    return 0;
 }
 
 static void on_copied(void *ctx, struct store_backup *result)
@@ -326,11 +314,11 @@ static void a_damaged_copy_is_told(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, bench_tear_down)
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_copy_is_one_moment, set_up_many, tear_down),
-        cmocka_unit_test_setup_teardown(people_may_join_meanwhile, set_up_many, tear_down),
-        cmocka_unit_test_setup_teardown(closing_does_not_wait_for_a_copy, set_up_many, tear_down),
+        cmocka_unit_test_setup_teardown(a_copy_is_one_moment, set_up_many, bench_tear_down),
+        cmocka_unit_test_setup_teardown(people_may_join_meanwhile, set_up_many, bench_tear_down),
+        cmocka_unit_test_setup_teardown(closing_does_not_wait_for_a_copy, set_up_many, bench_tear_down),
         TEST(a_cancelled_copy_is_thrown_away),
         TEST(a_full_disk_leaves_nothing),
         TEST(what_a_crash_left_is_swept),

@@ -191,6 +191,61 @@ static inline void bench_apply(struct bench *b, const struct store_change *chang
     bench_wait(b);
 }
 
+static inline void bench_key(unsigned char key[PERSON_KEY_SIZE], unsigned who)
+{
+    uint64_t mixed = who * 0x9E3779B97F4A7C15u; /* spread like a hash */
+
+    memset(key, 0, PERSON_KEY_SIZE);
+    memcpy(key, &mixed, sizeof mixed);
+    memcpy(key + 8, &who, sizeof who);
+}
+
+static inline json_t *bench_report(struct bench *b, const struct store_report *what)
+{
+    store_report(b->store, what, bench_on_report, b);
+    bench_wait(b);
+    bench_fine(b);
+    return b->report;
+}
+
+/* What is known of person `who`. */
+static inline json_t *bench_why(struct bench *b, unsigned who)
+{
+    struct store_report what = {.kind = REPORT_WHY, .address = "x@example.org"};
+
+    bench_key(what.key, who);
+    return bench_report(b, &what);
+}
+
+/* The audit finds nothing to complain about. */
+static inline void bench_audit(struct bench *b)
+{
+    json_t *problems = json_object_get(bench_report(b, &(struct store_report){.kind = REPORT_AUDIT}), "problems");
+
+    if (json_array_size(problems))
+        fail_msg("audit: %s", json_string_value(json_array_get(problems, 0)));
+}
+
+/* Fixtures of cmocka: an open store for each test; what the test leaves of it is audited. */
+static inline int bench_set_up(void **state)
+{
+    struct bench *b = must_calloc(1, sizeof *b);
+
+    bench_init(b);
+    bench_open(b);
+    *state = b;
+    return 0;
+}
+
+static inline int bench_tear_down(void **state)
+{
+    if (((struct bench *)*state)->store)
+        bench_audit(*state);
+    bench_clear(*state);
+    free(*state);
+    return 0;
+}
+
 /* A notice of its own event, due at DUE_MS, that is sending by read 1. */
 static inline struct notice *bench_notice(int64_t id)
 {
@@ -219,15 +274,6 @@ static inline void bench_add_notice(struct bench *b, int64_t id)
 
     bench_put(b, n);
     notice_free(n);
-}
-
-static inline void bench_key(unsigned char key[PERSON_KEY_SIZE], unsigned who)
-{
-    uint64_t mixed = who * 0x9E3779B97F4A7C15u; /* spread like a hash */
-
-    memset(key, 0, PERSON_KEY_SIZE);
-    memcpy(key, &mixed, sizeof mixed);
-    memcpy(key + 8, &who, sizeof who);
 }
 
 static inline void bench_say(struct bench *b, int64_t roll, int64_t pass, unsigned audience, unsigned who,
@@ -280,6 +326,25 @@ static inline void bench_gather(struct bench *b, int64_t roll, int64_t pass, uns
     free(addresses); /* the store has its copy */
     bench_wait(b);
     bench_fine(b);
+}
+
+/* Notice 1 has come to its end. */
+static inline void bench_end(struct bench *b, enum notice_state state, enum withheld rest)
+{
+    struct notice *n = bench_notice(1);
+
+    n->state = state;
+    n->rest = rest;
+    notice_course(n)->ended_at_ms = DUE_MS;
+    bench_put(b, n);
+    notice_free(n);
+}
+
+/* What became of it is in b->count and b->failure. */
+static inline void bench_suppress(struct bench *b, const struct store_suppression *list, size_t count)
+{
+    store_suppress(b->store, list, count, bench_on_count, b);
+    bench_wait(b);
 }
 
 /* b->failure is the turn's, or of the first claim that could not be made. */
@@ -342,23 +407,6 @@ static inline void bench_launch(struct bench *b, int64_t notice, int repeat_belo
     store_launch(b->store, notice, "mail", repeat_below, bench_on_launch, b);
     bench_wait(b);
     bench_fine(b);
-}
-
-static inline json_t *bench_report(struct bench *b, const struct store_report *what)
-{
-    store_report(b->store, what, bench_on_report, b);
-    bench_wait(b);
-    bench_fine(b);
-    return b->report;
-}
-
-/* The audit finds nothing to complain about. */
-static inline void bench_audit(struct bench *b)
-{
-    json_t *problems = json_object_get(bench_report(b, &(struct store_report){.kind = REPORT_AUDIT}), "problems");
-
-    if (json_array_size(problems))
-        fail_msg("audit: %s", json_string_value(json_array_get(problems, 0)));
 }
 
 static inline void bench_tally_is(const struct tally *t, struct tally want)

@@ -4,31 +4,6 @@
 
 enum { PEOPLE_SUPPRESSED = 25 };
 
-static int set_up(void **state)
-{
-    struct bench *b = must_calloc(1, sizeof *b);
-
-    bench_init(b);
-    bench_open(b);
-    *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    bench_audit(*state);
-    bench_clear(*state);
-    free(*state);
-    return 0;
-}
-
-/* What became of it is in b->count and b->failure. */
-static void suppress(struct bench *b, const struct store_suppression *list, size_t count)
-{
-    store_suppress(b->store, list, count, bench_on_count, b);
-    bench_wait(b);
-}
-
 static struct store_suppression word(unsigned who, const char *scope, const char *reason, int64_t at_ms)
 {
     struct store_suppression what = {.scope = scope, .reason = reason, .at_ms = at_ms};
@@ -57,11 +32,11 @@ static void the_first_word_stays_and_an_operators_word_replaces(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct store_suppression what = word(1, "", cases[i].first, DUE_MS);
-        suppress(b, &what, 1);
+        bench_suppress(b, &what, 1);
         assert_int_equal(b->count, 1);
         what = word(1, "", cases[i].second, DUE_MS + HOUR_MS);
         what.overwrite = cases[i].overwrite;
-        suppress(b, &what, 1);
+        bench_suppress(b, &what, 1);
         assert_int_equal(b->count, 0);
         json_t *list = bench_report(b, &(struct store_report){.kind = REPORT_SUPPRESSIONS});
         assert_int_equal(json_array_size(list), 1);
@@ -70,9 +45,9 @@ static void the_first_word_stays_and_an_operators_word_replaces(void **state)
         assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "at")),
                             cases[i].first_date ? "2027-03-26T08:00:00.000Z" : "2027-03-26T09:00:00.000Z");
         what.lift = true;
-        suppress(b, &what, 1);
+        bench_suppress(b, &what, 1);
         assert_int_equal(b->count, 1);
-        suppress(b, &what, 1);
+        bench_suppress(b, &what, 1);
         assert_int_equal(b->count, 0);
     }
 }
@@ -83,14 +58,14 @@ static void a_list_is_one_transaction(void **state)
     struct store_suppression list[] = {word(1, "", "operator", DUE_MS), word(1, "fans", "operator", DUE_MS),
                                        word(2, "", "operator", DUE_MS), word(2, "", "operator", DUE_MS)};
 
-    suppress(b, list, ARRAY_LEN(list));
+    bench_suppress(b, list, ARRAY_LEN(list));
     bench_fine(b);
     assert_int_equal(b->count, 3);
     list[0] = word(3, "", "operator", DUE_MS);
     list[1].writebacks = &(struct store_writeback){NULL, "t"}; /* which the table refuses */
     list[1].writeback_count = 1;
     list[1].scope = "door";
-    suppress(b, list, 2);
+    bench_suppress(b, list, 2);
     assert_int_not_equal(b->failure.kind, ERROR_NONE);
     assert_int_equal(b->count, 0);
     assert_int_equal(json_array_size(bench_report(b, &(struct store_report){.kind = REPORT_SUPPRESSIONS})), 3);
@@ -107,7 +82,7 @@ static void the_list_is_read_page_by_page(void **state)
 
     for (unsigned i = 0; i < PEOPLE_SUPPRESSED; i++)
         list[i] = word(i / 2, i % 2 ? "fans of music" : "", "bounce", DUE_MS + (int64_t)(i / 7));
-    suppress(b, list, PEOPLE_SUPPRESSED);
+    bench_suppress(b, list, PEOPLE_SUPPRESSED);
     do {
         json_t *page =
                    bench_report(b, &(struct store_report){.kind = REPORT_SUPPRESSIONS, .limit = 4, .behind = behind}),
@@ -178,7 +153,7 @@ static void unsubscribe(struct bench *b, unsigned who, const char *scope, const 
 
     what.writebacks = tools;
     what.writeback_count = *scope ? 1 : 2;
-    suppress(b, &what, 1);
+    bench_suppress(b, &what, 1);
     bench_fine(b);
 }
 
@@ -213,7 +188,7 @@ static void whom_we_had_suppressed_is_written_back(void **state)
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
         for (size_t k = 0; k < ARRAY_LEN(scopes); k++, who++) {
             struct store_suppression what = word(who, scopes[k], reasons[i], DUE_MS);
-            suppress(b, &what, 1);
+            bench_suppress(b, &what, 1);
             assert_string_equal(due_now(b, "fans", 8).tokens, "");
             unsubscribe(b, who, scopes[k], "left");
             struct due due = due_now(b, "fans", 8);
@@ -258,11 +233,11 @@ static void what_is_lifted_is_not_told(void **state)
     lift.lift = true;
     unsubscribe(b, 1, "fans", "a");
     unsubscribe(b, 1, "", "a");
-    suppress(b, &lift, 1);
+    bench_suppress(b, &lift, 1);
     assert_string_equal(due_now(b, "fans", 8).tokens, "a0 "); /* still not written to as one of the fans */
     assert_string_equal(due_now(b, "door", 8).tokens, "");
     lift.scope = "fans";
-    suppress(b, &lift, 1);
+    bench_suppress(b, &lift, 1);
     assert_string_equal(due_now(b, "fans", 8).tokens, "");
 }
 
@@ -276,7 +251,7 @@ static void what_is_lifted_is_not_taken_for_another(void **state)
     lift.lift = true;
     unsubscribe(b, 1, "fans", "a");
     struct due in_hand = due_now(b, "fans", 8);
-    suppress(b, &lift, 1);
+    bench_suppress(b, &lift, 1);
     unsubscribe(b, 2, "fans", "b");
     store_writeback_done(b->store, in_hand.ids[0], bench_on_done, b);
     bench_wait(b);
@@ -327,7 +302,7 @@ static void a_state_of_schema_1_goes_on(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
     static const struct CMUnitTest tests[] = {
         TEST(the_first_word_stays_and_an_operators_word_replaces),
         TEST(a_list_is_one_transaction),

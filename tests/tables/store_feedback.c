@@ -6,10 +6,8 @@ static struct store_fed_back got[8];
 /* Notice 1 was accepted for people 1 to 3, and person 2 is in notice 2 as well, not claimed there yet. */
 static int set_up(void **state)
 {
-    struct bench *b = must_calloc(1, sizeof *b);
-
-    bench_init(b);
-    bench_open(b);
+    bench_set_up(state);
+    struct bench *b = *state;
     bench_add_notice(b, 1);
     bench_add_notice(b, 2);
     bench_gather(b, 1, 1, 1, 3);
@@ -17,15 +15,6 @@ static int set_up(void **state)
     bench_claim(b, 1, 3, 1);
     for (uint32_t seq = 1; seq <= 3; seq++)
         bench_fate(b, 1, seq, 1, FATE_ACCEPTED, 0);
-    *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    bench_audit(*state);
-    bench_clear(*state);
-    free(*state);
     return 0;
 }
 
@@ -82,8 +71,7 @@ static void who_is_suppressed(void **state)
         bench_key(key, 2);
         struct store_suppression lift = {.scope = "", .lift = true};
         memcpy(lift.key, key, sizeof key);
-        store_suppress(b->store, &lift, 1, bench_on_count, b);
-        bench_wait(b);
+        bench_suppress(b, &lift, 1);
     }
 }
 
@@ -105,8 +93,7 @@ static void an_older_suppression_stays(void **state)
     struct store_feedback what = about(1, 2, FEEDBACK_HARD);
 
     bench_key(word.key, 2);
-    store_suppress(b->store, &word, 1, bench_on_count, b);
-    bench_wait(b);
+    bench_suppress(b, &word, 1);
     assert_true(feed(b, &what)->stored);
     assert_false(got[0].suppressed);
     assert_int_equal(suppressed(b, "unsubscribe"), 1);
@@ -252,7 +239,7 @@ static void a_wrong_state_is_seen(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, bench_tear_down)
 
 int main(void)
 {

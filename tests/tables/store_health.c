@@ -4,23 +4,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static int set_up(void **state)
-{
-    struct bench *b = must_calloc(1, sizeof *b);
-
-    bench_init(b);
-    bench_open(b);
-    *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    bench_clear(*state);
-    free(*state);
-    return 0;
-}
-
 static struct store_health health_of(struct bench *b)
 {
     struct store_health health;
@@ -180,7 +163,7 @@ static void a_busy_thread_is_not_stuck(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
     static const struct CMUnitTest tests[] = {
         TEST(a_new_store_is_well),
         TEST(a_full_disk_is_failing_until_it_is_repaired),

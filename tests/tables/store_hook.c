@@ -5,21 +5,10 @@ static struct store_hooked got;
 
 static int set_up(void **state)
 {
-    struct bench *b = must_calloc(1, sizeof *b);
-
-    bench_init(b);
-    bench_open(b);
+    bench_set_up(state);
+    struct bench *b = *state;
     bench_add_notice(b, 1);
     bench_gather(b, 1, 1, 1, 3);
-    *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    bench_audit(*state);
-    bench_clear(*state);
-    free(*state);
     return 0;
 }
 
@@ -125,8 +114,7 @@ static void what_it_does_is_done_once(void **state)
     lift.lift = true;
     assert_int_equal(tell(b, (struct store_hook){.id = "u", .suppress = &word}), HOOK_NEW);
     assert_int_equal(got.suppressed, 1);
-    store_suppress(b->store, &lift, 1, bench_on_count, b);
-    bench_wait(b);
+    bench_suppress(b, &lift, 1);
     assert_int_equal(tell(b, (struct store_hook){.id = "u", .suppress = &word}), HOOK_REPEATED);
     assert_int_equal(got.suppressed, 0);
     assert_int_equal(bench_number(b, "SELECT count(*) FROM suppression"), 0);
@@ -140,7 +128,7 @@ static void what_it_does_is_done_once(void **state)
         bench_fate(b, 1, seq, 1, FATE_ACCEPTED, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, bench_tear_down)
 
 int main(void)
 {

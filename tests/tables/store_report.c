@@ -57,19 +57,9 @@ static void launch(struct bench *b)
 
 static int set_up(void **state)
 {
-    struct bench *b = must_calloc(1, sizeof *b);
-
-    bench_init(b);
-    bench_open(b);
+    bench_set_up(state);
+    struct bench *b = *state;
     launch(b);
-    *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    bench_clear(*state);
-    free(*state);
     return 0;
 }
 
@@ -228,8 +218,7 @@ static void suppressions(void **state)
     struct store_suppression no = {.reason = "operator", .at_ms = DUE_MS};
 
     bench_key(no.key, 3);
-    store_suppress(b->store, &no, 1, bench_on_count, b);
-    bench_wait(b);
+    bench_suppress(b, &no, 1);
     json_t *list = bench_report(b, &(struct store_report){.kind = REPORT_SUPPRESSIONS});
     assert_int_equal(json_array_size(list), 1);
     is(list, "0.address", "\"p3@example.org\"");
@@ -331,7 +320,7 @@ static void every_corruption_is_seen(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, bench_tear_down)
     static const struct CMUnitTest tests[] = {
         TEST(notices_and_openings),
         TEST(show),

@@ -405,8 +405,7 @@ static void what_cannot_be_opened_stands_in_nobodys_way(void **state)
                                      .writebacks = &broken,
                                      .writeback_count = 1};
 
-    store_suppress(p->bench.store, &what, 1, bench_on_count, &p->bench);
-    bench_wait(&p->bench);
+    bench_suppress(&p->bench, &what, 1);
     unsubscribe(p, "fans", "ada@example.org", false);
     until_told(p, fans, 100, SECOND_MS);
     fine(p, fans);
@@ -441,8 +440,7 @@ static void what_was_taken_back_is_not_told(void **state)
     unsubscribe(p, "fans", "bob@example.org", false);
     answer(p, fans, ERROR_TRY_LATER, "it is down", -1);
     crypt_person_key(&p->keys, "bob@example.org", lift.key);
-    store_suppress(p->bench.store, &lift, 1, bench_on_count, &p->bench);
-    bench_wait(&p->bench);
+    bench_suppress(&p->bench, &lift, 1);
     for (int i = 0; i < 100 && fans->calls < 2; i++)
         move(p, MINUTE_MS);
     assert_string_equal(fans->who, "ada@example.org/id-7");
