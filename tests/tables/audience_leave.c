@@ -45,7 +45,7 @@ static void begin(struct bench *b, const char *user, bool sql, const char *addre
 
     *b = (struct bench){.settings = {.name = "fans",
                                      .source = AUDIENCE_LISTMONK,
-                                     .url = fake.url,
+                                     .url = fake_url,
                                      .username = user,
                                      .token = "secret",
                                      .lists = {.at = lists, .count = 2},
@@ -158,7 +158,7 @@ static json_t *somebody(void)
     struct error err = {0};
     size_t i, k;
 
-    snprintf(url, sizeof url, "%sapi/subscribers?order=asc&per_page=all&list_id=7", fake.url);
+    snprintf(url, sizeof url, "%sapi/subscribers?order=asc&per_page=all&list_id=7", fake_url);
     struct fetch_header header = {"Authorization", "token onsale:secret"};
     struct fetch_spec spec = {.method = "GET", .url = url, .headers = &header, .header_count = 1, .timeout_ms = 5000};
     if (fetch_wait(&spec, keep_json, &page, &err) < 0)

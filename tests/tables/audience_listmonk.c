@@ -87,7 +87,7 @@ static void gather(struct gathered *got, const struct wish *wish)
     struct audience_settings settings = {
         .name = "fans",
         .source = AUDIENCE_LISTMONK,
-        .url = fake.url,
+        .url = fake_url,
         .username = wish->user  ? wish->user
                     : wish->sql ? "onsale"
                                 : "plain",
@@ -452,7 +452,7 @@ static void cancelled_at_any_time(void **state)
         const char *lists[] = {"7"};
         struct audience_settings settings = {.name = "fans",
                                              .source = AUDIENCE_LISTMONK,
-                                             .url = fake.url,
+                                             .url = fake_url,
                                              .username = "onsale",
                                              .token = "secret",
                                              .lists = {.at = lists, .count = 1},

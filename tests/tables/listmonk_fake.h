@@ -3,50 +3,26 @@
 #define ONSALE_LISTMONK_FAKE_H
 
 #include "audience/audience.h"
-#include "table.h"
+#include "fake.h"
 
-#include <fcntl.h>
 #include <jansson.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 
-static struct {
-    pid_t pid;
-    int port;
-    char url[64];
-} fake;
+static struct fake fake;
+static char fake_url[64];
 
 static inline int start_fake(void **state)
 {
-    int out[2];
-    char script[512], line[64] = "";
     (void)state;
-    snprintf(script, sizeof script, "%s/tests/fakes/listmonk.py", getenv("ONSALE_SOURCE"));
-    if (pipe2(out, O_CLOEXEC) < 0)
-        return -1;
-    fake.pid = fork();
-    if (fake.pid == 0) {
-        dup2(out[1], STDOUT_FILENO);
-        execlp("python3", "python3", script, "--people", "2000", (char *)NULL);
-        _exit(127);
-    }
-    close(out[1]);
-    for (size_t len = 0; len + 1 < sizeof line && !strchr(line, '\n'); len++)
-        if (read(out[0], line + len, 1) != 1)
-            return -1;
-    close(out[0]);
-    if (sscanf(line, "listening %d", &fake.port) != 1)
-        return -1;
-    snprintf(fake.url, sizeof fake.url, "http://127.0.0.1:%d/", fake.port);
+    fake_start(&fake, "exec python3 -B listmonk.py --people 2000");
+    snprintf(fake_url, sizeof fake_url, "http://127.0.0.1:%d/", fake.port);
     return 0;
 }
 
 static inline int stop_fake(void **state)
 {
     (void)state;
-    kill(fake.pid, SIGKILL);
-    waitpid(fake.pid, NULL, 0);
+    fake_stop(&fake);
     return 0;
 }
 
@@ -63,7 +39,7 @@ static inline json_t *ask(const char *method, const char *path, const char *body
     char url[256];
     json_t *answer = NULL;
     struct error err = {0};
-    snprintf(url, sizeof url, "%s%s", fake.url, path);
+    snprintf(url, sizeof url, "%s%s", fake_url, path);
     struct fetch_spec spec = {.method = method, .url = url, .body = text_of(body), .timeout_ms = 5000};
     if (fetch_wait(&spec, keep_json, &answer, &err) < 0)
         fail_msg("%s", err.text);
