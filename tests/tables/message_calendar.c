@@ -1,134 +1,66 @@
 /* The opening that a message speaks of, as calendars get it: hanging on the message, and as links in it. */
-#include "message.h"
-#include "table.h"
-#include "templates.h"
+#include "message_desk.h"
 
-#include <string.h>
-
-#define OPENS_MS 1806048000000 /* 2027-03-26T08:00:00Z */
-
-static const struct crypt_keys keys = {
-    .message_id = {2}, .unsubscribe = {{.id = 1, .bytes = {3}}}, .unsubscribe_count = 1};
-
-struct desk {
-    struct message_templates *templates;
+struct page {
+    struct desk desk;
     struct calendar_texts *texts;
-    struct message_sender sender;
-    struct message_mail mail;
-    struct message_calendar calendar;
-    struct notice *notice;
-    struct message_batch_spec spec;
-    struct message message;
-    struct buf decoded, calendar_part;
+    struct message_calendar calendar; /* which the messages have */
+    struct buf calendar_part;         /* of the last message, unfolded; or "" */
 };
 
-static void desk_open(struct desk *desk, const char *template)
+static void page_open(struct page *page, const char *template)
 {
     static const char *const members[] = {"sample-children", "sample-standing"};
     struct error err = {0};
-    const char *root = getenv("ONSALE_SOURCE");
     char folder[400];
     const char *folders[] = {folder, NULL};
 
-    *desk = (struct desk){0};
-    snprintf(folder, sizeof folder, "%s/templates", root ? root : ".");
-    desk->templates = message_templates_load(folders, template, "en", &err);
-    desk->texts = calendar_texts_load(folders, &err);
-    if (!desk->templates || !desk->texts)
+    *page = (struct page){0};
+    desk_open(&page->desk, template, MOMENT_SALE_START);
+    snprintf(folder, sizeof folder, "%s/templates", getenv("ONSALE_SOURCE"));
+    page->texts = calendar_texts_load(folders, &err);
+    if (!page->texts)
         fail_msg("%s", err.text);
-    desk->sender = (struct message_sender){"Arena", "Arena Ltd., Main Street 1, Berlin", "hello@arena.example"};
-    desk->mail = (struct message_mail){.from = "Arena Tickets <tickets@arena.example>",
-                                       .public_url = "https://onsale.arena.example"};
-    desk->notice = notice_new(17, "arena", "e1", "reminder", MOMENT_SALE_START, OPENS_MS, 1);
-    desk->spec = (struct message_batch_spec){
-        .templates = desk->templates,
-        .sender = &desk->sender,
-        .mail = &desk->mail,
-        .tokens = crypt_tokens_new(&keys, &err),
-        .locales = locales_new(&err),
-        .zones = zones_new(),
-        .notice = desk->notice,
-        .site_zone = "Europe/Berlin",
-        .site_language = "en",
-        .calendar = &desk->calendar,
-        .date_ms = OPENS_MS - DAY_MS + 500,
-    };
-    desk->spec.open = message_sample_definitions(&desk->spec.open_count);
-    desk->calendar = (struct message_calendar){
-        .texts = desk->texts,
+    page->desk.mail = (struct message_mail){.from = "Arena Tickets <tickets@arena.example>",
+                                            .public_url = "https://onsale.arena.example"};
+    page->desk.spec.site_zone = "Europe/Berlin";
+    page->desk.spec.date_ms = DESK_OPENS_MS - DAY_MS + 500;
+    page->desk.spec.calendar = &page->calendar;
+    page->calendar = (struct message_calendar){
+        .texts = page->texts,
         .entry = {.uid = "625115fd-31cb-8f64-b7bd-06c3137486c0",
                   .sequence = 3,
-                  .created_at_ms = OPENS_MS - 40 * (int64_t)DAY_MS,
-                  .modified_at_ms = OPENS_MS - 2 * DAY_MS,
-                  .opens_at_ms = OPENS_MS,
+                  .created_at_ms = DESK_OPENS_MS - 40 * (int64_t)DAY_MS,
+                  .modified_at_ms = DESK_OPENS_MS - 2 * DAY_MS,
+                  .opens_at_ms = DESK_OPENS_MS,
                   .moved_from_ms = MOMENT_NONE,
-                  .zone = zones_get(desk->spec.zones, "Europe/Berlin"),
-                  .tickets = desk->spec.open,
-                  .ticket_count = desk->spec.open_count,
+                  .zone = zones_get(page->desk.spec.zones, "Europe/Berlin"),
+                  .tickets = page->desk.spec.open,
+                  .ticket_count = page->desk.spec.open_count,
                   .members = members,
                   .member_count = ARRAY_LEN(members)},
         .alarm_ms = 10 * MINUTE_MS,
         .attach = true,
         .fed = true,
     };
-    message_init(&desk->message);
-    buf_init(&desk->decoded, 1024 * 1024);
-    buf_init(&desk->calendar_part, 1024 * 1024);
+    buf_init(&page->calendar_part, 1024 * 1024);
 }
 
-static void desk_close(struct desk *desk)
+static void page_close(struct page *page)
 {
-    message_clear(&desk->message);
-    buf_clear(&desk->decoded);
-    buf_clear(&desk->calendar_part);
-    notice_free(desk->notice);
-    zones_free(desk->spec.zones);
-    locales_free(desk->spec.locales);
-    crypt_tokens_free(desk->spec.tokens);
-    calendar_texts_free(desk->texts);
-    message_templates_free(desk->templates);
+    buf_clear(&page->calendar_part);
+    calendar_texts_free(page->texts);
+    desk_close(&page->desk);
 }
 
-/* Soft line breaks and =XX taken back. */
-static void decode(struct text raw, struct buf *out)
+static void make(struct page *page, struct message_batch *batch, const char *locale, const char *zone)
 {
-    for (size_t i = 0; i < raw.len; i++) {
-        unsigned byte;
-        if (raw.ptr[i] == '=' && raw.ptr[i + 1] == '\r') {
-            i += 2;
-        } else if (raw.ptr[i] == '=' && sscanf(raw.ptr + i + 1, "%2x", &byte) == 1) {
-            buf_addc(out, (char)byte);
-            i += 2;
-        } else {
-            buf_addc(out, raw.ptr[i]);
-        }
-    }
-}
+    struct message_person person = person_of("", locale, zone);
 
-static struct message_person person_of(const char *locale, const char *zone)
-{
-    return (struct message_person){.seq = 4711,
-                                   .source = TEXT("fans"),
-                                   .source_id = TEXT("4711"),
-                                   .address = TEXT("ana@fans.example"),
-                                   .locale = text_of(locale),
-                                   .zone = text_of(zone)};
-}
-
-/* Into desk->message, decoded, and its calendar (unfolded) or "". */
-static void make(struct desk *desk, struct message_batch *batch, const char *locale, const char *zone)
-{
-    struct message_person person = person_of(locale, zone);
-    struct error err = {0};
-
-    if (!batch || message_make(batch, &person, &desk->message, &err) < 0)
-        fail_msg("%s", err.text);
-    buf_reset(&desk->decoded);
-    buf_reset(&desk->calendar_part);
-    decode(buf_text(&desk->message.raw), &desk->decoded);
-    buf_adds(&desk->decoded, "");
-    buf_adds(&desk->calendar_part, "");
-    const char *start = strstr(desk->decoded.ptr, "BEGIN:VCALENDAR\r\n");
+    desk_make(&page->desk, batch, &person);
+    buf_reset(&page->calendar_part);
+    buf_adds(&page->calendar_part, "");
+    const char *start = strstr(page->desk.decoded.ptr, "BEGIN:VCALENDAR\r\n");
     if (!start)
         return;
     const char *end = strstr(start, "END:VCALENDAR\r\n");
@@ -137,17 +69,17 @@ static void make(struct desk *desk, struct message_batch *batch, const char *loc
         if (strncmp(c, "\r\n ", 3) == 0)
             c += 2;
         else
-            buf_addc(&desk->calendar_part, *c);
+            buf_addc(&page->calendar_part, *c);
 }
 
-static void make_one(struct desk *desk, const char *locale)
+static void make_one(struct page *page, const char *locale)
 {
     struct error err = {0};
-    struct message_batch *batch = message_batch_new(&desk->spec, &err);
+    struct message_batch *batch = message_batch_new(&page->desk.spec, &err);
 
     if (!batch)
         fail_msg("%s", err.text);
-    make(desk, batch, locale, "Europe/Lisbon");
+    make(page, batch, locale, "Europe/Lisbon");
     message_batch_free(batch);
 }
 
@@ -170,28 +102,28 @@ static void hangs_on_the_message(void **state)
                                         "TRIGGER:-PT10M\r\n",
                                         "X-ONSALE-DEFINITION:sample-standing\r\n",
                                         "SUMMARY:On sale: Summer Nig"};
-    struct desk desk;
+    struct page page;
 
     (void)state;
-    desk_open(&desk, "reminder");
-    make_one(&desk, "en");
+    page_open(&page, "reminder");
+    make_one(&page, "en");
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        has(&desk.calendar_part, parts[i], true);
-    has(&desk.message.raw, "Content-Type: multipart/mixed;", true);
-    has(&desk.message.raw,
+        has(&page.calendar_part, parts[i], true);
+    has(&page.desk.message.raw, "Content-Type: multipart/mixed;", true);
+    has(&page.desk.message.raw,
         "Content-Type: text/calendar; method=PUBLISH; charset=utf-8;\r\n name=\"sale.ics\"\r\n"
         "Content-Disposition: attachment; filename=\"sale.ics\"\r\n",
         true);
 
-    desk.sender.contact = ""; /* who writes then is all there is */
-    make_one(&desk, "en");
-    has(&desk.calendar_part, "ORGANIZER;CN=Arena:mailto:tickets@arena.example\r\n", true);
+    page.desk.sender.contact = ""; /* who writes then is all there is */
+    make_one(&page, "en");
+    has(&page.calendar_part, "ORGANIZER;CN=Arena:mailto:tickets@arena.example\r\n", true);
 
-    desk.calendar.attach = false;
-    make_one(&desk, "en");
-    has(&desk.message.raw, "multipart/mixed", false);
-    has(&desk.message.raw, "text/calendar", false);
-    desk_close(&desk);
+    page.calendar.attach = false;
+    make_one(&page, "en");
+    has(&page.desk.message.raw, "multipart/mixed", false);
+    has(&page.desk.message.raw, "text/calendar", false);
+    page_close(&page);
 }
 
 /* A reminder of what is now, or was, would ring as soon as it is taken up. */
@@ -201,55 +133,55 @@ static void rings_ahead_only(void **state)
         int64_t before_ms;
         bool rings;
     } cases[] = {{DAY_MS, true}, {11 * MINUTE_MS, true}, {10 * MINUTE_MS, false}, {0, false}, {-HOUR_MS, false}};
-    struct desk desk;
+    struct page page;
 
     (void)state;
-    desk_open(&desk, "on-sale");
+    page_open(&page, "on-sale");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        desk.spec.date_ms = OPENS_MS - cases[i].before_ms;
-        make_one(&desk, "en");
-        has(&desk.calendar_part, "BEGIN:VALARM", cases[i].rings);
-        has(&desk.calendar_part, "DTSTART:20270326T080000Z", true);
+        page.desk.spec.date_ms = DESK_OPENS_MS - cases[i].before_ms;
+        make_one(&page, "en");
+        has(&page.calendar_part, "BEGIN:VALARM", cases[i].rings);
+        has(&page.calendar_part, "DTSTART:20270326T080000Z", true);
     }
-    desk_close(&desk);
+    page_close(&page);
 }
 
 static void once_for_each_language(void **state)
 {
-    struct desk desk;
+    struct page page;
     struct error err = {0};
     auto_buf struct buf first;
 
     (void)state;
-    desk_open(&desk, "reminder");
+    page_open(&page, "reminder");
     buf_init(&first, 100000);
-    struct message_batch *batch = message_batch_new(&desk.spec, &err);
-    make(&desk, batch, "de-AT", "Europe/Vienna");
-    has(&desk.calendar_part, "SUMMARY:Vorverkauf: Summer Nights\r\n", true);
-    buf_add_text(&first, buf_text(&desk.calendar_part));
-    make(&desk, batch, "de", "Asia/Tokyo"); /* other dates in the text, the same ones in the calendar */
-    assert_true(text_equal(buf_text(&first), buf_text(&desk.calendar_part)));
-    make(&desk, batch, "en", "Europe/Vienna");
-    assert_false(text_equal(buf_text(&first), buf_text(&desk.calendar_part)));
-    has(&desk.calendar_part, "SUMMARY:On sale: Summer Nights", true);
+    struct message_batch *batch = message_batch_new(&page.desk.spec, &err);
+    make(&page, batch, "de-AT", "Europe/Vienna");
+    has(&page.calendar_part, "SUMMARY:Vorverkauf: Summer Nights\r\n", true);
+    buf_add_text(&first, buf_text(&page.calendar_part));
+    make(&page, batch, "de", "Asia/Tokyo"); /* other dates in the text, the same ones in the calendar */
+    assert_true(text_equal(buf_text(&first), buf_text(&page.calendar_part)));
+    make(&page, batch, "en", "Europe/Vienna");
+    assert_false(text_equal(buf_text(&first), buf_text(&page.calendar_part)));
+    has(&page.calendar_part, "SUMMARY:On sale: Summer Nights", true);
     message_batch_free(batch);
-    desk_close(&desk);
+    page_close(&page);
 }
 
 static void the_same_bytes_when_prepared(void **state)
 {
-    struct desk desk;
+    struct page page;
     auto_buf struct buf prepared;
 
     (void)state;
-    desk_open(&desk, "reminder");
+    page_open(&page, "reminder");
     buf_init(&prepared, 100000);
-    make_one(&desk, "de");
-    buf_add_text(&prepared, buf_text(&desk.message.raw));
-    desk.spec.plainly = true;
-    make_one(&desk, "de");
-    assert_string_equal(prepared.ptr, desk.message.raw.ptr);
-    desk_close(&desk);
+    make_one(&page, "de");
+    buf_add_text(&prepared, buf_text(&page.desk.message.raw));
+    page.desk.spec.plainly = true;
+    make_one(&page, "de");
+    assert_string_equal(prepared.ptr, page.desk.message.raw.ptr);
+    page_close(&page);
 }
 
 static void links(void **state)
@@ -264,81 +196,81 @@ static void links(void **state)
         {NULL, true, true, true, false},
         {"https://onsale.arena.example", false, false, false, false},
     };
-    struct desk desk;
+    struct page page;
 
     (void)state;
-    desk_open(&desk, "reminder");
+    page_open(&page, "reminder");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        desk.mail.public_url = cases[i].public_url;
-        desk.calendar.fed = cases[i].fed;
-        desk.spec.calendar = cases[i].there ? &desk.calendar : NULL;
-        make_one(&desk, i % 2 ? "de" : "en");
-        has(&desk.decoded,
+        page.desk.mail.public_url = cases[i].public_url;
+        page.calendar.fed = cases[i].fed;
+        page.desk.spec.calendar = cases[i].there ? &page.calendar : NULL;
+        make_one(&page, i % 2 ? "de" : "en");
+        has(&page.desk.decoded,
             "<a class=\"ink\" href=\"https://calendar.google.com/calendar/render?action=TEMPLATE&amp;text=",
             cases[i].added);
-        has(&desk.decoded, "&amp;dates=20270326T080000Z%2F20270326T081500Z&amp;", cases[i].added);
-        has(&desk.decoded, "<a class=\"ink\" href=\"https://outlook.live.com/calendar/", cases[i].added);
-        has(&desk.decoded, "<a class=\"ink\" href=\"https://onsale.arena.example/feeds/arena/e1.ics\"",
+        has(&page.desk.decoded, "&amp;dates=20270326T080000Z%2F20270326T081500Z&amp;", cases[i].added);
+        has(&page.desk.decoded, "<a class=\"ink\" href=\"https://outlook.live.com/calendar/", cases[i].added);
+        has(&page.desk.decoded, "<a class=\"ink\" href=\"https://onsale.arena.example/feeds/arena/e1.ics\"",
             cases[i].subscribed);
-        has(&desk.decoded, "alendar: https://onsale.arena.example/feeds/arena/e1.ics\r\n",
+        has(&page.desk.decoded, "alendar: https://onsale.arena.example/feeds/arena/e1.ics\r\n",
             cases[i].subscribed && i % 2 == 0);
-        has(&desk.decoded, "Kalender: https://onsale.arena.example/feeds/arena/e1.ics\r\n",
+        has(&page.desk.decoded, "Kalender: https://onsale.arena.example/feeds/arena/e1.ics\r\n",
             cases[i].subscribed && i % 2);
-        has(&desk.message.raw, "text/calendar", cases[i].there);
+        has(&page.desk.message.raw, "text/calendar", cases[i].there);
     }
-    desk_close(&desk);
+    page_close(&page);
 }
 
 static void what_was_made_ahead_serves_while_the_opening_reads_the_same(void **state)
 {
     static const char *const others[] = {"sample-children", "sample-other"};
-    struct desk desk;
+    struct page page;
     struct error err = {0};
 
     (void)state;
-    desk_open(&desk, "reminder");
-    struct message_batch *batch = message_batch_new(&desk.spec, &err);
-    const struct message_calendar same = desk.calendar;
-    assert_true(message_batch_serves(batch, &desk.spec));
-    desk.calendar.entry.stamp_at_ms = 1; /* each message has its own */
-    assert_true(message_batch_serves(batch, &desk.spec));
-    desk.calendar.entry.sequence++;
-    assert_false(message_batch_serves(batch, &desk.spec));
-    desk.calendar = same;
-    desk.calendar.entry.opens_at_ms += HOUR_MS;
-    assert_false(message_batch_serves(batch, &desk.spec));
-    desk.calendar = same;
-    desk.calendar.entry.members = others;
-    assert_false(message_batch_serves(batch, &desk.spec));
-    desk.calendar = same;
-    desk.calendar.entry.ticket_count--;
-    assert_false(message_batch_serves(batch, &desk.spec));
-    desk.calendar = same;
-    desk.calendar.attach = false;
-    assert_false(message_batch_serves(batch, &desk.spec));
-    desk.calendar = same;
-    desk.spec.calendar = NULL;
-    assert_false(message_batch_serves(batch, &desk.spec));
+    page_open(&page, "reminder");
+    struct message_batch *batch = message_batch_new(&page.desk.spec, &err);
+    const struct message_calendar same = page.calendar;
+    assert_true(message_batch_serves(batch, &page.desk.spec));
+    page.calendar.entry.stamp_at_ms = 1; /* each message has its own */
+    assert_true(message_batch_serves(batch, &page.desk.spec));
+    page.calendar.entry.sequence++;
+    assert_false(message_batch_serves(batch, &page.desk.spec));
+    page.calendar = same;
+    page.calendar.entry.opens_at_ms += HOUR_MS;
+    assert_false(message_batch_serves(batch, &page.desk.spec));
+    page.calendar = same;
+    page.calendar.entry.members = others;
+    assert_false(message_batch_serves(batch, &page.desk.spec));
+    page.calendar = same;
+    page.calendar.entry.ticket_count--;
+    assert_false(message_batch_serves(batch, &page.desk.spec));
+    page.calendar = same;
+    page.calendar.attach = false;
+    assert_false(message_batch_serves(batch, &page.desk.spec));
+    page.calendar = same;
+    page.desk.spec.calendar = NULL;
+    assert_false(message_batch_serves(batch, &page.desk.spec));
     message_batch_free(batch);
-    desk_close(&desk);
+    page_close(&page);
 }
 
 static void what_no_calendar_can_show_is_said(void **state)
 {
-    struct desk desk;
+    struct page page;
     struct error err = {0};
-    struct message_person person = person_of("en", "");
+    struct message_person person = person_of("", "en", "");
 
     (void)state;
-    desk_open(&desk, "reminder");
-    desk.calendar.entry.opens_at_ms = INT64_C(253402300800000); /* the year 10000 */
-    struct message_batch *batch = message_batch_new(&desk.spec, &err);
+    page_open(&page, "reminder");
+    page.calendar.entry.opens_at_ms = INT64_C(253402300800000); /* the year 10000 */
+    struct message_batch *batch = message_batch_new(&page.desk.spec, &err);
     assert_non_null(batch);
     message_prepare(batch, TEXT("en"), TEXT(""));
-    assert_int_equal(message_make(batch, &person, &desk.message, &err), -1);
+    assert_int_equal(message_make(batch, &person, &page.desk.message, &err), -1);
     assert_string_equal(err.text, "calendar entry: it opens at a time that no calendar can show");
     message_batch_free(batch);
-    desk_close(&desk);
+    page_close(&page);
 }
 
 int main(void)
