@@ -364,14 +364,10 @@ int stage_erase(struct stage *stage, const char *address, struct error *err)
 
 static bool file_has(const char *path, const char *bytes)
 {
-    auto_file FILE *file = fopen(path, "re");
     auto_buf struct buf whole;
-    char part[1 << 14];
-    size_t n;
 
     buf_init(&whole, 256 << 20);
-    while (file && (n = fread(part, 1, sizeof part, file)) > 0)
-        buf_add(&whole, part, n);
+    buf_add_file(&whole, path, NULL); /* there may be none */
     return whole.len > 0 && memmem(whole.ptr, whole.len, bytes, strlen(bytes)) != NULL;
 }
 

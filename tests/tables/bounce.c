@@ -10,15 +10,12 @@ static char *read_sample(const char *name, size_t *len)
 {
     char path[1024];
     struct buf bytes;
+    struct error err = {0};
 
     snprintf(path, sizeof path, "%s/tests/samples/bounce/%s", getenv("ONSALE_SOURCE"), name);
-    auto_file FILE *file = fopen(path, "re");
-    if (!file)
-        fail_msg("%s cannot be read", path);
     buf_init(&bytes, 16 << 20);
-    char block[4096];
-    for (size_t got; (got = fread(block, 1, sizeof block, file)) > 0;)
-        buf_add(&bytes, block, got);
+    if (buf_add_file(&bytes, path, &err) < 0)
+        fail_msg("%s: %s", path, err.text);
     *len = bytes.len;
     return buf_take(&bytes);
 }

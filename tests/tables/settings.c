@@ -1,46 +1,7 @@
-#include "settings.h"
-#include "check.h"
-#include "table.h"
-
-#include <string.h>
-#include <sys/stat.h>
-
-/* All that is needed and not much more; the bad cases change one piece of it. */
-static const char base[] = "store: sqlite:state.db\n"                     /* 1 */
-                           "sender: {name: A, postal_address: \"S 1\"}\n" /* 2 */
-                           "operators: [ops@arena.example]\n"             /* 3 */
-                           "http: {listen: [unix:onsale.sock]}\n"         /* 4 */
-                           "sites:\n"                                     /* 5 */
-                           "- name: arena\n"                              /* 6 */
-                           "  source: wix\n"                              /* 7 */
-                           "  site_id: 0-0\n"                             /* 8 */
-                           "  api_key_file: secret\n"                     /* 9 */
-                           "  time_zone: Europe/Vilnius\n"                /* 10 */
-                           "audiences:\n"                                 /* 11 */
-                           "- name: fans\n"                               /* 12 */
-                           "  source: listmonk\n"                         /* 13 */
-                           "  url: http://127.0.0.1:9000\n"               /* 14 */
-                           "  username: onsale\n"                         /* 15 */
-                           "  token_file: secret\n"                       /* 16 */
-                           "  lists: [3]\n"                               /* 17 */
-                           "- name: door\n"                               /* 18 */
-                           "  source: file\n"                             /* 19 */
-                           "  path: subscribers.csv\n"                    /* 20 */
-                           "notifiers:\n"                                 /* 21 */
-                           "- name: mail\n"                               /* 22 */
-                           "  plugin: smtp\n"                             /* 23 */
-                           "  url: smtp://127.0.0.1:2525\n"               /* 24 */
-                           "  from: Arena <tickets@arena.example>\n"      /* 25 */
-                           "rules:\n"                                     /* 26 */
-                           "- name: on-sale\n"                            /* 27 */
-                           "  when: sale_start\n"                         /* 28 */
-                           "  audiences: [fans, door]\n"                  /* 29 */
-                           "  notify: [mail]\n"                           /* 30 */
-                           "  template: on-sale\n";                       /* 31 */
+/* The whole file: what is wrong with it is said with its place, and what is right comes out as values. */
+#include "settings_file.h"
 
 #define TOKEN "aHVudGVyMmh1bnRlcjI="
-
-#define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 #define NO_WAY_OUT(notifier)                                                                                           \
     "no way to unsubscribe, but notifier " notifier                                                                    \
@@ -289,91 +250,6 @@ static const struct bad {
      "26:102: the webhook \"a\" is configured twice (first in line 26)"},
 };
 
-static const char *const files[] = {"secret",         "short",     "empty",       "wix.key",
-                                    "listmonk.token", "ops.token", "onsale.yaml", "crm.secret"};
-
-struct fixture {
-    char folder[64], path[128];
-    const char *plugins[2];
-};
-
-static void write_file(const struct fixture *fixture, const char *name, struct text content)
-{
-    char path[192];
-    snprintf(path, sizeof path, "%s/%s", fixture->folder, name);
-    auto_file FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_int_equal(fwrite(content.ptr, 1, content.len, file), content.len);
-}
-
-static int make_folder(void **state)
-{
-    struct fixture *fixture = must_calloc(1, sizeof *fixture);
-
-    snprintf(fixture->folder, sizeof fixture->folder, "/tmp/onsale-settings-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
-    snprintf(fixture->path, sizeof fixture->path, "%s/onsale.yaml", fixture->folder);
-    for (size_t i = 0; i < ARRAY_LEN(files); i++)
-        write_file(fixture, files[i],
-                   strcmp(files[i], "empty") == 0        ? TEXT("\n")
-                   : strcmp(files[i], "short") == 0      ? TEXT("hunter2\n")
-                   : strcmp(files[i], "crm.secret") == 0 ? TEXT(SECRET "\n")
-                                                         : TEXT("hunter2hunter2hunter2\n"));
-    fixture->plugins[0] = getenv("ONSALE_BUILD");
-    *state = fixture;
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    struct fixture *fixture = *state;
-
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        char path[192];
-        snprintf(path, sizeof path, "%s/%s", fixture->folder, files[i]);
-        assert_int_equal(remove(path), 0);
-    }
-    assert_int_equal(rmdir(fixture->folder), 0);
-    free(fixture);
-    return 0;
-}
-
-/* Loads a text as the file; what was printed goes to `printed`, the lines that say what is wrong to `says`. */
-static struct settings *load(const struct fixture *fixture, struct text yaml, char **printed, struct buf *says)
-{
-    struct error err = {0};
-    size_t size, prefix = strlen(fixture->path) + 1;
-    FILE *out = open_memstream(printed, &size);
-
-    write_file(fixture, "onsale.yaml", yaml);
-    struct settings *settings = settings_load(fixture->path, fixture->plugins, out, &err);
-    fclose(out);
-    assert_int_equal(!settings, err.kind == ERROR_CONFIG);
-    for (struct text rest = text_of(*printed); rest.len;) {
-        struct text line = text_cut(&rest, '\n');
-        const char *error = memmem(line.ptr, line.len, " error: ", 8);
-        if (!text_starts(line, fixture->path) || !error)
-            continue;
-        if (says->len)
-            buf_addc(says, '\n');
-        buf_add(says, line.ptr + prefix, (size_t)(error - line.ptr) + 1 - prefix);
-        buf_add(says, error + 8, line.len - (size_t)(error - line.ptr) - 8);
-    }
-    return settings;
-}
-
-/* `yaml` with one piece replaced. */
-static char *change(const char *yaml, const char *find, const char *replace)
-{
-    const char *at = strstr(yaml, find);
-    char *changed = NULL;
-
-    if (!at)
-        fail_msg("\"%s\" is not in the base", find);
-    assert_true(asprintf(&changed, "%.*s%s%s", (int)(at - yaml), yaml, replace, at + strlen(find)) > 0);
-    return changed;
-}
-
 static void bad_settings(void **state)
 {
     size_t wrong = 0;
@@ -469,10 +345,7 @@ static void the_sample(void **state)
     buf_init(&sample, 64 * 1024);
     buf_init(&says, 64 * 1024);
     snprintf(path, sizeof path, "%s/conf/onsale.yaml", getenv("ONSALE_SOURCE"));
-    auto_file FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    for (int c; (c = getc(file)) != EOF;)
-        buf_addc(&sample, (char)c);
+    assert_int_equal(buf_add_file(&sample, path, NULL), 0);
     struct settings *settings = load(*state, buf_text(&sample), &printed, &says);
     if (!settings)
         fail_msg("%s", printed);
@@ -509,92 +382,11 @@ static void folders(void **state)
     assert_null(installed[1]);
 }
 
-/* What `onsale check` says of the base. */
-static void proof_reading(void **state)
-{
-    const struct fixture *fixture = *state;
-    auto_buf struct buf says;
-    auto_free char *printed = NULL, *checked = NULL;
-    char shipped[512];
-    size_t size;
-    struct error err = {0};
-
-    buf_init(&says, 64 * 1024);
-    snprintf(shipped, sizeof shipped, "%s/templates", getenv("ONSALE_SOURCE"));
-    setenv("ONSALE_TEMPLATES", shipped, 1);
-    struct settings *settings = load(fixture, text_of(base), &printed, &says);
-    assert_non_null(settings);
-    FILE *out = open_memstream(&checked, &size);
-    int rc = check_print(settings, out, &err);
-    fclose(out);
-    if (rc < 0)
-        fail_msg("%s\n%s", err.text, checked);
-
-    static const char *const parts[] = {
-        "\nsites\n  arena: Wix site 0-0 at https://www.wixapis.com, asked every 1m, read whole every 1h",
-        "events without a time zone are in Europe/Vilnius",
-        "\naudiences\n  fans: listmonk at http://127.0.0.1:9000, list 3, everybody in it\n",
-        "  mail: plugin smtp, from Arena <tickets@arena.example>",
-        "\nrules\n  on-sale: when the sale starts, to fans and door, by mail, template on-sale (en, de), ",
-        ", at most 30m late\n",
-        "\ncalendars\n  entries in en, de, ",
-        "    reaches everybody of fans and door for every event: it has no `only`, and they have no `interest`\n",
-    };
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        if (!strstr(checked, parts[i]))
-            fail_msg("\"%s\" is not in\n%s", parts[i], checked);
-    assert_null(strstr(checked, "hunter"));
-
-    settings->rules[0].template_name = "nowhere";
-    auto_free char *failed = NULL;
-    out = open_memstream(&failed, &size);
-    assert_int_equal(check_print(settings, out, &err), -1);
-    fclose(out);
-    assert_non_null(strstr(failed, "    error: rule on-sale: "));
-    assert_non_null(strstr(err.text, "rule on-sale: "));
-    settings_free(settings);
-}
-
-/* What the tables cannot know and `onsale run` would refuse. */
-static void faults_of_plugins_and_templates(void **state)
-{
-    static const struct {
-        const char *find, *replace, *says;
-    } cases[] = {
-        {"smtp://127.0.0.1:2525", "http://127.0.0.1:2525",
-         "notifier mail: url: expected smtp://HOST:PORT or smtps://HOST:PORT"},
-        {"template: on-sale", "template: sale-ending",
-         "rule on-sale: template sale-ending says what a sale_start notice does not know"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        auto_buf struct buf says;
-        auto_free char *printed = NULL, *checked = NULL, *yaml = change(base, cases[i].find, cases[i].replace);
-        size_t size;
-        struct error err = {0};
-        buf_init(&says, 64 * 1024);
-        struct settings *settings = load(*state, text_of(yaml), &printed, &says);
-        if (!settings)
-            fail_msg("%s", printed);
-        FILE *out = open_memstream(&checked, &size);
-        assert_int_equal(check_print(settings, out, &err), -1);
-        fclose(out);
-        assert_string_equal(err.text, cases[i].says);
-        assert_non_null(strstr(strstr(checked, "    error: "), cases[i].says));
-        settings_free(settings);
-    }
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bad_settings),
-        cmocka_unit_test(limits),
-        cmocka_unit_test(good_settings),
-        cmocka_unit_test(the_sample),
-        cmocka_unit_test(folders),
-        cmocka_unit_test(proof_reading),
-        cmocka_unit_test(faults_of_plugins_and_templates),
+        cmocka_unit_test(bad_settings), cmocka_unit_test(limits),  cmocka_unit_test(good_settings),
+        cmocka_unit_test(the_sample),   cmocka_unit_test(folders),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

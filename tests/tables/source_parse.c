@@ -7,20 +7,13 @@
 /* A sample of the fakes' world, by its name under tests/samples/wix. */
 static void read_sample(const char *name, struct buf *out)
 {
-    const char *root = getenv("ONSALE_SOURCE");
-    auto_free char *path = NULL;
-    char part[4096];
-    size_t n;
+    char path[512];
+    struct error err = {0};
 
     buf_init(out, 1 << 20);
-    if (asprintf(&path, "%s/tests/samples/wix/%s", root ? root : ".", name) < 0)
-        path = NULL;
-    auto_file FILE *file = fopen(path, "re");
-    if (!file)
-        fail_msg("%s: %s", path, strerror(errno));
-    while ((n = fread(part, 1, sizeof part, file)) > 0)
-        buf_add(out, part, n);
-    assert_false(buf_failed(out));
+    snprintf(path, sizeof path, "%s/tests/samples/wix/%s", getenv("ONSALE_SOURCE"), name);
+    if (buf_add_file(out, path, &err) < 0)
+        fail_msg("%s: %s", path, err.text);
 }
 
 static void parse_fine(struct text json, struct source_page *page)
