@@ -1,7 +1,6 @@
 #include "source/source.h"
 #include "table.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* A sample of the fakes' world, by its name under tests/samples/wix. */
