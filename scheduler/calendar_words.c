@@ -125,7 +125,7 @@ int calendar_name(const struct calendar_style *style, struct buf *out, struct er
     struct arena arena = {0};
     json_t *values = json_object(), *sender = json_object();
 
-    if (style->sender_name && *style->sender_name)
+    if (text_given(style->sender_name))
         json_object_set_new(sender, "name", json_string(cleaned(&arena, style->sender_name, CALENDAR_TITLE_MAX)));
     json_object_set_new(values, "sender", sender);
     json_object_set_new(values, "language", json_string(language_of(style)->tag));

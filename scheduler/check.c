@@ -120,11 +120,6 @@ static void print_site(const struct site_settings *site, FILE *out)
     print_line(&line, out);
 }
 
-bool check_has_interest(const struct audience_settings *audience)
-{
-    return given(audience->interest.attribute) || given(audience->interest.list_name);
-}
-
 static void print_audience(const struct audience_settings *audience, FILE *out)
 {
     auto_buf struct buf line;
@@ -285,7 +280,7 @@ static void print_reach(const struct settings *settings, const struct rule *rule
         return;
     everybody.at = names;
     for (size_t i = 0; i < rule->audiences.count; i++)
-        if (!check_has_interest(settings_audience(settings, rule->audiences.at[i])))
+        if (!audience_has_interest(settings_audience(settings, rule->audiences.at[i])))
             names[everybody.count++] = rule->audiences.at[i];
     if (!everybody.count)
         return;

@@ -213,7 +213,7 @@ static void on_page(void *ctx, const struct audience_page *page)
              online->counts[CONSENT_NEVER]);
     if (online->bad > 0)
         buf_addf(&what, "; %zu could not be read", online->bad);
-    if (check_has_interest(&online->settings->audiences[online->reading]))
+    if (audience_has_interest(&online->settings->audiences[online->reading]))
         buf_addf(&what, " (asked about \"%s\")", online->event_title ? online->event_title : "no event: none is known");
     say(online, "audience", name, true, &what);
 }
@@ -311,7 +311,7 @@ static void check_rule(struct online *online, const struct rule *rule)
         const struct audience_settings *audience = settings_audience(settings, rule->audiences.at[i]);
         size_t index = (size_t)(audience - settings->audiences);
         asked[index] = true;
-        about_event |= check_has_interest(audience);
+        about_event |= audience_has_interest(audience);
         if (!online->audience_read[index]) {
             buf_addf(&what, "how many people is not known: audience %s could not be read", audience->name);
             say(online, "rule", rule->name, false, &what);

@@ -17,7 +17,4 @@ void check_bench_clear(struct check_bench *bench); /* also after a failure */
 struct channel *check_bench_channel(struct check_bench *bench, const struct notifier_settings *notifier,
                                     struct error *err);
 
-/* Is each of its people asked about the event? */
-bool check_has_interest(const struct audience_settings *audience);
-
 #endif

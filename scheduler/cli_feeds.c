@@ -12,14 +12,8 @@ static const struct cli_column columns[] = {
 static int list(const struct cli *cli)
 {
     struct store_report what = {.kind = REPORT_PRIVATE_FEEDS};
-    struct client client;
-    struct error err = {0};
 
-    if (client_open(&client, cli->config, &err) < 0)
-        return EXIT_CONFIG;
-    int rc = cli_print_rows(cli, &client, &what, columns, ARRAY_LEN(columns), &err);
-    client_close(&client);
-    return rc < 0 ? cli_fail(&err) : EXIT_FINE;
+    return cli_print_rows(cli, &what, columns, ARRAY_LEN(columns));
 }
 
 /* The only time that it is shown. */

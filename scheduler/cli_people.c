@@ -30,16 +30,10 @@ static const char *state_argument(const char *asked)
 int cli_people(const struct cli *cli)
 {
     struct store_report what = {.kind = REPORT_PEOPLE};
-    struct client client;
-    struct error err = {0};
 
     if (cli_notice_argument(cli, &what.notice) < 0 || (cli->state && !(what.state = state_argument(cli->state))))
         return EXIT_USAGE;
-    if (client_open(&client, cli->config, &err) < 0)
-        return EXIT_CONFIG;
-    int rc = cli_print_rows(cli, &client, &what, columns, ARRAY_LEN(columns), &err);
-    client_close(&client);
-    return rc < 0 ? cli_fail(&err) : EXIT_FINE;
+    return cli_print_rows(cli, &what, columns, ARRAY_LEN(columns));
 }
 
 /* --- Why ------------------------------------------------------------------------------------------------------------

@@ -119,15 +119,19 @@ static void print_page(void *ctx, const json_t *page)
     json_decref(shown);
 }
 
-int cli_print_rows(const struct cli *cli, struct client *client, struct store_report *what,
-                   const struct cli_column *columns, size_t count, struct error *err)
+int cli_print_rows(const struct cli *cli, struct store_report *what, const struct cli_column *columns, size_t count)
 {
-    struct rows rows = {.cli = cli, .columns = columns, .column_count = count, .zone = local_zone_load()};
-    int rc = client_list(client, what, print_page, &rows, err);
+    struct client client;
+    struct error err = {0};
 
+    if (client_open(&client, cli->config, &err) < 0)
+        return EXIT_CONFIG;
+    struct rows rows = {.cli = cli, .columns = columns, .column_count = count, .zone = local_zone_load()};
+    int rc = client_list(&client, what, print_page, &rows, &err);
     if (rc == 0 && cli->json)
         puts(rows.count ? "\n]" : "[]");
     table_clear(&rows.table);
     zone_free(rows.zone);
-    return rc;
+    client_close(&client);
+    return rc < 0 ? cli_fail(&err) : EXIT_FINE;
 }

@@ -7,9 +7,8 @@
 struct cli_column {
     const char *key, *heading; /* of the rows; "at" and what ends in "_at" are moments */
 };
-/* By --json, --csv, or as a table. */
-int cli_print_rows(const struct cli *cli, struct client *client, struct store_report *what,
-                   const struct cli_column *columns, size_t count, struct error *err);
+/* A whole listing by --json, --csv, or as a table. Gives what the program exits with. */
+int cli_print_rows(const struct cli *cli, struct store_report *what, const struct cli_column *columns, size_t count);
 /* What print_cell() put in front of a cell, taken away again. */
 struct text cli_cell_as_it_was(struct text cell);
 

@@ -33,16 +33,9 @@ struct estimates {
 static void request_next(void *ctx);
 static void on_page(void *ctx, const struct audience_page *page);
 
-static bool asks_about_events(const struct audience *audience)
-{
-    const struct audience_interest *interest = &audience->settings->interest;
-
-    return (interest->attribute && *interest->attribute) || (interest->list_name && *interest->list_name);
-}
-
 static struct count *count_of(struct estimates *estimates, struct audience *audience, const struct notice *notice)
 {
-    const char *event = asks_about_events(audience) ? notice->subject : "";
+    const char *event = audience_has_interest(audience->settings) ? notice->subject : "";
 
     for (size_t i = 0; i < estimates->count; i++) {
         struct count *count = &estimates->counts[i];

@@ -32,7 +32,7 @@ static int read_senders(struct message_batch *batch, struct error *err)
     batch->sender_name = must_strdup(sender && *sender   ? sender
                                      : *batch->from_name ? batch->from_name
                                                          : batch->from.text);
-    if (mail->list_id && *mail->list_id)
+    if (text_given(mail->list_id))
         snprintf(batch->list_id, sizeof batch->list_id, "%s", mail->list_id);
     else
         snprintf(batch->list_id, sizeof batch->list_id, "openings.%s", address_domain(batch->from.text));
@@ -251,7 +251,7 @@ static int make_our_link(struct message_batch *batch, const struct message_perso
 
 static bool has_our_link(const struct message_mail *mail)
 {
-    return mail->public_url && *mail->public_url && (!mail->unsubscribe_url || !*mail->unsubscribe_url);
+    return text_given(mail->public_url) && !text_given(mail->unsubscribe_url);
 }
 
 static int make_link(struct message_batch *batch, const struct message_person *person, const char *address,

@@ -10,11 +10,6 @@ static const char attachment_type[] = "text/calendar; method=PUBLISH", attachmen
 
 /* --- What is kept of it ------------------------------------------------------------------------------------------- */
 
-static bool given(const char *text)
-{
-    return text && *text;
-}
-
 static void take_entry(struct message_calendar *own, const struct calendar_entry *entry, int64_t date_ms)
 {
     struct definition **tickets = must_calloc(entry->ticket_count, sizeof *tickets);
@@ -44,7 +39,7 @@ void message_calendar_take(struct message_batch *batch)
     take_entry(own, &given_one->entry, batch->spec.date_ms);
     batch->calendar = own;
     batch->spec.calendar = NULL; /* the caller's */
-    if (!own->fed || !given(public_url))
+    if (!own->fed || !text_given(public_url))
         return;
     const struct notice *notice = batch->spec.notice;
     calendar_add_webcal_link(&batch->webcal, public_url, notice->site, notice->subject);
@@ -114,7 +109,7 @@ static struct calendar_organizer organizer_of(const struct message_batch *batch)
 {
     const char *contact = batch->spec.sender->contact;
 
-    return (struct calendar_organizer){batch->sender_name, given(contact) ? contact : batch->from.text};
+    return (struct calendar_organizer){batch->sender_name, text_given(contact) ? contact : batch->from.text};
 }
 
 static int make_attachment(const struct message_batch *batch, const struct calendar_style *style, struct buf *out,

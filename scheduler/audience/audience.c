@@ -62,16 +62,16 @@ const struct config_option audience_options[] = {
     {0},
 };
 
-static bool missing(const char *value)
+bool audience_has_interest(const struct audience_settings *settings)
 {
-    return !value || !*value;
+    return text_given(settings->interest.attribute) || text_given(settings->interest.list_name);
 }
 
 static int check_file(const struct audience_settings *settings, struct error *err)
 {
-    if (missing(settings->path))
+    if (!text_given(settings->path))
         return error_set(err, ERROR_CONFIG, "`path` is missing");
-    if (!missing(settings->interest.list_name))
+    if (text_given(settings->interest.list_name))
         return error_set(err, ERROR_CONFIG, "`interest: {list_name: ...}` needs `source: listmonk`");
     return 0;
 }
@@ -83,7 +83,7 @@ static int check_listmonk(const struct audience_settings *settings, struct error
 
     if (!text_starts(url, "http://") && !text_starts(url, "https://"))
         return error_set(err, ERROR_CONFIG, "`url` must be listmonk's address, http(s)://...");
-    if (missing(settings->username) || missing(settings->token))
+    if (!text_given(settings->username) || !text_given(settings->token))
         return error_set(err, ERROR_CONFIG, "listmonk needs `username` and `token` (or `token_file`) of an API user");
     if (settings->lists.count == 0)
         return error_set(err, ERROR_CONFIG, "`lists` must name at least one list by its number");
@@ -91,7 +91,7 @@ static int check_listmonk(const struct audience_settings *settings, struct error
         if (parse_i64(text_of(settings->lists.at[i]), 1, INT32_MAX, &number, NULL) < 0)
             return error_set(err, ERROR_CONFIG, "`lists`: expected the number of a list, found \"%s\"",
                              settings->lists.at[i]);
-    if (!missing(settings->interest.list_name) && !strstr(settings->interest.list_name, "{event}"))
+    if (text_given(settings->interest.list_name) && !strstr(settings->interest.list_name, "{event}"))
         return error_set(err, ERROR_CONFIG, "`interest: {list_name: ...}` must hold {event}, else it is any event's");
     return 0;
 }

@@ -4,12 +4,12 @@
 
 bool interest_by_attribute(const struct interest *interest)
 {
-    return interest->attribute && *interest->attribute;
+    return text_given(interest->attribute);
 }
 
 bool interest_by_list(const struct interest *interest)
 {
-    return interest->list_name && *interest->list_name;
+    return text_given(interest->list_name);
 }
 
 static const char *with_event(const char *pattern, const char *event_id, struct arena *arena)

@@ -1,4 +1,5 @@
 #include "crypt_jws.h"
+#include "jws_sample.h"
 #include "letters.h"
 #include "table.h"
 
@@ -6,16 +7,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-/* Made with the openssl command: a key, that in base64 on one line, and a token signed with it. */
-static const char fixed_pem[] = "-----BEGIN PUBLIC KEY-----\n"
-                                "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAmoIlV44ayD509ohCjEVS\n"
-                                "50lbt9UfWr0KdbqJ6Kk8k+FHUqgra3cq8e4wnSNxSyeUgKDqJ/95gBJyofg9TBLM\n"
-                                "55x2LEmPSLPUsS5BooGtMvocmkbxN8aArj5wfU5HdnFmL/inE4UQxKSWgOcGPbrq\n"
-                                "dM7gGK3yGHQw40Fmzd3mB8Ys9KzBRoz05MFTrjFXyx95VcHLWwmrmSBwY0UY4eVp\n"
-                                "LxmocblM5Ljvibwco1B42w465YYF8TpDOjmH3XIcMaMImHk8RMO7pbherZfphZnB\n"
-                                "2c9JcuiCfHau9z7alzC6EWZzHGEn3fFSRP+Xtr/PQgWZnwUQCTbedQOgmt7pR/N4\n"
-                                "wwIDAQAB\n"
-                                "-----END PUBLIC KEY-----\n";
+/* Made with the openssl command: jws_sample.h's key in base64 on one line, and a token signed with it. */
 static const char fixed_line[] =
     "LS0tLS1CRUdJTiBQVUJMSUMgS0VZLS0tLS0KTUlJQklqQU5CZ2txaGtpRzl3MEJBUUVGQUFPQ0FROEFNSUlCQ2dLQ0FRRUFtb0ls"
     "VjQ0YXlENTA5b2hDakVWUwo1MGxidDlVZldyMEtkYnFKNktrOGsrRkhVcWdyYTNjcThlNHduU054U3llVWdLRHFKLzk1Z0JKeW9m"
@@ -254,7 +246,7 @@ static void keys(void **state)
     const struct {
         const char *name, *text, *says; /* NULL: taken */
     } cases[] = {
-        {"a file", fixed_pem, NULL},
+        {"a file", sample_pem, NULL},
         {"on one line", fixed_line, NULL},
         {"nothing", "", "expected the public key"},
         {"something else", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "expected the public key"},
