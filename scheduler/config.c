@@ -188,14 +188,34 @@ static void report_unknown_key(struct config_doc *doc, const struct config_pair 
     config_problem(doc, pair->place, "%.*s", TEXT_ARGS(buf_text(&text)));
 }
 
-static void report_unknown_keys(const struct reading *reading, const struct config_option *options,
-                                const struct config_option *more)
+/* The word behind `source`; NULL when there is none that the table knows. */
+static const char *source_of(const struct reading *reading, const struct config_option *options)
 {
+    const struct config_option *option = option_of(options, TEXT("source"));
+    const struct config_pair *pair = pair_of(reading->mapping, TEXT("source"));
+
+    if (!option || option->type != CONFIG_WORD || !pair)
+        return NULL;
+    for (size_t i = 0; option->words[i]; i++)
+        if (text_is(pair->value->text, option->words[i]))
+            return option->words[i];
+    return NULL;
+}
+
+/* Keys that nobody takes: silently ignored they would be a trap. */
+static void report_idle_keys(const struct reading *reading, const struct config_option *options,
+                             const struct config_option *more)
+{
+    const char *source = source_of(reading, options);
+
     for (size_t i = 0; reading->mapping && i < reading->mapping->count; i++) {
         const struct config_pair *pair = &reading->mapping->pairs[i];
-        struct text key = text_of(pair->key);
-        if (!option_of(options, key) && !option_of(more, key))
+        const struct config_option *option = option_of(options, text_of(pair->key));
+        if (!option && !option_of(more, text_of(pair->key)))
             report_unknown_key(reading->doc, pair, options, more);
+        else if (option && option->only && source && strcmp(option->only, source) != 0)
+            config_problem(reading->doc, pair->value->place, "%s: means nothing with source: %s (only with %s)",
+                           pair->key, source, option->only);
     }
 }
 
@@ -223,7 +243,7 @@ static void read_items(const struct reading *reading, const struct config_option
         }
         read_mapping(&inner, option->inside);
         if (!option->open)
-            report_unknown_keys(&inner, option->inside, NULL);
+            report_idle_keys(&inner, option->inside, NULL);
         items->places[items->count++] = node->items[i]->place;
     }
 }
@@ -239,7 +259,7 @@ static void read_section(const struct reading *reading, const struct config_opti
     }
     read_mapping(&inner, option->inside);
     if (!option->open)
-        report_unknown_keys(&inner, option->inside, NULL);
+        report_idle_keys(&inner, option->inside, NULL);
 }
 
 static void read_secret(const struct reading *reading, const struct config_option *option)
@@ -325,7 +345,7 @@ void config_read(struct config_doc *doc, const struct config_option *options, vo
         reading.mapping = NULL;
     }
     read_mapping(&reading, options);
-    report_unknown_keys(&reading, options, NULL);
+    report_idle_keys(&reading, options, NULL);
 }
 
 void config_read_at(struct config_doc *doc, struct config_place place, const struct config_option *options,
@@ -334,5 +354,5 @@ void config_read_at(struct config_doc *doc, struct config_place place, const str
     struct reading reading = {doc, mapping_at(doc->root, place), out};
 
     read_mapping(&reading, options);
-    report_unknown_keys(&reading, options, known);
+    report_idle_keys(&reading, options, known);
 }

@@ -65,7 +65,8 @@ struct config_option {
     const struct config_option *inside;
     size_t item_size;
     int (*read)(struct text t, void *field, struct arena *arena, struct error *err);
-    bool open; /* SECTION, ITEMS: keys that `inside` does not have are left for config_read_at() */
+    bool open;        /* SECTION, ITEMS: keys that `inside` does not have are left for config_read_at() */
+    const char *only; /* "wix": the key means something only beside `source: wix`; refused beside another */
 };
 
 /* Opens a file, substitutes ${NAME} from the environment, parses. NULL only when the file cannot be read at all

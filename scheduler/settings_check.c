@@ -9,22 +9,6 @@
 
 enum { RULE_AUDIENCES_MAX = 31 }; /* the ledger notes where a person came from in that many bits */
 
-/* Keys that mean something for some sources only: elsewhere they would be ignored silently. */
-struct key_of_source {
-    const char *key;
-    int source;
-};
-
-static void check_keys_of_source(struct settings *settings, struct config_place mapping, int source,
-                                 const char *const *kinds, const struct key_of_source *keys, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (keys[i].source != source && config_has(settings->doc, mapping, keys[i].key))
-            config_problem(settings->doc, config_place_of(settings->doc, mapping, keys[i].key),
-                           "%s: means nothing with source: %s (only with %s)", keys[i].key, kinds[source],
-                           kinds[keys[i].source]);
-}
-
 /* --- Sites ----------------------------------------------------------------------------------------------------------
  */
 
@@ -89,25 +73,8 @@ static void check_time_zone(struct settings *settings, const struct site_setting
 
 static void check_site(struct settings *settings, const struct site_settings *site)
 {
-    static const struct key_of_source keys[] = {
-        {"path", SOURCE_FILE},
-        {"base_url", SOURCE_WIX},
-        {"site_id", SOURCE_WIX},
-        {"account_id", SOURCE_WIX},
-        {"api_key", SOURCE_WIX},
-        {"api_key_file", SOURCE_WIX},
-        {"client_id", SOURCE_WIX},
-        {"client_secret", SOURCE_WIX},
-        {"client_secret_file", SOURCE_WIX},
-        {"instance_id", SOURCE_WIX},
-        {"requests", SOURCE_WIX},
-        {"gate_reserve", SOURCE_WIX},
-        {"webhook_key_file", SOURCE_WIX},
-    };
-
     if (!config_has(settings->doc, site->place, "source") || site->source < 0)
         return;
-    check_keys_of_source(settings, site->place, site->source, source_kinds, keys, ARRAY_LEN(keys));
     if (site->source == SOURCE_FILE)
         demand_key(settings->doc, site->place, "path", site->path, "the file with ticket definitions");
     else {
@@ -168,16 +135,8 @@ static void check_listmonk(struct settings *settings, const struct audience_sett
 
 static void check_audience(struct settings *settings, const struct audience_settings *audience)
 {
-    static const struct key_of_source keys[] = {
-        {"path", AUDIENCE_FILE},           {"format", AUDIENCE_FILE},       {"consent", AUDIENCE_FILE},
-        {"url", AUDIENCE_LISTMONK},        {"username", AUDIENCE_LISTMONK}, {"token", AUDIENCE_LISTMONK},
-        {"token_file", AUDIENCE_LISTMONK}, {"lists", AUDIENCE_LISTMONK},    {"page_size", AUDIENCE_LISTMONK},
-        {"sql", AUDIENCE_LISTMONK},
-    };
-
     if (!config_has(settings->doc, audience->place, "source") || audience->source < 0)
         return;
-    check_keys_of_source(settings, audience->place, audience->source, audience_kinds, keys, ARRAY_LEN(keys));
     if (audience->source == AUDIENCE_FILE)
         demand_key(settings->doc, audience->place, "path", audience->path,
                    "the file with subscribers, CSV or JSON lines");

@@ -11,7 +11,7 @@ struct thing {
     bool open;
     int64_t width, wait_ms, size;
     struct config_rates rate;
-    int kind;
+    int kind, source;
     struct config_list tags;
     struct config_items things;
 };
@@ -32,7 +32,8 @@ static const struct config_option leaf_options[] = {
     {"size", CONFIG_SIZE, offsetof(struct thing, size)},
     {"rate", CONFIG_RATES, offsetof(struct thing, rate)},
     {"kind", CONFIG_WORD, offsetof(struct thing, kind), .words = kinds},
-    {"tags", CONFIG_LIST, offsetof(struct thing, tags)},
+    {"source", CONFIG_WORD, offsetof(struct thing, source), .words = kinds},
+    {"tags", CONFIG_LIST, offsetof(struct thing, tags), .only = "wood"},
     {0},
 };
 static const struct config_option top_options[] = {

@@ -6,11 +6,11 @@
 
 struct door {
     struct config_place place;
-    const char *name, *color, *token, *path;
+    const char *name, *color, *token, *path, *receipt, *maker;
     bool open;
     int64_t width, wait_ms, size;
     struct config_rates rate;
-    int kind;
+    int kind, source;
     struct config_list tags;
     struct lock {
         int64_t pins;
@@ -25,6 +25,7 @@ struct house {
 };
 
 static const char *const kinds[] = {"wood", "steel", "glass", NULL};
+static const char *const sources[] = {"made", "bought", NULL};
 
 static int read_hue(struct text t, void *field, struct arena *arena, struct error *err)
 {
@@ -55,6 +56,9 @@ static const struct config_option door_options[] = {
     {"tags", CONFIG_LIST, offsetof(struct door, tags), .fallback = "plain"},
     {"lock", CONFIG_SECTION, offsetof(struct door, lock), .inside = lock_options},
     {"wings", CONFIG_RESERVED},
+    {"source", CONFIG_WORD, offsetof(struct door, source), .words = sources},
+    {"receipt", CONFIG_SECRET, offsetof(struct door, receipt), .only = "bought"},
+    {"maker", CONFIG_TEXT, offsetof(struct door, maker), .only = "made"},
     {"hue", CONFIG_CUSTOM, offsetof(struct door, hue), .read = read_hue},
     {0},
 };
@@ -155,6 +159,11 @@ static const struct bad bad_values[] = {
     {DOOR "    lock: {pin: 2}\n", "4:12: unknown key \"pin\" (did you mean \"pins\"?)"},
     {DOOR "    lock: five\n", "4:11: lock: expected a mapping of keys, found a text"},
     {DOOR "    wings: 2\n", "4:12: wings: reserved for a later version"},
+    {DOOR "    source: bought\n    maker: me\n", "5:12: maker: means nothing with source: bought (only with made)"},
+    {DOOR "    receipt_file: secret\n    source: made\n    maker: me\n",
+     "4:19: receipt_file: means nothing with source: made (only with bought)"},
+    {DOOR "    source: found\n    maker: me\n", "4:13: source: expected made or bought, found \"found\""},
+    {DOOR "    source: [made]\n    receipt: hunter2\n", "4:13: source: expected made or bought, found a list"},
     {DOOR "    nmae: b\n", "4:5: unknown key \"nmae\" (did you mean \"name\"?)"},
     {DOOR "    color: ${CONFIG_TEST_MISSING}\n", "4:12: the environment variable CONFIG_TEST_MISSING is not set"},
     {DOOR "    color: a${b\n", "4:12: expected ${NAME} of an environment variable (write $${ for a plain ${)"},
@@ -496,6 +505,7 @@ static void read_a_second_time(void **state)
     };
     static const struct config_option inner[] = {
         {"width", CONFIG_INT, offsetof(struct door, width), .required = true},
+        {"source", CONFIG_TEXT, offsetof(struct door, maker)}, /* any word: nothing depends on it */
         {"color", CONFIG_TEXT, offsetof(struct door, color), .fallback = "blue"},
         {0},
     };
@@ -505,7 +515,7 @@ static void read_a_second_time(void **state)
     (void)state;
 
     struct config_doc *doc =
-        config_parse("house.yaml", ".", TEXT("doors: [{name: a, width: 5}, {name: b, nane: 5}]\n"));
+        config_parse("house.yaml", ".", TEXT("doors: [{name: a, width: 5}, {name: b, nane: 5, source: well}]\n"));
     config_read(doc, open_house, &house);
     assert_int_equal(config_problem_count(doc), 0);
     config_read_at(doc, house.doors.places[0], inner, outer, &door);
@@ -514,6 +524,7 @@ static void read_a_second_time(void **state)
     assert_string_equal(door.color, "blue");
     config_read_at(doc, house.doors.places[1], inner, outer, &door);
     assert_int_equal(config_problem_count(doc), 2);
+    assert_string_equal(door.maker, "well");
     config_check(doc, &err);
     assert_string_equal(err.text, "house.yaml:1:30: missing key \"width\" (a whole number)");
     config_free(doc);
