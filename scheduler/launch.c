@@ -4,36 +4,23 @@
 #include "gatekeeper.h"
 #include "launch_private.h"
 #include "news.h"
-#include "outlook.h"
 #include "progress.h"
 #include "scrub.h"
 
-#include <assert.h>
-#include <string.h>
-
 enum {
-    LOOK_AHEAD_MS = 10 * SECOND_MS, /* the gate's first question, and warm connections */
-    SWEEP_SPARE_MS = 3 * SECOND_MS,
-    FEED_AHEAD_MS = 3 * SECOND_MS,    /* the change feed is read right before the gate ... */
-    FEED_WAIT_MS = 2 * SECOND_MS,     /* ... and never holds a release longer than that behind T */
-    BEGIN_AGAIN_MS = SECOND_MS,       /* a source that changed while it was read */
-    GATHER_AGAIN_MS = 15 * SECOND_MS, /* after a failed read */
+    LOOK_AHEAD_MS = 10 * SECOND_MS,  /* the gate's first question, and warm connections */
+    CHANGES_WAIT_MS = 2 * SECOND_MS, /* the change feed never holds a release longer than that behind T */
     EVIDENCE_RENEW_MS = 40 * SECOND_MS,
     STALL_MS = 60 * SECOND_MS,
     SAVE_AGAIN_MS = SECOND_MS,
     REPORT_LOOK_MS = 200, /* the operators' letters are on their way */
 };
 
-static bool consent_fresh(const struct launch *launch, int64_t at_ms);
 static void look_planned(struct launch *launch, int64_t now_ms);
 static void look_gathering(struct launch *launch, int64_t now_ms);
 static void look_ready(struct launch *launch, int64_t now_ms);
 static void look_held(struct launch *launch, int64_t now_ms);
 static void look_sending(struct launch *launch, int64_t now_ms);
-static int64_t audiences_fingerprint(const struct world_rule *rule);
-static void request_gather(struct launch *launch, bool changes, int64_t now_ms);
-static void on_page(void *ctx, int64_t planned);
-static void on_gathered(void *ctx, const struct gather_result *result);
 
 int64_t launch_now_ms(const struct launch *launch)
 {
@@ -45,9 +32,10 @@ static void on_alarm(void *ctx)
     launch_look(ctx);
 }
 
+/* By then at the latest; MOMENT_NONE is no moment. */
 static void look_at(struct launch *launch, int64_t at_ms)
 {
-    if (!alarm_is_set(&launch->alarm) || at_ms < launch->alarm.at_ms)
+    if (at_ms != MOMENT_NONE && (!alarm_is_set(&launch->alarm) || at_ms < launch->alarm.at_ms))
         alarm_set(launch->world->alarms, &launch->alarm, at_ms, on_alarm, launch);
 }
 
@@ -125,6 +113,46 @@ void launch_move(struct launch *launch, enum notice_state to, enum notice_reason
         tell(launch, to == NOTICE_HELD ? "Held" : "Missed", text ? text : notice_reason_name(reason));
 }
 
+/* --- What its roll says --------------------------------------------------------------------------------------------
+ */
+
+static void on_roll_changed(void *ctx)
+{
+    launch_save(ctx);
+}
+
+static void on_roll_read(void *ctx, bool complete)
+{
+    struct launch *launch = ctx;
+    const struct notice *notice = launch->notice;
+    bool waits =
+        notice->state == NOTICE_GATHERING || (notice->state == NOTICE_HELD && notice->reason == REASON_CONSENT);
+
+    if (complete && waits)
+        launch_move(launch, notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);
+    else if (complete)
+        launch_save(launch);
+    launch_look(launch);
+}
+
+struct roll *launch_roll(struct launch *launch)
+{
+    return roll_new(&(struct roll_spec){
+        .world = launch->world,
+        .notice = launch->notice,
+        .rule = launch->rule,
+        .changed = on_roll_changed,
+        .ended = on_roll_read,
+        .ctx = launch,
+    });
+}
+
+void launches_stop_reading(struct launches *launches)
+{
+    for (size_t i = 0; i < launches->count; i++)
+        look_at(launches->at[i], roll_give_up(launches->at[i]->roll, launch_now_ms(launches->at[i])));
+}
+
 /* --- Looking --------------------------------------------------------------------------------------------------------
  */
 
@@ -175,7 +203,7 @@ void launch_look(struct launch *launch)
         look_sending(launch, now_ms);
         break;
     default: /* ended or withdrawn: nothing more is asked, nothing more is claimed */
-        gather_cancel(&launch->gather);
+        roll_cancel(launch->roll);
         gate_cancel(&launch->question);
         if (launch->sending)
             sending_stop(launch->sending);
@@ -185,23 +213,12 @@ void launch_look(struct launch *launch)
     }
 }
 
-/* A full read at that time, or as soon as the last one's failure allows. */
-static void gather_at(struct launch *launch, int64_t at_ms, int64_t now_ms)
-{
-    int64_t from_ms = at_ms > launch->gather_after_ms ? at_ms : launch->gather_after_ms;
-
-    if (now_ms < from_ms)
-        look_at(launch, from_ms);
-    else
-        request_gather(launch, false, now_ms);
-}
-
 /* It may have been through this before: withdrawn, and back. */
 static void launch_begin(struct launch *launch)
 {
     launch->prepared_for_ms = MOMENT_NONE;
-    launch->gather_after_ms = 0;
-    launch->gather_failure = (struct error){0};
+    roll_forget_failure(launch->roll);
+    roll_forget_delay(launch->roll);
     launch_forget_gate(launch);
 }
 
@@ -217,7 +234,7 @@ static void look_planned(struct launch *launch, int64_t now_ms)
     }
     launch_begin(launch);
     launch_move(launch, NOTICE_GATHERING, REASON_NONE, NULL);
-    if (consent_fresh(launch, launch->notice->due_at_ms)) { /* its people came from another moment of the sale */
+    if (roll_is_fresh(launch->roll, launch->notice->due_at_ms)) { /* its people came from another moment of the sale */
         launch_move(launch, NOTICE_READY, REASON_NONE, NULL);
         look_ready(launch, now_ms);
     } else {
@@ -230,99 +247,55 @@ static void look_gathering(struct launch *launch, int64_t now_ms)
     struct notice *notice = launch->notice;
     bool too_late = now_ms > plan_start_by_ms(notice, launch->rule->plan.rule) && !notice->catch_up_waived;
 
-    if (!launch->gather)
-        gather_at(launch, now_ms, now_ms);
+    look_at(launch, roll_read(launch->roll, now_ms, now_ms));
     if (now_ms < notice->due_at_ms) {
         look_at(launch, notice->due_at_ms);
-    } else if (launch->gather_failure.kind != ERROR_NONE || too_late) {
+    } else if (roll_failure(launch->roll) || too_late) {
         launch_move(launch, NOTICE_HELD, REASON_CONSENT,
-                    too_late ? "the audience was not read in time" : launch->gather_failure.text);
+                    too_late ? "the audience was not read in time" : roll_failure(launch->roll));
         look_held(launch, now_ms);
     } else {
         look_at(launch, plan_start_by_ms(notice, launch->rule->plan.rule) + 1);
     }
 }
 
-static bool has_feed(const struct launch *launch)
+/* Connections, the message, the ledger, and a first question at the gate: what can fail fails while there is time. */
+static void look_ahead(struct launch *launch, int64_t now_ms)
 {
-    for (size_t i = 0; i < launch->rule->audience_count; i++)
-        if (!launch->rule->audiences[i]->ops->changes)
-            return false;
-    return launch->rule->audience_count > 0;
+    int64_t due_ms = launch->notice->due_at_ms;
+    struct error err = {0};
+
+    if (now_ms < due_ms - LOOK_AHEAD_MS) {
+        look_at(launch, due_ms - LOOK_AHEAD_MS);
+        return;
+    }
+    launch->looked = true;
+    channel_warm(launch->channel);
+    if (launch_rehearse(launch, &err) < 0) {
+        launch_move(launch, NOTICE_HELD, REASON_MESSAGE, err.text);
+        return;
+    }
+    launch_open(launch);
+    if (now_ms < due_ms)
+        launch_ask(launch);
 }
 
-/* These very audiences were read to their end. */
-static bool is_read(const struct launch *launch)
-{
-    const struct notice_course *course = launch->notice->course;
-
-    return course->pass > 0 && course->made_of == audiences_fingerprint(launch->rule);
-}
-
-/* ... young enough for a release at that moment. */
-static bool consent_fresh(const struct launch *launch, int64_t at_ms)
-{
-    const struct notice *notice = launch->notice;
-
-    return is_read(launch) && at_ms >= notice->course->gathered_at_ms &&
-           at_ms - notice->course->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
-}
-
-/* The second full read, timed to end before T even when it takes twice as long as the first: before the gate's first
- * look, or where the lead is too short for that, as late as it fits. MOMENT_NONE: the first read ended too close to T.
- */
-static int64_t sweep_at_ms(const struct launch *launch)
-{
-    int64_t read_at_ms = launch->notice->course->gathered_at_ms + launch->read_span_ms;
-    int64_t late_ms = launch->notice->due_at_ms - 2 * launch->read_span_ms - SWEEP_SPARE_MS;
-    int64_t early_ms = late_ms - LOOK_AHEAD_MS;
-
-    if (early_ms > read_at_ms)
-        return early_ms;
-    /* So late it would stand in the way of a change feed, which says nearly as much and sooner. */
-    return late_ms > read_at_ms && !has_feed(launch) ? late_ms : MOMENT_NONE;
-}
-
-/* What happens between a complete read and T. */
+/* What happens between a complete read and T. It may find that this notice is ready no more. */
 static void prepare(struct launch *launch, int64_t now_ms)
 {
-    struct notice *notice = launch->notice;
-    int64_t due_ms = notice->due_at_ms;
+    int64_t due_ms = launch->notice->due_at_ms;
 
     if (launch->prepared_for_ms != due_ms) { /* a zone moved it: all this is wanted again */
         launch->prepared_for_ms = due_ms;
-        launch->swept = launch->looked = launch->fed = false;
+        launch->looked = false;
+        roll_renew(launch->roll);
     }
-    if (!launch->gather && !launch->swept) {
-        if (sweep_at_ms(launch) == MOMENT_NONE)
-            launch->swept = true;
-        else
-            gather_at(launch, sweep_at_ms(launch), now_ms);
-    }
-    if (!launch->looked) {
-        if (now_ms < due_ms - LOOK_AHEAD_MS) {
-            look_at(launch, due_ms - LOOK_AHEAD_MS);
-        } else {
-            struct error err = {0};
-            launch->looked = true;
-            channel_warm(launch->channel);
-            if (launch_rehearse(launch, &err) < 0) {
-                launch_move(launch, NOTICE_HELD, REASON_MESSAGE, err.text);
-                return;
-            }
-            launch_open(launch);
-            if (now_ms < due_ms)
-                launch_ask(launch);
-        }
-    }
-    if (!launch->gather && !launch->fed && notice->course->pass > 0 && has_feed(launch)) {
-        if (now_ms < due_ms - FEED_AHEAD_MS) {
-            look_at(launch, due_ms - FEED_AHEAD_MS);
-        } else {
-            launch->fed = true;
-            request_gather(launch, true, now_ms);
-        }
-    }
+    look_at(launch, roll_sweep(launch->roll, LOOK_AHEAD_MS, now_ms));
+    if (!launch->looked)
+        look_ahead(launch, now_ms);
+    if (launch->notice->state != NOTICE_READY)
+        return;
+    look_at(launch, roll_read_changes(launch->roll, now_ms));
     if (now_ms < due_ms)
         look_at(launch, due_ms);
 }
@@ -366,19 +339,18 @@ static void look_ready(struct launch *launch, int64_t now_ms)
         launch_move(launch, NOTICE_HELD, REASON_DISK, launch->world->disk.why.text);
         return;
     }
-    if (launch->gather && launch->feeding && now_ms < notice->due_at_ms + FEED_WAIT_MS) {
-        look_at(launch, notice->due_at_ms + FEED_WAIT_MS);
+    if (roll_reads_changes(launch->roll) && now_ms < notice->due_at_ms + CHANGES_WAIT_MS) {
+        look_at(launch, notice->due_at_ms + CHANGES_WAIT_MS);
         return;
     }
-    if (!consent_fresh(launch, now_ms)) {
-        if (launch->gather_failure.kind != ERROR_NONE) {
-            launch_move(launch, NOTICE_HELD, REASON_CONSENT, launch->gather_failure.text);
-        } else if (!launch->gather) {
-            gather_at(launch, now_ms, now_ms);
-        }
+    if (!roll_is_fresh(launch->roll, now_ms)) {
+        if (roll_failure(launch->roll))
+            launch_move(launch, NOTICE_HELD, REASON_CONSENT, roll_failure(launch->roll));
+        else
+            look_at(launch, roll_read(launch->roll, now_ms, now_ms));
         return;
     }
-    gather_cancel(&launch->gather); /* a sweep that is not over by T is given up: the last complete read counts */
+    roll_cancel(launch->roll); /* a sweep that is not over by T is given up: the last complete read counts */
     if (launch->question || launch_unsaved(launch))
         return;
     if (now_ms < launch->ask_at_ms) {
@@ -417,8 +389,8 @@ static void look_held(struct launch *launch, int64_t now_ms)
         look_ready(launch, now_ms);
         return;
     }
-    if (notice->reason == REASON_CONSENT && !launch->gather)
-        gather_at(launch, now_ms, now_ms);
+    if (notice->reason == REASON_CONSENT)
+        look_at(launch, roll_read(launch->roll, now_ms, now_ms));
 }
 
 static void watch_progress(struct launch *launch, int64_t now_ms)
@@ -442,15 +414,11 @@ static void watch_progress(struct launch *launch, int64_t now_ms)
  * claim it is not, and a reload may have named other audiences: these are read first. */
 static bool consent_again(struct launch *launch, int64_t now_ms)
 {
-    const struct notice *notice = launch->notice;
-    bool young = now_ms - notice->course->gathered_at_ms <= launch->rule->plan.rule->consent_max_age_ms;
-
-    if (launch->evidence_at_ms != MOMENT_NONE || (young && (notice->claimed || is_read(launch))))
+    if (launch->evidence_at_ms != MOMENT_NONE || roll_still_counts(launch->roll, now_ms))
         return true;
-    if (launch->gather_failure.kind != ERROR_NONE && now_ms < launch->gather_after_ms)
-        launch_move(launch, NOTICE_HELD, REASON_CONSENT, launch->gather_failure.text);
-    if (!launch->gather)
-        gather_at(launch, now_ms, now_ms);
+    if (roll_is_delayed(launch->roll, now_ms))
+        launch_move(launch, NOTICE_HELD, REASON_CONSENT, roll_failure(launch->roll));
+    look_at(launch, roll_read(launch->roll, now_ms, now_ms));
     return false;
 }
 
@@ -487,200 +455,4 @@ static void look_sending(struct launch *launch, int64_t now_ms)
     if (launch->gate_since_ms == MOMENT_NONE)
         launch->gate_since_ms = now_ms;
     launch_ask(launch);
-}
-
-/* --- Gathering ------------------------------------------------------------------------------------------------------
- */
-
-static uint64_t mix(uint64_t hash, const char *text) /* FNV-1a, the end of the text included */
-{
-    for (; text && *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    return (hash ^ 0xFF) * 1099511628211u;
-}
-
-/* Whom a rule asks, and how: what a gathered roll was made from. Never 0. */
-static int64_t audiences_fingerprint(const struct world_rule *rule)
-{
-    uint64_t hash = 14695981039346656037u;
-
-    for (size_t i = 0; i < rule->audience_count; i++) {
-        const struct audience_settings *from = rule->audiences[i]->settings;
-        const char *const texts[] = {from->name,
-                                     from->path,
-                                     from->format,
-                                     from->url,
-                                     from->interest.attribute,
-                                     from->interest.list_name,
-                                     from->consent_stated ? "stated" : ""};
-        for (size_t k = 0; k < ARRAY_LEN(texts); k++)
-            hash = mix(hash, texts[k]);
-        for (size_t k = 0; k < from->lists.count; k++)
-            hash = mix(hash, from->lists.at[k]);
-    }
-    return (int64_t)(hash | 1);
-}
-
-/* Every read has a number of its own, on disk before its first page: a read that was given up, or one of other
- * audiences, must not vouch for anybody in a later one. Only the one that a stopped process left is gone on with. */
-static bool begin_pass(struct launch *launch)
-{
-    struct notice *notice = launch->notice;
-    const struct notice *row = notice;
-    struct notice_course *course = notice_course(notice);
-    int64_t made_of = audiences_fingerprint(launch->rule);
-
-    if (launch->resume && course->begun > course->pass && course->made_of == made_of)
-        return true;
-    if (course->made_of != made_of && !notice->claimed)
-        course->pass = 0; /* a complete read of other audiences says nothing about these */
-    course->made_of = made_of;
-    course->begun++;
-    course->begun_at_ms = launch_now_ms(launch);
-    store_apply(launch->world->store,
-                &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = launch_now_ms(launch)}, NULL,
-                NULL);
-    return false;
-}
-
-/* Nobody could be read so far, and the moment is ahead: why is seen while there is time to mend it. It is tried
- * again. */
-static void say_unread(struct launch *launch, const char *said)
-{
-    struct notice *notice = launch->notice;
-    auto_free char *text = scrub(said, NULL);
-
-    if (notice->state != NOTICE_GATHERING ||
-        (notice->course->reason_text && strcmp(notice->course->reason_text, text) == 0))
-        return;
-    free(notice->course->reason_text);
-    notice_course(notice)->reason_text = must_strdup(text);
-    launch_save(launch);
-    news_notice(launch->world, notice, &(enum notice_state){notice->state});
-}
-
-/* What is left of the disk is for claims and fates. */
-static void put_reading_off(struct launch *launch, int64_t now_ms)
-{
-    launch->gather_failure = (struct error){0};
-    error_set(&launch->gather_failure, ERROR_TRY_LATER, "no room on the disk of the state to read people in");
-    say_unread(launch, launch->gather_failure.text);
-    launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
-    look_at(launch, launch->gather_after_ms);
-}
-
-void launches_stop_reading(struct launches *launches)
-{
-    for (size_t i = 0; i < launches->count; i++)
-        if (launches->at[i]->gather) {
-            gather_cancel(&launches->at[i]->gather);
-            put_reading_off(launches->at[i], launch_now_ms(launches->at[i]));
-        }
-}
-
-static void request_gather(struct launch *launch, bool changes, int64_t now_ms)
-{
-    if (launch->world->disk.tight) {
-        put_reading_off(launch, now_ms);
-        return;
-    }
-    struct notice *notice = launch->notice;
-    bool goes_on = !changes && begin_pass(launch);
-    struct world *world = launch->world;
-    struct error err = {0};
-    struct gather_spec spec = {
-        .store = world->store,
-        .clock = world->clock,
-        .keys = world->keys,
-        .log = world->log,
-        .metrics = world->metrics,
-        .rule = launch->rule->plan.rule->name,
-        .audiences = launch->rule->audiences,
-        .audience_count = launch->rule->audience_count,
-        .seed = &launch->rule->plan.rule->seed,
-        .site = notice->site,
-        .event_id = notice->subject,
-        .notice = notice->id,
-        .roll = notice->roll,
-        .pass = changes ? notice->course->pass : notice->course->begun,
-        .resume = goes_on,
-        .page = on_page,
-        .changes_since_ms = changes ? notice->course->gathered_at_ms - MINUTE_MS : MOMENT_NONE,
-    };
-
-    launch->resume = false;
-    launch->feeding = changes;
-    launch->gather = gather_start(&spec, on_gathered, launch, &err);
-    if (!launch->gather) {
-        launch->gather_failure = err;
-        launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
-        say_unread(launch, err.text);
-    }
-}
-
-/* Whoever joined waits. */
-static void grow(struct notice *notice, int64_t planned)
-{
-    struct tally *tally = &notice_course(notice)->tally;
-
-    if (planned > tally->planned) {
-        tally->waiting += planned - tally->planned;
-        tally->planned = planned;
-    }
-}
-
-static void on_page(void *ctx, int64_t planned)
-{
-    struct launch *launch = ctx;
-
-    grow(launch->notice, planned);
-    progress_note(launch->world->progress, launch->notice);
-}
-
-static void on_gathered(void *ctx, const struct gather_result *result)
-{
-    struct launch *launch = ctx;
-    struct notice *notice = launch->notice;
-    int64_t now_ms = launch_now_ms(launch);
-
-    launch->gather = NULL;
-    grow(notice, result->planned);
-    log_line(launch->world->log, result->failure ? LOG_WARNING : LOG_NOTICE,
-             "event=%s notice=%lld pass=%lld records=%lld people=%lld new=%lld bad=%lld ms=%lld%s%s",
-             launch->feeding        ? "changes_read"
-             : result->failure      ? "gather_failed"
-             : notice->course->pass ? "swept"
-                                    : "gathered",
-             (long long)notice->id, (long long)(launch->feeding ? notice->course->pass : notice->course->begun),
-             (long long)result->records, (long long)result->planned, (long long)result->added, (long long)result->bad,
-             (long long)(now_ms - result->started_at_ms), result->failure ? " error=" : "",
-             result->failure ? LOG_QUOTED(text_of(result->failure->text)) : "");
-    if (result->begin_again) {
-        launch->gather_after_ms = now_ms + BEGIN_AGAIN_MS;
-        launch_look(launch);
-        return;
-    }
-    if (result->failure) {
-        launch->gather_failure = *result->failure;
-        launch->gather_after_ms = now_ms + GATHER_AGAIN_MS;
-        say_unread(launch, result->failure->text);
-        launch->swept = notice->state == NOTICE_READY; /* the last complete read counts while it is young enough */
-        launch_look(launch);
-        return;
-    }
-    launch->gather_failure = (struct error){0};
-    if (!launch->feeding) {
-        launch->swept = notice->state == NOTICE_READY; /* people taken over were read before: that is no sweep */
-        notice_course(notice)->pass = notice->course->begun;
-        notice_course(notice)->gathered_at_ms =
-            notice->course->begun_at_ms; /* maybe before a restart: consent is as old as that */
-        notice_course(notice)->estimate = result->planned;
-        outlook_refresh(launch->world->outlook);
-        launch->read_span_ms = now_ms - result->started_at_ms;
-        if (notice->state == NOTICE_GATHERING || (notice->state == NOTICE_HELD && notice->reason == REASON_CONSENT))
-            launch_move(launch, notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);
-        else
-            launch_save(launch);
-    }
-    launch_look(launch);
 }

@@ -319,7 +319,7 @@ void launch_free(struct launch *launch)
                     &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = launch_now_ms(launch)}, NULL,
                     NULL);
     alarm_off(&launch->alarm);
-    gather_cancel(&launch->gather);
+    roll_free(launch->roll);
     gate_cancel(&launch->question);
     launch_leave_rows(launch);
     launch_hush(launch);

@@ -103,7 +103,7 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
     notice->approved |= told;
     notice->catch_up_waived |= late;
     launch_forget_gate(launch);
-    launch->gather_failure = (struct error){0};
+    roll_forget_failure(launch->roll);
     launch_move(launch, notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);
     launch_look(launch);
     return 0;

@@ -1,11 +1,11 @@
-/* launch_private.h - one notice's launch, shared by the files that tell its life: launch.c (planned to ready,
- * held, sending), launch_gate.c (the question before each release), launch_end.c (sending to done), launch_operator.c
+/* launch_private.h - one notice's launch, shared by the files that tell its life: launch.c (what is to be done in each
+ * state), launch_gate.c (the question before each release), launch_end.c (sending to done), launch_operator.c
  * (what people may do), launches.c (all of them). */
 #ifndef ONSALE_LAUNCH_PRIVATE_H
 #define ONSALE_LAUNCH_PRIVATE_H
 
-#include "gather.h"
 #include "launch.h"
+#include "roll.h"
 
 struct launch {
     struct world *world;
@@ -21,13 +21,9 @@ struct launch {
     bool released;              /* and claims may be made as soon as the row is given to the store */
     int64_t save_after_ms;
 
-    struct gather *gather;   /* a read in flight, or NULL */
-    bool feeding;            /* ... of changes only */
-    bool resume;             /* the first read goes on where the last process stopped */
-    int64_t prepared_for_ms; /* the due time that the next three speak of */
-    bool swept, fed, looked;
-    int64_t gather_after_ms, read_span_ms;
-    struct error gather_failure; /* of the last read, until one succeeds */
+    struct roll *roll;       /* its people */
+    int64_t prepared_for_ms; /* the due time that all is made ready for */
+    bool looked;             /* ... the gate as well */
 
     struct gate_question *question; /* in flight, or NULL */
     int64_t gate_since_ms;
@@ -86,6 +82,7 @@ bool launch_unsaved(const struct launch *launch); /* and nothing hinders it */
 void launch_saved(struct launch *launch, const struct error *failure);
 void launch_move(struct launch *launch, enum notice_state to, enum notice_reason reason, const char *text);
 
+struct roll *launch_roll(struct launch *launch); /* a new one for it; roll_free() it */
 /* All of it was announced for another moment: the rule's if_told. */
 void launch_was_told(struct launch *launch);
 

@@ -71,12 +71,11 @@ static struct launch *launch_new(struct world *world, struct notice *notice)
         .rule = rule,
         .site = site,
         .channel = channel_of(world, rule, notice),
-        .resume = true,
         .gate_since_ms = MOMENT_NONE,
         .evidence_at_ms = MOMENT_NONE,
         .progress_at_ms = clock_now_ms(world->clock),
-        .read_span_ms = rule->plan.rule->gather_ahead_ms / 5, /* until a read of ours has shown it */
     };
+    launch->roll = launch_roll(launch);
     launch->orphaned = !launch->channel;
     if (launch->orphaned)
         launch->channel = rule->channel; /* for its settings; nothing of this notice goes by it */
@@ -401,7 +400,8 @@ void launches_clock_stepped(struct launches *launches)
         struct launch *launch = launches->at[i];
         launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
         launch->gate_tries = 0;
-        launch->ask_at_ms = launch->gather_after_ms = launch->save_after_ms = 0;
+        launch->ask_at_ms = launch->save_after_ms = 0;
+        roll_forget_delay(launch->roll);
         launch->progress_at_ms = launch_now_ms(launch);
         if (launch->sending)
             sending_allow(launch->sending, MOMENT_NONE);
@@ -469,7 +469,7 @@ void launches_stop(struct launches *launches)
     for (size_t i = 0; i < launches->count; i++) {
         struct launch *launch = launches->at[i];
         alarm_off(&launch->alarm);
-        gather_cancel(&launch->gather);
+        roll_cancel(launch->roll);
         gate_cancel(&launch->question);
         launch_hush(launch);
         if (launch->sending)
