@@ -1,21 +1,19 @@
+#include "dispatch.h"
+
 #include "dispatch_private.h"
 #include "news.h"
 #include "progress.h"
 
 #include <assert.h>
-#include <string.h>
 
 enum {
     STORE_PAUSE_MS = 1000, /* after a failed commit */
     HAND_MS = 2, /* of the loop for handing over, before others have their turn: answers of mail servers, say */
 };
 
-static void request_launch(struct sending *sending);
-static void on_launch(void *ctx, const struct store_launch *launch);
 static void request_turn(struct line *line, int64_t now_ms);
 static void on_turned(void *ctx, const struct store_turned *result);
 static void take_in_hand(struct line *line, const struct store_turned *result);
-static void line_drain(struct line *line);
 
 int64_t line_now_ms(const struct line *line)
 {
@@ -59,15 +57,6 @@ static void free_fates(struct store_fate *fates, size_t count)
     free(fates);
 }
 
-void sending_fault(struct sending *sending, enum notice_reason reason, const char *text)
-{
-    if (sending->stopped)
-        return;
-    sending->stopped = true;
-    sending->fault = reason;
-    sending->fault_text = must_strdup(text);
-}
-
 /* --- The turn: fates in, claims out ------------------------------------------------------------------------------- */
 
 static void request_turn(struct line *line, int64_t now_ms)
@@ -92,9 +81,10 @@ static void request_turn(struct line *line, int64_t now_ms)
                             on_turned, line);
 }
 
-/* What hinders a write hinders the next one: until disk.c finds the disk well, fates alone are tried. */
-static void note_disk(struct world *world, const struct error *failure)
+void dispatch_note_disk(struct dispatch *dispatch, const struct error *failure)
 {
+    struct world *world = dispatch->world;
+
     if (failure->kind != ERROR_REFUSED && world->disk.why.kind == ERROR_NONE)
         world->disk.why = *failure;
 }
@@ -117,7 +107,7 @@ static void turn_failed(struct line *line, const struct error *failure)
     line->store_failed_until_ms = line_now_ms(line) + STORE_PAUSE_MS;
     log_line(world->log, LOG_ERROR, "event=ledger_failed notifier=%s error=%s", channel_settings(line->channel)->name,
              LOG_QUOTED(text_of(failure->text)));
-    note_disk(world, failure);
+    dispatch_note_disk(line->dispatch, failure);
     for (struct sending *sending = line->sendings; sending && world->disk.why.kind != ERROR_NONE;
          sending = sending->next)
         sending_fault(sending, REASON_DISK, failure->text);
@@ -208,84 +198,6 @@ static void hand_out(struct line *line)
     }
 }
 
-/* --- Telling the owners ---------------------------------------------------------------------------------------------
- */
-
-enum tale { TALE_NONE, TALE_FAULT, TALE_DONE, TALE_EXPIRED, TALE_STOPPED };
-
-static enum tale tale_of(const struct sending *sending, int64_t now_ms)
-{
-    bool released = sending->open && sending->batch && !sending->told_done;
-
-    if (sending->fault)
-        return TALE_FAULT;
-    if (sending->opening)
-        return TALE_NONE;
-    if (released && sending->exhausted && sending->spec.notice->course->tally.waiting == 0 && sending->out == 0)
-        return TALE_DONE;
-    if (released && !sending->told_expired && now_ms >= sending->spec.deadline_ms)
-        return TALE_EXPIRED;
-    if (sending->stopped && !sending->told_done && sending->out == 0 && sending->events.stopped)
-        return TALE_STOPPED;
-    return TALE_NONE;
-}
-
-static bool anything_to_tell(const struct line *line, int64_t now_ms)
-{
-    for (const struct sending *sending = line->sendings; sending; sending = sending->next)
-        if (tale_of(sending, now_ms) != TALE_NONE)
-            return true;
-    return false;
-}
-
-static void tell_fault(struct sending *sending)
-{
-    auto_free char *text = sending->fault_text;
-    enum notice_reason reason = sending->fault;
-
-    sending->fault = REASON_NONE;
-    sending->fault_text = NULL;
-    sending->events.fault(sending->events.ctx, reason, text);
-}
-
-static void tell(struct sending *sending, enum tale tale)
-{
-    void (*stopped)(void *) = sending->events.stopped;
-
-    switch (tale) {
-    case TALE_NONE:
-        break;
-    case TALE_FAULT:
-        tell_fault(sending);
-        break;
-    case TALE_DONE:
-        sending->told_done = sending->stopped = true;
-        sending->events.done(sending->events.ctx);
-        break;
-    case TALE_EXPIRED:
-        sending->told_expired = sending->stopped = true;
-        sending->events.expired(sending->events.ctx);
-        break;
-    case TALE_STOPPED:
-        sending->events.stopped = NULL;
-        stopped(sending->events.ctx);
-        break;
-    }
-}
-
-/* One event a call: an owner may close its sending in there. */
-static bool tell_one(struct line *line, int64_t now_ms)
-{
-    for (struct sending *sending = line->sendings; sending; sending = sending->next) {
-        enum tale tale = tale_of(sending, now_ms);
-        if (tale == TALE_NONE)
-            continue;
-        tell(sending, tale);
-        return true;
-    }
-    return false;
-}
-
 /* --- Draining -------------------------------------------------------------------------------------------------------
  */
 
@@ -300,6 +212,23 @@ static void on_wake(void *ctx)
     line_drain(ctx);
 }
 
+static void wake_for_sending(const struct line *line, struct sending *sending, int64_t *at_ms, int64_t now_ms)
+{
+    int64_t again_ms = again_next_at_ms(&sending->again);
+
+    if (!sending->open || !sending->batch || sending->stopped)
+        return;
+    if (!sending->told_expired)
+        earliest(at_ms, sending->spec.deadline_ms);
+    if (again_ms > now_ms)
+        earliest(at_ms, again_ms);
+    if (sending_wants(sending, now_ms)) { /* pace or window hold us; for the window the channel wakes us */
+        int64_t paced_ms = channel_ready_at_ms(line->channel, now_ms);
+        if (paced_ms > now_ms)
+            earliest(at_ms, paced_ms);
+    }
+}
+
 static void set_wake(struct line *line, int64_t now_ms)
 {
     int64_t at_ms = MOMENT_NONE;
@@ -308,20 +237,8 @@ static void set_wake(struct line *line, int64_t now_ms)
         earliest(&at_ms, 0); /* whatever becomes of the clock */
     if (line->store_failed_until_ms > now_ms)
         earliest(&at_ms, line->store_failed_until_ms);
-    for (struct sending *sending = line->sendings; sending; sending = sending->next) {
-        if (!sending->open || !sending->batch || sending->stopped)
-            continue;
-        if (!sending->told_expired)
-            earliest(&at_ms, sending->spec.deadline_ms);
-        if (again_next_at_ms(&sending->again) != MOMENT_NONE && again_next_at_ms(&sending->again) > now_ms)
-            earliest(&at_ms, again_next_at_ms(&sending->again));
-        if (sending_wants(sending,
-                          now_ms)) { /* pace or window hold us: pace wakes by time, the window by channel events */
-            int64_t paced_ms = channel_ready_at_ms(line->channel, now_ms);
-            if (paced_ms > now_ms)
-                earliest(&at_ms, paced_ms);
-        }
-    }
+    for (struct sending *sending = line->sendings; sending; sending = sending->next)
+        wake_for_sending(line, sending, &at_ms, now_ms);
     if (at_ms == MOMENT_NONE)
         alarm_off(&line->wake);
     else
@@ -334,24 +251,33 @@ static void may_turn(struct line *line, int64_t now_ms)
         request_turn(line, now_ms);
 }
 
-/* From the loop alone: here the owners are called. */
-static void line_drain(struct line *line)
+/* One of them, or none: an owner may close its sending in there. */
+static bool tell_one(struct line *line, int64_t now_ms)
+{
+    struct sending *sending = line->sendings;
+
+    while (sending && !sending_has_news(sending, now_ms))
+        sending = sending->next;
+    if (sending)
+        sending_tell(sending, now_ms);
+    return sending != NULL;
+}
+
+void line_drain(struct line *line)
 {
     int64_t now_ms = line_now_ms(line);
 
     may_turn(line, now_ms); /* the store works while we hand over */
     hand_out(line);
     for (struct sending *sending = line->sendings; sending; sending = sending->next)
-        if (sending->stale && sending->out == 0 && !sending->opening)
-            request_launch(sending);
+        sending_refresh(sending);
     may_turn(line, now_ms);
     set_wake(line, now_ms);
     while (tell_one(line, now_ms))
         continue;
 }
 
-/* At the next turn of the loop: whoever else is allowed in this one has their share from the first claim on. */
-static void drain_soon(struct line *line)
+void line_drain_soon(struct line *line)
 {
     if (!alarm_is_set(&line->wake) || line->wake.at_ms > 0)
         alarm_set(line->dispatch->world->alarms, &line->wake, 0, on_wake, line);
@@ -360,7 +286,7 @@ static void drain_soon(struct line *line)
 void dispatch_drain(struct dispatch *dispatch)
 {
     for (struct line *line = dispatch->lines; line; line = line->next)
-        drain_soon(line);
+        line_drain_soon(line);
 }
 
 void dispatch_call_back(struct dispatch *dispatch)
@@ -369,138 +295,20 @@ void dispatch_call_back(struct dispatch *dispatch)
         for (struct sending *sending = line->sendings; sending; sending = sending->next)
             if (sending_paused(sending))
                 channel_call_back(line->channel, sending->spec.notice->id, "paused");
-        drain_soon(line); /* what is in hand goes the same way */
+        line_drain_soon(line); /* what is in hand goes the same way */
     }
 }
 
 bool dispatch_quiet(const struct dispatch *dispatch)
 {
     for (struct line *line = dispatch->lines; line; line = line->next) {
-        if (line->turn || line->fate_count > 0 || line->keeping || anything_to_tell(line, line_now_ms(line)))
+        if (line->turn || line->fate_count > 0 || line->keeping)
             return false;
         for (struct sending *sending = line->sendings; sending; sending = sending->next)
-            if (sending->out > 0)
+            if (sending->out > 0 || sending_has_news(sending, line_now_ms(line)))
                 return false;
     }
     return true;
-}
-
-/* --- Sendings -------------------------------------------------------------------------------------------------------
- */
-
-static void request_launch(struct sending *sending)
-{
-    sending->open = sending->stale = false; /* no claim until it has told: what it lists must not be in our hands */
-    sending->opening = store_launch(sending->line->dispatch->world->store, sending->spec.notice->id,
-                                    channel_settings(sending->spec.channel)->name,
-                                    rule_repeats_below(sending->spec.rule), on_launch, sending);
-}
-
-static void on_launch(void *ctx, const struct store_launch *launch)
-{
-    struct sending *sending = ctx;
-    struct notice *notice = sending->spec.notice;
-    struct log *log = sending->line->dispatch->world->log;
-
-    sending->opening = NULL;
-    if (launch->failure) {
-        note_disk(sending->line->dispatch->world, launch->failure);
-        sending_fault(sending, REASON_DISK, launch->failure->text);
-        line_drain(sending->line);
-        return;
-    }
-    again_take_page(&sending->again, launch->again, launch->again_count, launch->again_more, launch->again_next);
-    if (notice->roll) /* else its people went to another while we asked */
-        notice_course(notice)->tally = launch->tally;
-    progress_note(sending->line->dispatch->world->progress, notice);
-    sending->claimed_to = launch->claimed_to;
-    sending->exhausted = false; /* the first claim tells: the list may still grow before the release */
-    sending->open = true;
-    metric_add(sending->line->fated[FATE_IN_DOUBT], launch->doubts);
-    if (launch->doubts > 0)
-        log_line(log, LOG_WARNING, "event=in_doubt notice=%lld count=%lld cause=restart", (long long)notice->id,
-                 (long long)launch->doubts);
-    line_drain(sending->line);
-}
-
-struct sending *sending_open(struct dispatch *dispatch, const struct sending_spec *spec,
-                             const struct sending_events *events)
-{
-    struct sending *sending = must_calloc(1, sizeof *sending);
-
-    sending->line = line_of(dispatch, spec->channel);
-    assert(sending->line);
-    sending->spec = *spec;
-    sending->events = *events;
-    sending->allowed_until_ms = MOMENT_NONE;
-    sending->firsts = (struct share_flow){.class = when_is_opening(&spec->rule->when) ? SHARE_OPENING : SHARE_OTHER,
-                                          .owner = sending};
-    sending->retries = (struct share_flow){.class = SHARE_AGAIN, .owner = sending};
-    sending->next = sending->line->sendings;
-    sending->line->sendings = sending;
-    sending->line->sending_count++;
-    request_launch(sending);
-    return sending;
-}
-
-/* Only when every fate is on disk does the ledger know all who wait. */
-void sending_reload(struct sending *sending)
-{
-    sending->open = false;
-    sending->stale = true;
-    drain_soon(sending->line);
-}
-
-void sending_give(struct sending *sending, struct message_batch *batch)
-{
-    message_batch_free(sending->batch);
-    sending->batch = batch;
-    sending->exhausted = false; /* people may have been read since the ledger said so */
-}
-
-bool sending_has_batch(const struct sending *sending)
-{
-    return sending->batch != NULL;
-}
-
-void sending_allow(struct sending *sending, int64_t until_ms)
-{
-    sending->allowed_until_ms = until_ms;
-    drain_soon(sending->line);
-}
-
-void sending_stop(struct sending *sending)
-{
-    sending->stopped = true;
-    drain_soon(sending->line);
-}
-
-size_t sending_out(const struct sending *sending)
-{
-    return sending->out;
-}
-
-void sending_close(struct sending **sending)
-{
-    struct sending *mine = *sending;
-
-    if (!mine)
-        return;
-    *sending = NULL;
-    struct line *line = mine->line;
-    for (struct sending **at = &line->sendings; *at; at = &(*at)->next)
-        if (*at == mine) {
-            *at = mine->next;
-            break;
-        }
-    line->sending_count--;
-    if (!line->sendings)
-        channel_rest(line->channel); /* the next release warms it again */
-    store_cancel(&mine->opening);
-    again_clear(&mine->again);
-    message_batch_free(mine->batch);
-    free(mine->fault_text);
-    free(mine);
 }
 
 /* --- The whole ------------------------------------------------------------------------------------------------------

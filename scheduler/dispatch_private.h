@@ -1,5 +1,6 @@
-/* dispatch_private.h - what the files of dispatch share: dispatch.c (turns of the ledger, sendings), dispatch_claims.c
- * (who is claimed next) and dispatch_person.c (one person's message out, one person's fate in). */
+/* dispatch_private.h - what the files of dispatch share: dispatch.c (lines, and their turns of the ledger), sending.c
+ * (one notice on a line), dispatch_claims.c (who is claimed next) and dispatch_person.c (one person's message out, one
+ * person's fate in). */
 #ifndef ONSALE_DISPATCH_PRIVATE_H
 #define ONSALE_DISPATCH_PRIVATE_H
 
@@ -7,6 +8,7 @@
 #include "brake.h"
 #include "dispatch.h"
 #include "metrics.h"
+#include "sending.h"
 #include "share.h"
 
 enum { CLAIMS_MAX = 64 }; /* of one turn of the ledger: it stays short */
@@ -81,7 +83,18 @@ int64_t line_now_ms(const struct line *line);
 struct line *line_of(struct dispatch *dispatch, const struct channel *channel); /* NULL: unknown */
 struct sending *line_sending(struct line *line, int64_t notice);                /* NULL: nothing of it is open */
 void line_add_fate(struct line *line, const struct store_fate *fate);           /* for the next turn; copies */
+/* Starts whatever may start now. From the loop alone: here the owners of sendings are called. */
+void line_drain(struct line *line);
+/* ... at the next turn of the loop: whoever else is allowed in this one has their share from the first claim on. */
+void line_drain_soon(struct line *line);
+/* What hinders a write hinders the next one: until disk.c finds the disk well, fates alone are tried. */
+void dispatch_note_disk(struct dispatch *dispatch, const struct error *failure);
+
+/* sending.c */
+void sending_refresh(struct sending *sending); /* asks the ledger anew, when it has to and nothing is out */
 void sending_fault(struct sending *sending, enum notice_reason reason, const char *text); /* claims stop here */
+bool sending_has_news(const struct sending *sending, int64_t now_ms);                     /* for its owner */
+void sending_tell(struct sending *sending, int64_t now_ms); /* one of them; it may be closed then */
 
 /* dispatch_claims.c */
 bool sending_paused(const struct sending *sending);          /* it, its notifier, or everything */

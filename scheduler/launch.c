@@ -1,11 +1,11 @@
 #include "launch.h"
 
-#include "dispatch.h"
 #include "gatekeeper.h"
 #include "launch_private.h"
 #include "news.h"
 #include "progress.h"
 #include "scrub.h"
+#include "sending.h"
 
 enum {
     LOOK_AHEAD_MS = 10 * SECOND_MS,  /* the gate's first question, and warm connections */

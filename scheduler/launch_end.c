@@ -1,11 +1,11 @@
 /* From the gate's go to the end of a notice: what it sends with, what its channel reports, what remains to be told. */
-#include "dispatch.h"
 #include "gatekeeper.h"
 #include "invitation.h"
 #include "launch_private.h"
 #include "news.h"
 #include "outlook.h"
 #include "outside.h"
+#include "sending.h"
 
 #include <string.h>
 

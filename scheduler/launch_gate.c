@@ -1,9 +1,9 @@
 /* The gate of a notice: is this sale really opening now, and what follows from the answer (design.md promise 2). */
-#include "dispatch.h"
 #include "gate.h"
 #include "gatekeeper.h"
 #include "launch_private.h"
 #include "metrics.h"
+#include "sending.h"
 
 static void on_gate(void *ctx, const struct gate_answer *answer);
 static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,

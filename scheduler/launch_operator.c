@@ -3,6 +3,7 @@
 #include "launch_private.h"
 #include "news.h"
 #include "progress.h"
+#include "sending.h"
 
 #include <string.h>
 

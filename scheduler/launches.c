@@ -1,9 +1,9 @@
 /* All launches. A notice for which nothing is to be done yet has none: it sleeps in a heap by the moment in which its
  * gathering begins, so that any number of planned ones cost sixteen bytes each, and nothing when others change. */
-#include "dispatch.h"
 #include "gatekeeper.h"
 #include "launch_private.h"
 #include "news.h"
+#include "sending.h"
 
 #include <string.h>
 
