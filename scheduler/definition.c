@@ -3,6 +3,11 @@
 #include <assert.h>
 #include <string.h>
 
+static const char *const kind_names[MOMENT_KINDS] = {
+    [MOMENT_SALE_START] = "sale_start",
+    [MOMENT_SALE_END] = "sale_end",
+};
+
 static const char *const event_status_names[] = {
     [EVENT_UNKNOWN] = "unknown", [EVENT_UPCOMING] = "upcoming",  [EVENT_STARTED] = "started",
     [EVENT_ENDED] = "ended",     [EVENT_CANCELED] = "cancelled", [EVENT_DRAFT] = "draft",
@@ -14,6 +19,12 @@ static const char *const sale_status_names[] = {
     [SALE_STARTED] = "started",
     [SALE_ENDED] = "ended",
 };
+
+const char *moment_kind_name(enum moment_kind kind)
+{
+    assert(kind < MOMENT_KINDS);
+    return kind_names[kind];
+}
 
 /* Where the texts of a definition stand: what is copied, and what messages or planning look at. */
 static const size_t texts[] = {
@@ -91,19 +102,29 @@ bool definition_plans_same(const struct definition *a, const struct definition *
            a->event_status == b->event_status;
 }
 
-bool definition_visible(const struct definition *definition)
+bool definition_event_off(const struct definition *definition)
 {
     switch (definition->event_status) {
     case EVENT_CANCELED:
     case EVENT_ENDED:
     case EVENT_DRAFT:
-        return false;
+        return true;
     case EVENT_UNKNOWN: /* details were missing: worth planning, and the gate asks again */
     case EVENT_UPCOMING:
     case EVENT_STARTED:
         break;
     }
-    return !definition->hidden;
+    return false;
+}
+
+bool definition_visible(const struct definition *definition)
+{
+    return !definition->hidden && !definition_event_off(definition);
+}
+
+int64_t definition_at_ms(const struct definition *definition, enum moment_kind kind)
+{
+    return kind == MOMENT_SALE_START ? definition->sale_starts_at_ms : definition->sale_ends_at_ms;
 }
 
 static int order_by_event(const struct definition *a, const struct definition *b)

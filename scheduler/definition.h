@@ -7,6 +7,10 @@
 #include "clock.h"
 #include "index.h"
 
+/* What of a ticket can be announced: `at` is its instant, exactly as the source gives it. */
+enum moment_kind { MOMENT_SALE_START, MOMENT_SALE_END, MOMENT_KINDS };
+const char *moment_kind_name(enum moment_kind kind); /* "sale_start", "sale_end" */
+
 enum event_status { EVENT_UNKNOWN, EVENT_UPCOMING, EVENT_STARTED, EVENT_ENDED, EVENT_CANCELED, EVENT_DRAFT };
 enum sale_status { SALE_UNKNOWN, SALE_SCHEDULED, SALE_STARTED, SALE_ENDED };
 
@@ -43,8 +47,12 @@ bool definition_same(const struct definition *a, const struct definition *b);
 /* Same in what decides which notices and openings there are; the rest only shows in messages and at the gate. */
 bool definition_plans_same(const struct definition *a, const struct definition *b);
 
-/* May a sale of it be announced at all: not hidden, and its event is neither cancelled, ended nor a draft. */
+/* Its event is cancelled, ended or a draft. */
+bool definition_event_off(const struct definition *definition);
+/* May a sale of it be announced at all: not hidden, and its event is not off. */
 bool definition_visible(const struct definition *definition);
+/* The instant of its moment of that kind, or MOMENT_NONE. */
+int64_t definition_at_ms(const struct definition *definition, enum moment_kind kind);
 
 /* All definitions of a site. */
 struct definitions {

@@ -57,8 +57,6 @@ static enum gate_word judge_sale(const struct when *when, const struct definitio
 enum gate_word gate_judge(const struct notice *notice, const struct rule *rule, const struct definition *definition,
                           bool gone)
 {
-    int64_t at_ms;
-
     if (gone)
         return GATE_GONE;
     if (!definition)
@@ -69,8 +67,7 @@ enum gate_word gate_judge(const struct notice *notice, const struct rule *rule, 
         return GATE_UNKNOWN; /* no word about the event is no reason to call it off */
     if (definition->event_status != EVENT_UPCOMING && definition->event_status != EVENT_STARTED)
         return GATE_EVENT_OFF;
-    at_ms = notice->kind == MOMENT_SALE_START ? definition->sale_starts_at_ms : definition->sale_ends_at_ms;
-    if (at_ms != notice->at_ms)
+    if (definition_at_ms(definition, notice->kind) != notice->at_ms)
         return GATE_MOVED;
     return judge_sale(&rule->when, definition);
 }

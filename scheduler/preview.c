@@ -31,9 +31,8 @@ static void make_sample(struct subject *subject, const struct preview_spec *spec
     enum moment_kind kind = spec->rule->when.kind;
 
     memcpy(subject->open, samples, subject->open_count * sizeof *samples);
-    subject->sample =
-        notice_new(1, spec->site->name, samples[0]->event_id, spec->rule->name, kind,
-                   kind == MOMENT_SALE_START ? samples[0]->sale_starts_at_ms : samples[0]->sale_ends_at_ms, 1);
+    subject->sample = notice_new(1, spec->site->name, samples[0]->event_id, spec->rule->name, kind,
+                                 definition_at_ms(samples[0], kind), 1);
     subject->sample->due_at_ms =
         when_due_at_ms(&spec->rule->when, subject->sample->at_ms, zones_get(spec->zones, samples[0]->event_zone), NULL);
     subject->notice = subject->sample;

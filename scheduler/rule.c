@@ -8,17 +8,6 @@
 
 enum { OFFSET_MAX_DAYS = 3650 }; /* far enough, and nothing overflows */
 
-static const char *const kind_names[MOMENT_KINDS] = {
-    [MOMENT_SALE_START] = "sale_start",
-    [MOMENT_SALE_END] = "sale_end",
-};
-
-const char *moment_kind_name(enum moment_kind kind)
-{
-    assert(kind < MOMENT_KINDS);
-    return kind_names[kind];
-}
-
 static struct text next_word(struct text *rest)
 {
     struct text word = {0};
@@ -31,7 +20,7 @@ static struct text next_word(struct text *rest)
 static bool read_kind(struct text word, enum moment_kind *out)
 {
     for (unsigned i = 0; i < MOMENT_KINDS; i++)
-        if (text_is(word, kind_names[i])) {
+        if (text_is(word, moment_kind_name(i))) {
             *out = i;
             return true;
         }
@@ -232,12 +221,14 @@ static bool has_site(const struct config_list *sites, const char *site)
     return sites->count == 0;
 }
 
-bool rule_covers(const struct rule *rule, const char *site, const char *event_id, const char *title,
-                 const char *definition_id)
+bool rule_covers(const struct rule *rule, const struct definition *definition)
 {
-    return has_site(&rule->sites, site) && allows(&rule->only.events, event_id) && allows(&rule->only.titles, title) &&
-           allows(&rule->only.definitions, definition_id) && !any_matches(&rule->never.events, event_id) &&
-           !any_matches(&rule->never.titles, title) && !any_matches(&rule->never.definitions, definition_id);
+    const char *event = definition->event_id, *title = definition->event_title, *id = definition->id;
+
+    return has_site(&rule->sites, definition->site) && allows(&rule->only.events, event) &&
+           allows(&rule->only.titles, title) && allows(&rule->only.definitions, id) &&
+           !any_matches(&rule->never.events, event) && !any_matches(&rule->never.titles, title) &&
+           !any_matches(&rule->never.definitions, id);
 }
 
 int rule_repeats_below(const struct rule *rule)

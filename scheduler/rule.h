@@ -5,10 +5,8 @@
 
 #include "clock.h"
 #include "config.h"
+#include "definition.h"
 #include "zone.h"
-
-enum moment_kind { MOMENT_SALE_START, MOMENT_SALE_END, MOMENT_KINDS };
-const char *moment_kind_name(enum moment_kind kind); /* "sale_start", "sale_end" */
 
 /* `when`: the moment itself; a span before or after it; or a time of day on the day before it. */
 struct when {
@@ -61,9 +59,8 @@ struct rule {
 
 extern const struct config_option rule_options[]; /* reads a struct rule */
 
-/* Does the rule speak of this definition of this site (visibility is not asked here)? */
-bool rule_covers(const struct rule *rule, const char *site, const char *event_id, const char *title,
-                 const char *definition_id);
+/* Does the rule speak of this definition (visibility is not asked here)? */
+bool rule_covers(const struct rule *rule, const struct definition *definition);
 
 /* What is in doubt is tried again when its attempt was below this. A repeat counts as an attempt: each may have
  * arrived. */

@@ -40,9 +40,8 @@ static void make_sample(struct subject *subject, const struct world *world, cons
 
     memcpy(subject->open, samples, subject->open_count * sizeof *samples);
     subject->site = &world->sites[0];
-    subject->sample = notice_new(
-        0, subject->site->settings->name, samples[0]->event_id, rule->name, rule->when.kind,
-        rule->when.kind == MOMENT_SALE_START ? samples[0]->sale_starts_at_ms : samples[0]->sale_ends_at_ms, 1);
+    subject->sample = notice_new(0, subject->site->settings->name, samples[0]->event_id, rule->name, rule->when.kind,
+                                 definition_at_ms(samples[0], rule->when.kind), 1);
     subject->notice = subject->sample;
 }
 

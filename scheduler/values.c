@@ -81,12 +81,12 @@ static json_t *calendar_value(const struct values_calendar *calendar)
 }
 
 /* The instant that all have in common, or MOMENT_NONE. */
-static int64_t common_at_ms(const struct values_spec *spec, bool start)
+static int64_t common_at_ms(const struct values_spec *spec, enum moment_kind kind)
 {
     int64_t common_ms = MOMENT_NONE;
 
     for (size_t i = 0; i < spec->open_count; i++) {
-        int64_t at_ms = start ? spec->open[i]->sale_starts_at_ms : spec->open[i]->sale_ends_at_ms;
+        int64_t at_ms = definition_at_ms(spec->open[i], kind);
         if (i > 0 && at_ms != common_ms)
             return MOMENT_NONE;
         common_ms = at_ms;
@@ -97,8 +97,8 @@ static int64_t common_at_ms(const struct values_spec *spec, bool start)
 json_t *values_common(const struct values_spec *spec)
 {
     json_t *values = json_object(), *tickets = json_array(), *sender = json_object();
-    int64_t opens_at_ms = spec->kind == MOMENT_SALE_START ? spec->at_ms : common_at_ms(spec, true);
-    int64_t closes_at_ms = spec->kind == MOMENT_SALE_END ? spec->at_ms : common_at_ms(spec, false);
+    int64_t opens_at_ms = spec->kind == MOMENT_SALE_START ? spec->at_ms : common_at_ms(spec, MOMENT_SALE_START);
+    int64_t closes_at_ms = spec->kind == MOMENT_SALE_END ? spec->at_ms : common_at_ms(spec, MOMENT_SALE_END);
 
     assert(spec->open_count > 0);
     for (size_t i = 0; i < spec->open_count; i++)

@@ -17,7 +17,7 @@ LADDER = [
                       ['origin'], ['target'], ['conditional'], ['visitors']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm'], ['turns']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
-    ('words', True, [['address'], ['suppression'], ['scrub'], ['pace'], ['share'], ['forecast'], ['brake'], ['breaker'], ['plan'], ['gate'],
+    ('words', True, [['address'], ['suppression'], ['scrub'], ['pace'], ['share'], ['forecast'], ['brake'], ['breaker'], ['told'], ['plan', 'want'], ['gate'],
                      ['render', 'render_form', 'render_run', 'render_private'],
                      ['mime', 'mime_quote'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'], ['templates'], ['unsubscribe'], ['values'], ['webhook'],
                      ['calendar', 'calendar_lines', 'calendar_links', 'calendar_words', 'calendar_private'],

@@ -177,7 +177,7 @@ static void coverage(void **state)
 {
     static const struct {
         const char *scope;
-        bool covers; /* site arena, event e1, "Summer Nights", definition d1 */
+        bool covers;
     } cases[] = {
         {"", true},
         {", sites: [arena]", true},
@@ -193,6 +193,8 @@ static void coverage(void **state)
         {", never: {titles: [\"Winter*\"], events: [e2]}", true},
         {", only: {events: [e1]}, never: {titles: [\"*Nights\"]}", false},
     };
+    static const struct definition definition = {
+        .site = "arena", .id = "d1", .event_id = "e1", .event_title = "Summer Nights"};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct config_doc *doc;
@@ -200,7 +202,7 @@ static void coverage(void **state)
         struct rule rule;
         snprintf(yaml, sizeof yaml, "%s%s}", SHORTEST, cases[i].scope);
         rule = rule_of(yaml, &doc);
-        if (rule_covers(&rule, "arena", "e1", "Summer Nights", "d1") != cases[i].covers)
+        if (rule_covers(&rule, &definition) != cases[i].covers)
             fail_msg("%s", cases[i].scope);
         config_free(doc);
     }
