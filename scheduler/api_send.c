@@ -109,34 +109,22 @@ static void preview(struct api *api, struct server_request *request, const struc
         server_refuse(request, 404, err.text);
         return;
     }
-    const struct world_site *site = notice                  ? world_site(world, notice->site)
-                                    : settings->sites.count ? world_site(world, settings->sites.at[0])
-                                                            : &world->sites[0];
+    const struct world_site *site = notice ? world_site(world, notice->site) : draft_site(world, settings);
     if (!site || !site->settings) {
         server_refuse(request, 409, "the notice's site has left the configuration");
         return;
     }
     struct crypt_tokens *samples = asked->controls ? NULL : sample_tokens(&err);
-    struct preview_spec spec = {.rule = settings,
-                                .templates = rule->templates,
-                                .mail = rule->mail,
-                                .sender = world->sender,
-                                .tokens = asked->controls ? world->tokens : samples,
-                                .locales = world->locales,
-                                .zones = world->zones,
-                                .site = site->settings,
-                                .notice = notice,
-                                .definitions = &site->definitions,
-                                .openings = &world->openings,
-                                .calendar_texts = world->calendar_texts,
-                                .keys = world->keys,
-                                .feed = world->feed,
+    struct preview_spec spec = {.draft = draft_of(world, rule, site),
                                 .subscriber = *asked->shown ? &asked->address : NULL,
                                 .person = person,
                                 .language = asked->language};
+    spec.draft.notice = notice;
+    if (!asked->controls)
+        spec.draft.tokens = samples;
     message_init(&message);
     buf_init(&note, 4096);
-    if (!spec.tokens || preview_make(&spec, &message, &note, &err) < 0)
+    if (!spec.draft.tokens || preview_make(&spec, &message, &note, &err) < 0)
         server_refuse(request, 409, err.text);
     else
         answer_message(request, &message, &note, asked->controls);

@@ -37,8 +37,8 @@ static int choose_rule(struct maker *maker, const char *name, struct error *err)
         return -1;
     }
     maker->mail = settings_mail(settings, settings_notifier(settings, rule->notify.at[0]));
-    maker->spec.rule = rule;
-    maker->spec.site = rule->sites.count ? settings_site(settings, rule->sites.at[0]) : &settings->sites[0];
+    maker->spec.draft.rule = rule;
+    maker->spec.draft.site = rule->sites.count ? settings_site(settings, rule->sites.at[0]) : &settings->sites[0];
     return 0;
 }
 
@@ -49,18 +49,18 @@ static int choose_notice(struct maker *maker, int64_t id, struct error *err)
     if (store_load(maker->store, &maker->image, err) < 0)
         return -1;
     const struct notice *notice = notices_find(&maker->image.notices, id);
-    if (!notice || strcmp(notice->rule, maker->spec.rule->name) != 0)
+    if (!notice || strcmp(notice->rule, maker->spec.draft.rule->name) != 0)
         return error_set(err, ERROR_REFUSED, "there is no notice %lld of rule %s", (long long)id,
-                         maker->spec.rule->name);
-    maker->spec.notice = notice;
-    maker->spec.site = settings_site(maker->client.settings, notice->site);
+                         maker->spec.draft.rule->name);
+    maker->spec.draft.notice = notice;
+    maker->spec.draft.site = settings_site(maker->client.settings, notice->site);
     if (store_calendars(maker->store, notice->site, &maker->arena, &maker->calendars, err) < 0)
         return -1;
-    maker->spec.stored = &maker->calendars;
+    maker->spec.draft.stored = &maker->calendars;
     for (size_t i = 0; i < maker->image.site_count; i++)
         if (strcmp(maker->image.sites[i], notice->site) == 0)
-            maker->spec.definitions = &maker->image.definitions[i];
-    if (maker->spec.site && maker->spec.definitions)
+            maker->spec.draft.definitions = &maker->image.definitions[i];
+    if (maker->spec.draft.site && maker->spec.draft.definitions)
         return 0;
     return error_set(err, ERROR_REFUSED, "notice %lld has no ticket that could be named", (long long)id);
 }
@@ -72,9 +72,9 @@ static int choose_person(struct maker *maker, const char *address, struct error 
     if (address_parse(text_of(address), &maker->subscriber, err) < 0)
         return -1;
     maker->spec.subscriber = &maker->subscriber;
-    if (!maker->spec.notice)
+    if (!maker->spec.draft.notice)
         return 0;
-    what.notice = maker->spec.notice->id;
+    what.notice = maker->spec.draft.notice->id;
     crypt_person_key(&maker->keys, maker->subscriber.key, what.key);
     maker->person = store_report_now(maker->store, &what, err);
     maker->spec.person = maker->person;
@@ -88,7 +88,7 @@ static int load_templates(struct maker *maker, struct error *err)
     maker->zones = zones_new();
     maker->locales = locales_new(err);
     if (maker->locales)
-        maker->templates = message_templates_load(folders, maker->spec.rule->template_name, "en", err);
+        maker->templates = message_templates_load(folders, maker->spec.draft.rule->template_name, "en", err);
     if (maker->templates)
         maker->calendar_texts = calendar_texts_load(folders, err);
     return maker->calendar_texts ? 0 : -1;
@@ -115,15 +115,16 @@ static int make(struct maker *maker, const struct cli *cli, int64_t notice, stru
         (notice && choose_notice(maker, notice, err) < 0) ||
         (cli->subscriber && choose_person(maker, cli->subscriber, err) < 0) || load_templates(maker, err) < 0)
         return -1;
-    maker->spec.templates = maker->templates;
-    maker->spec.calendar_texts = maker->calendar_texts;
-    maker->spec.openings = &maker->image.openings;
-    maker->spec.keys = &maker->keys;
-    maker->spec.mail = &maker->mail;
-    maker->spec.sender = &maker->client.settings->sender;
-    maker->spec.tokens = maker->tokens;
-    maker->spec.locales = maker->locales;
-    maker->spec.zones = maker->zones;
+    maker->spec.draft.templates = maker->templates;
+    maker->spec.draft.calendar_texts = maker->calendar_texts;
+    maker->spec.draft.openings = &maker->image.openings;
+    maker->spec.draft.keys = &maker->keys;
+    maker->spec.draft.mail = &maker->mail;
+    maker->spec.draft.sender = &maker->client.settings->sender;
+    maker->spec.draft.tokens = maker->tokens;
+    maker->spec.draft.locales = maker->locales;
+    maker->spec.draft.zones = maker->zones;
+    maker->spec.draft.date_ms = MOMENT_NONE;
     maker->spec.language = cli->language ? cli->language : "";
     return preview_make(&maker->spec, out, note, err);
 }

@@ -29,7 +29,7 @@ LADDER = [
                     ['feed_body'], ['feed', 'feed_publish', 'feed_write', 'feed_private'], ['retention'], ['webhooks', 'webhooks_ping', 'webhooks_private'], ['writeback'], ['consent'], ['gather'], ['roll'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_private', 'sending'],
                     ['invitation'],
                     ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_tongues', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_nudge', 'sync_plan', 'sync_private'], ['operators'],
-                    ['preview'], ['send_test']]),
+                    ['draft'], ['preview'], ['send_test']]),
     ('doors', True, [['settings', 'settings_check', 'settings_demand', 'settings_http', 'settings_keys', 'settings_webhooks'],
                      ['check', 'check_online', 'check_private'],
                      ['playbook'],

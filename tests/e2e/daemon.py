@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """The daemon is stopped, reloaded, doubled, copied and steered, with mails on their way."""
+import email
+import email.policy
 import os
 import shutil
 import signal
@@ -159,6 +161,24 @@ def reloaded_with_another_site():
             launch.reload()
         launch.wait("done")
         launch.agree(launch.eligible())
+
+
+def a_test_of_the_rule_of_another_site():
+    """send-test before there is a notice: the sample is of the rule's own site, also when the first one has left."""
+    with Launch(opens_in=3600, people=1, behaviour={"keep": True}) as launch:
+        launch.write("hall.json", '{"ticketDefinitions": []}')
+        hall = {"name": "hall", "source": "file", "path": "hall.json", "language": "de"}
+        launch.rule["sites"] = ["hall"]
+        launch.config["sites"] = [launch.site, hall]
+        launch.run()
+        launch.onsale("send-test", "on-sale", "--to", "me@arena.example")
+        launch.config["sites"] = [hall]
+        launch.reload()
+        launch.onsale("send-test", "on-sale", "--to", "you@arena.example")
+        launch.until(lambda: len(launch.mails()) == 2, "two mails")
+        for mail in launch.mails():
+            subject = email.message_from_string(mail["raw"], policy=email.policy.default)["Subject"]
+            check("Der Ticketverkauf" in subject, "to %s: %s", mail["to"], subject)
 
 
 def reloaded_without_its_notifier():
@@ -433,7 +453,7 @@ STORIES = [
     stopped_in_mid_send, stopped_before_the_gate, stopped_at_the_moment, asleep_for_too_long,
     empty_store_after_the_moment, reloaded_with_another_rate, reloaded_with_a_broken_file, reloaded_with_another_rule,
     reloaded_again_and_again, reloaded_with_another_audience, reloaded_with_another_site,
-    reloaded_without_its_notifier, second_daemon, another_instance, an_old_copy_restored, paused_all, paused_notice, paused_notifier,
+    a_test_of_the_rule_of_another_site, reloaded_without_its_notifier, second_daemon, another_instance, an_old_copy_restored, paused_all, paused_notice, paused_notifier,
     paused_at_the_moment, held_and_released, held_before_the_moment, cancelled_in_mid_send,
     cancelled_in_a_pause, deadline_while_sending, deadline_while_held, the_event_is_cancelled_in_mid_send, told_again, operators_are_told]
 
