@@ -419,6 +419,11 @@ char *arena_copy(struct arena *arena, struct text t)
     return copy;
 }
 
+char *arena_string(struct arena *arena, const char *string)
+{
+    return string ? arena_copy(arena, text_of(string)) : NULL;
+}
+
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list args;

@@ -79,6 +79,7 @@ struct arena {
 
 void *arena_alloc(struct arena *arena, size_t size);  /* zeroed, aligned for anything; aborts when out of memory */
 char *arena_copy(struct arena *arena, struct text t); /* terminated */
+char *arena_string(struct arena *arena, const char *string); /* NULL stays NULL */
 char *arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 void arena_clear(struct arena *arena); /* frees everything; the arena may be used again */
 

@@ -34,22 +34,17 @@ void store_cancel(struct store_job **job)
 
 /* --- Copies --- */
 
-static const char *copy_string(struct arena *arena, const char *string)
-{
-    return string ? arena_copy(arena, text_of(string)) : NULL;
-}
-
 static struct text copy_text(struct arena *arena, struct text t)
 {
     return (struct text){arena_copy(arena, t), t.len};
 }
 
-static const char *const *copy_strings(struct arena *arena, const char *const *strings, size_t count)
+const char *const *job_copy_strings(struct arena *arena, const char *const *strings, size_t count)
 {
     const char **copy = arena_alloc(arena, (count + 1) * sizeof *copy);
 
     for (size_t i = 0; i < count; i++)
-        copy[i] = copy_string(arena, strings[i]);
+        copy[i] = arena_string(arena, strings[i]);
     return copy;
 }
 
@@ -58,17 +53,17 @@ static const struct definition *copy_definition(struct arena *arena, const struc
     struct definition *copy = arena_alloc(arena, sizeof *copy);
 
     *copy = *d;
-    copy->site = copy_string(arena, d->site);
-    copy->id = copy_string(arena, d->id);
-    copy->event_id = copy_string(arena, d->event_id);
-    copy->name = copy_string(arena, d->name);
-    copy->description = copy_string(arena, d->description);
-    copy->price = copy_string(arena, d->price);
-    copy->currency = copy_string(arena, d->currency);
-    copy->event_title = copy_string(arena, d->event_title);
-    copy->event_zone = copy_string(arena, d->event_zone);
-    copy->event_url = copy_string(arena, d->event_url);
-    copy->event_place = copy_string(arena, d->event_place);
+    copy->site = arena_string(arena, d->site);
+    copy->id = arena_string(arena, d->id);
+    copy->event_id = arena_string(arena, d->event_id);
+    copy->name = arena_string(arena, d->name);
+    copy->description = arena_string(arena, d->description);
+    copy->price = arena_string(arena, d->price);
+    copy->currency = arena_string(arena, d->currency);
+    copy->event_title = arena_string(arena, d->event_title);
+    copy->event_zone = arena_string(arena, d->event_zone);
+    copy->event_url = arena_string(arena, d->event_url);
+    copy->event_place = arena_string(arena, d->event_place);
     return copy;
 }
 
@@ -77,7 +72,7 @@ static char **copy_members(struct arena *arena, char **members, size_t count)
     char **copy = arena_alloc(arena, (count + 1) * sizeof *copy);
 
     for (size_t i = 0; i < count; i++)
-        copy[i] = arena_copy(arena, text_of(members[i]));
+        copy[i] = arena_string(arena, members[i]);
     return copy;
 }
 
@@ -86,9 +81,9 @@ static const struct notice_course *copy_course(struct arena *arena, const struct
     struct notice_course *copy = arena_alloc(arena, sizeof *copy);
 
     *copy = *course;
-    copy->reason_text = course->reason_text ? arena_copy(arena, text_of(course->reason_text)) : NULL;
-    copy->forecast = course->forecast ? arena_copy(arena, text_of(course->forecast)) : NULL;
-    copy->channel = course->channel ? arena_copy(arena, text_of(course->channel)) : NULL;
+    copy->reason_text = arena_string(arena, course->reason_text);
+    copy->forecast = arena_string(arena, course->forecast);
+    copy->channel = arena_string(arena, course->channel);
     copy->members = copy_members(arena, course->members, course->member_count);
     return copy;
 }
@@ -98,9 +93,9 @@ static const struct notice *copy_notice(struct arena *arena, const struct notice
     struct notice *copy = arena_alloc(arena, sizeof *copy);
 
     *copy = *n;
-    copy->site = copy_string(arena, n->site);
-    copy->subject = copy_string(arena, n->subject);
-    copy->rule = copy_string(arena, n->rule);
+    copy->site = arena_string(arena, n->site);
+    copy->subject = arena_string(arena, n->subject);
+    copy->rule = arena_string(arena, n->rule);
     copy->course = copy_course(arena, n->course);
     return copy;
 }
@@ -110,8 +105,8 @@ static const struct opening *copy_opening(struct arena *arena, const struct open
     struct opening *copy = arena_alloc(arena, sizeof *copy);
 
     *copy = *o;
-    copy->site = arena_copy(arena, text_of(o->site));
-    copy->event_id = arena_copy(arena, text_of(o->event_id));
+    copy->site = arena_string(arena, o->site);
+    copy->event_id = arena_string(arena, o->event_id);
     copy->members = copy_members(arena, o->members, o->member_count);
     return copy;
 }
@@ -132,16 +127,16 @@ static struct store_change copy_change(struct arena *arena, const struct store_c
     copy.put = put;
     copy.notices = notices;
     copy.openings = openings;
-    copy.removed_site = copy_string(arena, change->removed_site);
-    copy.removed = copy_strings(arena, change->removed, change->removed_count);
-    copy.site = copy_string(arena, change->site);
-    copy.rules = copy_strings(arena, change->rules, change->rule_count);
-    copy.unpause = copy_string(arena, change->unpause);
+    copy.removed_site = arena_string(arena, change->removed_site);
+    copy.removed = job_copy_strings(arena, change->removed, change->removed_count);
+    copy.site = arena_string(arena, change->site);
+    copy.rules = job_copy_strings(arena, change->rules, change->rule_count);
+    copy.unpause = arena_string(arena, change->unpause);
     if (change->pause) {
         struct store_pause *pause = arena_alloc(arena, sizeof *pause);
         *pause = *change->pause;
-        pause->target = arena_copy(arena, text_of(change->pause->target));
-        pause->who = arena_copy(arena, text_of(change->pause->who));
+        pause->target = arena_string(arena, change->pause->target);
+        pause->who = arena_string(arena, change->pause->who);
         copy.pause = pause;
     }
     return copy;
@@ -162,8 +157,8 @@ static struct store_gather copy_gather(struct arena *arena, const struct store_g
         people[i].attributes = copy_text(arena, page->people[i].attributes);
     }
     copy.people = people;
-    copy.source = copy_string(arena, page->source);
-    copy.cursor = copy_string(arena, page->cursor);
+    copy.source = arena_string(arena, page->source);
+    copy.cursor = arena_string(arena, page->cursor);
     return copy;
 }
 
@@ -175,8 +170,8 @@ static struct store_turn copy_turn(struct arena *arena, const struct store_turn 
 
     for (size_t i = 0; i < turn->fate_count; i++) {
         fates[i] = turn->fates[i];
-        fates[i].text = copy_string(arena, turn->fates[i].text);
-        fates[i].passed_to = copy_string(arena, turn->fates[i].passed_to);
+        fates[i].text = arena_string(arena, turn->fates[i].text);
+        fates[i].passed_to = arena_string(arena, turn->fates[i].passed_to);
     }
     for (size_t i = 0; i < turn->claim_count; i++) {
         claims[i] = turn->claims[i];
@@ -188,7 +183,7 @@ static struct store_turn copy_turn(struct arena *arena, const struct store_turn 
     }
     copy.fates = fates;
     copy.claims = claims;
-    copy.channel = copy_string(arena, turn->channel);
+    copy.channel = arena_string(arena, turn->channel);
     return copy;
 }
 
@@ -254,7 +249,7 @@ struct store_job *store_launch(struct store *store, int64_t notice, const char *
     struct store_job *job = job_new(LANE_WRITE, run_launch, done ? answer_launch : NULL, ctx);
 
     job->in.launch = (struct sqlite_launch){.notice = notice,
-                                            .channel = copy_string(&job->arena, channel),
+                                            .channel = arena_string(&job->arena, channel),
                                             .repeat_below = repeat_below,
                                             .now_ms = store_now_ms(store)};
     job->tell.launched = done;
@@ -296,8 +291,8 @@ struct store_job *store_keep_wait(struct store *store, const struct store_wait *
     struct store_job *job = job_new(LANE_WRITE, run_keep_wait, done ? answer_done : NULL, ctx);
 
     job->in.wait = *wait;
-    job->in.wait.channel = copy_string(&job->arena, wait->channel);
-    job->in.wait.text = copy_string(&job->arena, wait->text);
+    job->in.wait.channel = arena_string(&job->arena, wait->channel);
+    job->in.wait.text = arena_string(&job->arena, wait->text);
     job->tell.done = done;
     return store_submit(store, job);
 }
@@ -312,7 +307,7 @@ struct store_job *store_keep_speed(struct store *store, const struct store_speed
     struct store_job *job = job_new(LANE_WRITE, run_keep_speed, done ? answer_done : NULL, ctx);
 
     job->in.speed = *speed;
-    job->in.speed.channel = copy_string(&job->arena, speed->channel);
+    job->in.speed.channel = arena_string(&job->arena, speed->channel);
     job->tell.done = done;
     return store_submit(store, job);
 }
@@ -329,7 +324,7 @@ struct store_job *store_evidence(struct store *store, int64_t notice, int64_t at
 
     job->in.evidence.notice = notice;
     job->in.evidence.at_ms = at_ms;
-    job->in.evidence.json = copy_string(&job->arena, json);
+    job->in.evidence.json = arena_string(&job->arena, json);
     job->tell.done = done;
     return store_submit(store, job);
 }
@@ -354,7 +349,7 @@ struct store_job *store_retry(struct store *store, const struct store_retry *wha
     struct store_job *job = job_new(LANE_SLICES, run_retry, done ? answer_retry : NULL, ctx);
 
     job->in.retry = *what;
-    job->in.retry.channel = copy_string(&job->arena, what->channel);
+    job->in.retry.channel = arena_string(&job->arena, what->channel);
     job->tell.counted = done;
     return store_submit(store, job);
 }
@@ -382,12 +377,12 @@ struct store_job *store_report(struct store *store, const struct store_report *w
     struct store_job *job = job_new(LANE_READ, run_report, done ? answer_report : NULL, ctx);
 
     job->in.report = *what;
-    job->in.report.state = copy_string(&job->arena, what->state);
-    job->in.report.address = copy_string(&job->arena, what->address);
-    job->in.report.event_id = copy_string(&job->arena, what->event_id);
-    job->in.report.source_ids = copy_string(&job->arena, what->source_ids);
-    job->in.report.audience = copy_string(&job->arena, what->audience);
-    job->in.report.behind = copy_string(&job->arena, what->behind);
+    job->in.report.state = arena_string(&job->arena, what->state);
+    job->in.report.address = arena_string(&job->arena, what->address);
+    job->in.report.event_id = arena_string(&job->arena, what->event_id);
+    job->in.report.source_ids = arena_string(&job->arena, what->source_ids);
+    job->in.report.audience = arena_string(&job->arena, what->audience);
+    job->in.report.behind = arena_string(&job->arena, what->behind);
     job->clear = clear_report;
     job->tell.reported = done;
     return store_submit(store, job);

@@ -137,6 +137,7 @@ static inline const struct error *job_failure(const struct store_job *job)
 }
 
 /* What a job holds of what it was given. */
+const char *const *job_copy_strings(struct arena *arena, const char *const *strings, size_t count);
 struct store_suppression *job_copy_suppressions(struct arena *arena, const struct store_suppression *list,
                                                 size_t count);
 struct store_feedback *job_copy_feedback(struct arena *arena, const struct store_feedback *list, size_t count);

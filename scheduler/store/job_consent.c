@@ -1,11 +1,6 @@
 /* job_consent.c - asking about our own word on who is written to, and about telling marketing tools of it. */
 #include "job.h"
 
-static const char *copied(struct arena *arena, const char *string)
-{
-    return string ? arena_copy(arena, text_of(string)) : NULL;
-}
-
 struct store_suppression *job_copy_suppressions(struct arena *arena, const struct store_suppression *list, size_t count)
 {
     struct store_suppression *copy = arena_alloc(arena, (count + 1) * sizeof *copy);
@@ -13,11 +8,11 @@ struct store_suppression *job_copy_suppressions(struct arena *arena, const struc
     for (size_t i = 0; i < count; i++) {
         struct store_writeback *tools = arena_alloc(arena, (list[i].writeback_count + 1) * sizeof *tools);
         for (size_t k = 0; k < list[i].writeback_count; k++)
-            tools[k] = (struct store_writeback){copied(arena, list[i].writebacks[k].audience),
-                                                copied(arena, list[i].writebacks[k].token)};
+            tools[k] = (struct store_writeback){arena_string(arena, list[i].writebacks[k].audience),
+                                                arena_string(arena, list[i].writebacks[k].token)};
         copy[i] = list[i];
-        copy[i].scope = copied(arena, list[i].scope);
-        copy[i].reason = copied(arena, list[i].reason);
+        copy[i].scope = arena_string(arena, list[i].scope);
+        copy[i].reason = arena_string(arena, list[i].reason);
         copy[i].writebacks = tools;
     }
     return copy;
@@ -64,7 +59,7 @@ struct store_job *store_writebacks_due(struct store *store, const char *audience
 {
     struct store_job *job = job_new(LANE_WRITE, run_due, done ? answer_due : NULL, ctx);
 
-    job->in.writebacks.audience = copied(&job->arena, audience);
+    job->in.writebacks.audience = arena_string(&job->arena, audience);
     job->in.writebacks.now_ms = now_ms;
     job->in.writebacks.limit = limit;
     job->tell.writebacks = done;

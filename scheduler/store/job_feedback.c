@@ -1,19 +1,14 @@
 /* job_feedback.c - telling the store what came back. */
 #include "job.h"
 
-static const char *copied(struct arena *arena, const char *string)
-{
-    return string ? arena_copy(arena, text_of(string)) : NULL;
-}
-
 struct store_feedback *job_copy_feedback(struct arena *arena, const struct store_feedback *list, size_t count)
 {
     struct store_feedback *copy = arena_alloc(arena, (count + 1) * sizeof *copy);
 
     for (size_t i = 0; i < count; i++) {
         copy[i] = list[i];
-        copy[i].status = copied(arena, list[i].status);
-        copy[i].text = copied(arena, list[i].text);
+        copy[i].status = arena_string(arena, list[i].status);
+        copy[i].text = arena_string(arena, list[i].text);
     }
     return copy;
 }

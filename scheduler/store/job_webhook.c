@@ -1,11 +1,6 @@
 /* job_webhook.c - asking about what other programs are told. */
 #include "job.h"
 
-static const char *copied(struct arena *arena, const char *string)
-{
-    return string ? arena_copy(arena, text_of(string)) : NULL;
-}
-
 static void answer_count(struct store_job *job)
 {
     job->tell.counted(job->ctx, job_failure(job) ? 0 : job->out.moved, job_failure(job));
@@ -23,8 +18,9 @@ struct store_job *store_webhooks_set(struct store *store, const struct store_web
     struct store_webhook *copy = arena_alloc(&job->arena, (count + 1) * sizeof *copy);
 
     for (size_t i = 0; i < count; i++)
-        copy[i] = (struct store_webhook){copied(&job->arena, list[i].name), copied(&job->arena, list[i].place),
-                                         list[i].types, copied(&job->arena, list[i].sites)};
+        copy[i] =
+            (struct store_webhook){arena_string(&job->arena, list[i].name), arena_string(&job->arena, list[i].place),
+                                   list[i].types, arena_string(&job->arena, list[i].sites)};
     job->in.webhooks.list = copy;
     job->in.webhooks.count = count;
     job->tell.counted = done;
@@ -48,9 +44,9 @@ struct store_job *store_webhook_turn(struct store *store, const struct store_web
     struct store_job *job = job_new(LANE_WRITE, run_turn, done ? answer_turn : NULL, ctx);
 
     job->in.webhook_turn = *turn;
-    job->in.webhook_turn.name = copied(&job->arena, turn->name);
-    job->in.webhook_turn.said = copied(&job->arena, turn->said);
-    job->in.webhook_turn.disable = copied(&job->arena, turn->disable);
+    job->in.webhook_turn.name = arena_string(&job->arena, turn->name);
+    job->in.webhook_turn.said = arena_string(&job->arena, turn->said);
+    job->in.webhook_turn.disable = arena_string(&job->arena, turn->disable);
     job->tell.webhook_turned = done;
     return store_submit(store, job);
 }
@@ -64,7 +60,7 @@ struct store_job *store_webhook_enable(struct store *store, const char *name, st
 {
     struct store_job *job = job_new(LANE_WRITE, run_enable, done ? answer_count : NULL, ctx);
 
-    job->in.webhook.name = copied(&job->arena, name);
+    job->in.webhook.name = arena_string(&job->arena, name);
     job->in.webhook.now_ms = store_now_ms(store);
     job->tell.counted = done;
     return store_submit(store, job);

@@ -24,11 +24,6 @@ static void read_row(sqlite3_stmt *row, struct store_private_feed *out)
         memcpy(out->hash, sqlite3_column_blob(row, 4), PERSON_KEY_SIZE);
 }
 
-static const char *copied(struct arena *arena, const char *string)
-{
-    return arena_copy(arena, text_of(string));
-}
-
 static int read_gone(struct sqlite *db, struct store_private_feeds *out, struct error *err)
 {
     int64_t count;
@@ -55,10 +50,10 @@ int sqlite_private_feeds(struct sqlite *db, struct store_private_feeds *out, str
     while (rc == 1 && (rc = sqlite_step(db, row, err)) == 1) {
         struct store_private_feed *feed = &out->feeds[out->count++];
         read_row(row, feed);
-        feed->name = copied(&out->arena, feed->name);
-        feed->site = copied(&out->arena, feed->site);
-        feed->event_id = copied(&out->arena, feed->event_id);
-        feed->last_client = copied(&out->arena, feed->last_client);
+        feed->name = arena_string(&out->arena, feed->name);
+        feed->site = arena_string(&out->arena, feed->site);
+        feed->event_id = arena_string(&out->arena, feed->event_id);
+        feed->last_client = arena_string(&out->arena, feed->last_client);
     }
     return rc < 0 ? -1 : read_gone(db, out, err);
 }
