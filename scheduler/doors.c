@@ -50,24 +50,9 @@ static void at_pages(struct doors *doors, struct server_request *request, const 
     pages_handle(doors->pages, request, call);
 }
 
-static void count_feeds(const struct doors *doors)
-{
-    struct feeds_counts counts = feeds_counts(doors->feeds);
-    const struct {
-        const char *form;
-        int64_t count;
-    } forms[] = {
-        {"whole", counts.whole}, {"unchanged", counts.unchanged}, {"missing", counts.missing},
-        {"gone", counts.gone},   {"unready", counts.unready},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-        metrics_set(doors->world->metrics, METRIC_FEEDS, LABELS(forms[i].form), forms[i].count);
-}
-
 static void at_metrics(struct doors *doors, struct server_request *request, const struct server_call *call)
 {
-    count_feeds(doors);
+    feeds_measure(doors->feeds, doors->world->metrics);
     scrape_handle(&doors->scrape, request, call);
 }
 

@@ -21,11 +21,15 @@ struct shelf {
     char memory[];
 };
 
+/* What a path asks for, by its form: a token is not told apart, nor a name. */
+enum kind { SITE, EVENT, TOKEN, KINDS };
+enum answer { WHOLE, UNCHANGED, MISSING, GONE, UNREADY, ANSWERS };
+
 struct feeds {
     struct world *world;
     struct index shelves;
     struct server_page *robots;
-    struct feeds_counts counts;
+    int64_t counts[KINDS][ANSWERS];
 };
 
 /* --- Shelves ------------------------------------------------------------------------------------------------------ */
@@ -150,57 +154,57 @@ static void answer_text(struct server_request *request, int status, const char *
     server_reply(request, &reply);
 }
 
-static void answer_missing(struct feeds *feeds, struct server_request *request)
+static void answer_missing(struct feeds *feeds, struct server_request *request, enum kind kind)
 {
-    feeds->counts.missing++;
+    feeds->counts[kind][MISSING]++;
     if (server_charge(request, true))
         answer_text(request, 404, "there is no such calendar\n", NULL);
 }
 
 static void answer_gone(struct feeds *feeds, struct server_request *request)
 {
-    feeds->counts.gone++;
+    feeds->counts[TOKEN][GONE]++;
     if (server_charge(request, true))
         answer_text(request, 410, "this calendar is not shared by this link any more\n", NULL);
 }
 
-static void answer_unready(struct feeds *feeds, struct server_request *request)
+static void answer_unready(struct feeds *feeds, struct server_request *request, enum kind kind)
 {
-    feeds->counts.unready++;
+    feeds->counts[kind][UNREADY]++;
     answer_text(request, 503, "this calendar is being made; come back in a minute\n",
                 &(struct server_field){"Retry-After", "60"});
 }
 
-static void send_calendar(struct feeds *feeds, struct server_request *request, struct shelf *shelf, bool private)
+static void send_calendar(struct feeds *feeds, struct server_request *request, struct shelf *shelf, enum kind kind)
 {
+    bool private = kind == TOKEN;
+
     if (!shelf->page[private])
         shelf->page[private] = make_page(feeds, shelf, private);
-    if (server_send_page(request, shelf->page[private]) == 304)
-        feeds->counts.unchanged++;
-    else
-        feeds->counts.whole++;
+    bool unchanged = server_send_page(request, shelf->page[private]) == 304;
+    feeds->counts[kind][unchanged ? UNCHANGED : WHOLE]++;
 }
 
 /* True when it was answered with a calendar. */
 static bool answer_calendar(struct feeds *feeds, struct server_request *request, const char *site_name,
-                            const char *event_id, bool private)
+                            const char *event_id, enum kind kind)
 {
     const struct world_site *site = world_site(feeds->world, site_name);
     struct feed_body *body;
 
-    if (!site || !site->settings || (!private && !site->settings->feed.public)) {
-        answer_missing(feeds, request);
+    if (!site || !site->settings || (kind != TOKEN && !site->settings->feed.public)) {
+        answer_missing(feeds, request, kind);
     } else if (!feed_is_published(feeds->world->feed, site_name)) {
-        answer_unready(feeds, request);
+        answer_unready(feeds, request, kind);
     } else {
         body = *event_id ? feed_of_event(feeds->world->feed, site_name, event_id)
                          : feed_of_site(feeds->world->feed, site_name);
         if (body)
-            send_calendar(feeds, request, shelf_of(feeds, site_name, event_id, body), private);
+            send_calendar(feeds, request, shelf_of(feeds, site_name, event_id, body), kind);
         else if (openings_of(&feeds->world->openings, site_name, event_id)) /* of which nothing was shown yet */
-            answer_unready(feeds, request);
+            answer_unready(feeds, request, kind);
         else
-            answer_missing(feeds, request);
+            answer_missing(feeds, request, kind);
         return body != NULL;
     }
     return false;
@@ -214,13 +218,13 @@ static void answer_private(struct feeds *feeds, struct server_request *request, 
         return;
     switch (private_feeds_find(feeds->world->private_feeds, token, &feed)) {
     case PRIVATE_FEED_UNKNOWN:
-        answer_missing(feeds, request);
+        answer_missing(feeds, request, TOKEN);
         break;
     case PRIVATE_FEED_GONE:
         answer_gone(feeds, request);
         break;
     case PRIVATE_FEED_FOUND:
-        if (answer_calendar(feeds, request, feed->site, feed->event_id, true))
+        if (answer_calendar(feeds, request, feed->site, feed->event_id, TOKEN))
             private_feeds_fetched(feeds->world->private_feeds, feed, server_header(request, "User-Agent"));
         break;
     }
@@ -233,12 +237,12 @@ static void answer_path(struct feeds *feeds, struct server_request *request, str
     bool is_token = site.len < path.len && text_is(site, "t");
 
     if (memchr(event.ptr ? event.ptr : "", '/', event.len) || (site.len < path.len && event.len == 0)) {
-        answer_missing(feeds, request);
+        answer_missing(feeds, request, is_token ? TOKEN : EVENT);
     } else if (is_token) {
         answer_private(feeds, request, event);
     } else {
         auto_free char *site_name = text_dup(site), *event_id = text_dup(event);
-        answer_calendar(feeds, request, site_name, event_id, false);
+        answer_calendar(feeds, request, site_name, event_id, *event_id ? EVENT : SITE);
     }
 }
 
@@ -253,9 +257,9 @@ void feeds_handle(struct feeds *feeds, struct server_request *request, const str
         server_send_page(request, feeds->robots);
     } else if (path.len <= strlen(folder) + strlen(ending) ||
                !text_is(text_slice(path, path.len - strlen(ending), path.len), ending)) {
-        answer_missing(feeds, request);
+        answer_missing(feeds, request, SITE);
     } else if (!feeds->world->feed || !feeds->world->private_feeds) {
-        answer_unready(feeds, request);
+        answer_unready(feeds, request, SITE);
     } else {
         answer_path(feeds, request, text_slice(path, strlen(folder), path.len - strlen(ending)));
     }
@@ -266,9 +270,16 @@ bool feeds_charge(const char *path)
     return text_starts(text_of(path), "/feeds/") || strcmp(path, "/robots.txt") == 0;
 }
 
-struct feeds_counts feeds_counts(const struct feeds *feeds)
+void feeds_measure(const struct feeds *feeds, struct metrics *metrics)
 {
-    return feeds->counts;
+    static const char *const kinds[KINDS] = {[SITE] = "site", [EVENT] = "event", [TOKEN] = "private"};
+    static const char *const codes[ANSWERS] = {
+        [WHOLE] = "200", [UNCHANGED] = "304", [MISSING] = "404", [GONE] = "410", [UNREADY] = "503"};
+
+    for (size_t kind = 0; kind < KINDS; kind++)
+        for (size_t answer = 0; answer < ANSWERS; answer++)
+            if (answer != GONE || kind == TOKEN)
+                metrics_set(metrics, METRIC_FEEDS, LABELS(kinds[kind], codes[answer]), feeds->counts[kind][answer]);
 }
 
 /* --- Beginning and end -------------------------------------------------------------------------------------------- */

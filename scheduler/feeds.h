@@ -12,6 +12,7 @@
 #ifndef ONSALE_FEEDS_H
 #define ONSALE_FEEDS_H
 
+#include "metrics.h"
 #include "server.h"
 #include "world.h"
 
@@ -26,9 +27,7 @@ void feeds_handle(struct feeds *feeds, struct server_request *request, const str
  * who has nothing left may not try tokens. */
 bool feeds_charge(const char *path);
 
-struct feeds_counts { /* answers since the start */
-    int64_t whole, unchanged, missing, gone, unready;
-};
-struct feeds_counts feeds_counts(const struct feeds *feeds);
+/* For /metrics: answers since the start, by what was asked for and the status. */
+void feeds_measure(const struct feeds *feeds, struct metrics *metrics);
 
 #endif

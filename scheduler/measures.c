@@ -1,6 +1,7 @@
 #include "measures.h"
 
 #include "build-config.h"
+#include "feed.h"
 #include "health.h"
 #include "sync.h"
 #include "webhooks.h"
@@ -294,6 +295,23 @@ static void take_connections(struct metrics *metrics, const struct server *serve
     metrics_set(metrics, METRIC_HTTP_STREAMS, NO_LABELS, (int64_t)counts.streams);
 }
 
+static void take_feed(const struct world *world)
+{
+    if (!world->feed)
+        return;
+    const struct feed_counts counts = feed_counts(world->feed);
+    struct metrics *metrics = world->metrics;
+
+    for (size_t i = 0; i < world->site_count; i++)
+        metrics_set(metrics, METRIC_FEED_PUBLISHED, LABELS(world->sites[i].name),
+                    feed_is_published(world->feed, world->sites[i].name));
+    metrics_set(metrics, METRIC_FEED_EVENTS, NO_LABELS, (int64_t)counts.events);
+    metrics_set(metrics, METRIC_FEED_WAITING, NO_LABELS, (int64_t)counts.waiting);
+    metrics_set(metrics, METRIC_FEED_CHANGES, NO_LABELS, counts.changes);
+    metrics_set(metrics, METRIC_FEED_BODIES, NO_LABELS, counts.bodies);
+    metrics_set(metrics, METRIC_FEED_BODY, NO_LABELS, counts.last_body_us);
+}
+
 /* --- What has not happened yet ------------------------------------------------------------------------------------ */
 
 /* An alert sees a counter rise; one that begins at 1 never rose. */
@@ -334,6 +352,7 @@ void measures_take(const struct world *world, const struct server *server)
     take_webhooks(world);
     take_sites(world);
     take_store(world);
+    take_feed(world);
     take_connections(world->metrics, server);
     take_process(world);
 }

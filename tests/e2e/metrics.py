@@ -223,15 +223,17 @@ def in_and_out():
         launch.say("unsubscribed", {"email": "somebody@elsewhere.example"}, ident="msg_other")  # had left before
         launch.post({"type": "contact.unsubscribed", "data": {"email": "x@elsewhere.example"}}, signed="v1,bm90aGluZw==")
         launch.say("created", {"email": "new@elsewhere.example"}, "passed over")
-        check(ask(launch, path="/feeds/nobody.ics")[0].status == 404, "a calendar of nobody")
+        for path, status in (("arena", 503), ("nobody", 404), ("nobody/at", 404), ("t/" + 24 * "A", 404), ("t/" + 24 * "B", 404)):
+            check(ask(launch, path=f"/feeds/{path}.ics")[0].status == status, "%s.ics: not %d", path, status)
         seen = launch.until(lambda: (m := scrape(launch, "webhooks")).of("onsale_requests_total", to="webhook", name="broken",
                                                                            outcome="failed") and m, "a broken webhook")
         seen = launch.until(lambda: (m := scrape(launch, "webhooks")).of("onsale_requests_total", to="webhook", name="well",
                                                                            outcome="ok") and m, "a webhook that is well")
         for outcome, calls in {"new": 2, "repeated": 1, "not_signed": 1, "other": 1, "passed_over": 1}.items():
             seen.expect(calls, "onsale_hooks_total", kind="signed", name="any", outcome=outcome)
-        seen.expect(1, "onsale_feed_fetches_total", form="missing")
-        seen.expect(0, "onsale_feed_fetches_total", form="whole")
+        for kind, code, fetches in (("site", 503, 1), ("site", 404, 1), ("event", 404, 1), ("private", 404, 2), ("site", 200, 0)):
+            seen.expect(fetches, "onsale_feed_fetches_total", kind=kind, code=str(code))
+        seen.expect(0, "onsale_feed_published", site="arena")
         seen.expect(1, "onsale_suppressions_total", reason="unsubscribe")
         check(seen.of("onsale_webhooks_waiting", webhook="broken") > 0, "what waits for the broken one")
         launch.until(lambda: scrape(launch, "told").of("onsale_webhooks_waiting", webhook="well") == 0, "the well one to have all")
