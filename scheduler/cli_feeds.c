@@ -26,9 +26,12 @@ static void print_link(const struct cli *cli, const json_t *answer)
         fputs("Whoever has the link can read the calendar. It is not shown again.\n", stderr);
     } else {
         printf("%s\n", cli_text(answer, "path"));
-        fputs("Whoever has the link can read the calendar. It is not shown again. Its beginning is where people reach "
-              "this daemon: say that as http.public_url.\n",
-              stderr);
+        fprintf(
+            stderr,
+            "Only the end of the link, for http.public_url is not configured: where people reach this daemon is not "
+            "known.\nPut that in front (https://YOUR.HOST%s), and write it into the configuration before the next "
+            "one.\nWhoever has the link can read the calendar. It is not shown again.\n",
+            cli_text(answer, "path"));
     }
 }
 
