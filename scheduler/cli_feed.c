@@ -36,6 +36,7 @@ struct made {
     size_t count;
     const char *title;
     bool known; /* it was ever shown */
+    bool whole; /* ... and with it everything of its site */
 };
 
 static void made_clear(struct made *made)
@@ -64,6 +65,7 @@ static int read_events(struct store *store, const char *site, const char *event_
     for (size_t i = 0; *event_id && made->count > 0 && i < stored.entry_count; i++)
         if (strcmp(stored.entries[i].uid, made->events[0]->uid) == 0)
             made->title = stored.entries[i].title;
+    made->whole = stored.published_count > 0;
     made->known = !*event_id;
     for (size_t i = 0; i < stored.change_count; i++)
         made->known |= strcmp(stored.changes[i].event_id, event_id) == 0;
@@ -101,6 +103,11 @@ static int from_store(struct client *client, const struct site_settings *site, c
     struct made made = {0};
     int rc = locales ? read_events(store, site->name, event_id, &made, err) : -1;
 
+    if (rc == 0 && !made.whole)
+        rc = error_set(err, ERROR_TRY_LATER,
+                       "the calendar of site \"%.100s\" is not there as a whole yet: the daemon has it a minute after "
+                       "its first complete walk",
+                       site->name);
     if (rc == 0 && !made.known)
         rc = error_set(err, ERROR_REFUSED, "no opening of an event \"%.100s\" was ever shown", event_id);
     if (rc == 0)

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { FIRST_MS = MINUTE_MS }; /* behind the first walk: what it brought has been taken in by then */
-
 /* --- Entries ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t hash_of_opening(const void *item)
@@ -151,6 +149,7 @@ void feed_take(struct feed *feed, const struct store_entry *row)
             calendar_put(both[i], entry);
     }
     entry_free(had);
+    feed_forget_said(feed, row);
 }
 
 /* --- Bodies ------------------------------------------------------------------------------------------------------- */
@@ -270,8 +269,15 @@ static void on_made(uv_work_t *work, int status)
         take_body(making);
     }
     making_free(making);
-    if (feed)
-        feed_refresh(feed);
+    if (!feed)
+        return;
+    feed_refresh(feed);
+    feed_mark_whole(feed);
+}
+
+bool feed_is_fresh(const struct feed *feed, const struct calendar *calendar)
+{
+    return calendar->body && !calendar->stale && !(feed->making && feed->making->calendar == calendar);
 }
 
 static bool is_served(const struct feed *feed, const struct calendar *calendar)
@@ -298,10 +304,13 @@ static void make_now(struct feed *feed, struct calendar *calendar)
 
 void feed_refresh(struct feed *feed)
 {
-    for (struct calendar *calendar = feed->first; calendar && !feed->making; calendar = calendar->next) {
+    for (size_t i = 0; i < feed->world->site_count && !feed->making; i++) {
+        struct calendar *calendar = feed_calendar(feed, feed->world->sites[i].name, "");
         struct error err = {0};
-        if (*calendar->event_id || !calendar->stale || !is_served(feed, calendar))
+        if (!calendar->stale || !is_served(feed, calendar))
             continue;
+        if (!calendar->published && !feed_is_complete(feed, calendar))
+            continue;            /* nobody is shown a part */
         calendar->stale = false; /* until it changes again */
         feed->making = making_new(feed, calendar, &err);
         if (!feed->making)
@@ -333,17 +342,11 @@ struct feed_body *feed_of_event(struct feed *feed, const char *site, const char 
     return calendar->body;
 }
 
-bool feed_is_published(struct feed *feed, const char *site)
+bool feed_is_published(const struct feed *feed, const char *site)
 {
-    const struct world_site *walked = world_site(feed->world, site);
-    struct calendar *calendar = find_calendar(feed, site, "");
+    const struct calendar *calendar = find_calendar(feed, site, "");
 
-    if (!walked || !calendar || !calendar->body || walked->first_walked_at_ms == MOMENT_NONE)
-        return false;
-    if (!calendar->published)
-        calendar->published = !calendar->stale && !(feed->making && feed->making->calendar == calendar) &&
-                              !feed_is_pending(feed, site, walked->first_walked_at_ms + FIRST_MS);
-    return calendar->published;
+    return calendar && calendar->configured && calendar->published && calendar->body;
 }
 
 struct feed_counts feed_counts(const struct feed *feed)
@@ -352,8 +355,10 @@ struct feed_counts feed_counts(const struct feed *feed)
 
     counts.waiting = feed->waiting.count;
     counts.events = 0;
-    for (const struct calendar *calendar = feed->first; calendar; calendar = calendar->next)
-        counts.events += *calendar->event_id ? 0 : calendar->count;
+    for (size_t i = 0; i < feed->world->site_count; i++) {
+        const struct calendar *calendar = find_calendar(feed, feed->world->sites[i].name, "");
+        counts.events += calendar ? calendar->count : 0;
+    }
     return counts;
 }
 
@@ -372,8 +377,11 @@ static int read_store(struct feed *feed, struct error *err)
     for (size_t i = 0; rc == 0 && i < known.change_count; i++) {
         struct calendar *calendar = feed_calendar(feed, known.changes[i].site, known.changes[i].event_id);
         calendar->changed_at_ms = known.changes[i].at_ms;
-        calendar->published = true; /* if its site was walked */
     }
+    for (size_t i = 0; rc == 0 && i < known.published_count; i++)
+        feed_calendar(feed, known.published[i], "")->published = true;
+    for (size_t i = 0; rc == 0 && i < known.said_count; i++)
+        feed_recall_said(feed, &known.said[i]);
     arena_clear(&arena);
     return rc;
 }
@@ -405,11 +413,15 @@ void feed_configure(struct feed *feed, const struct calendar_texts *texts, const
     for (size_t i = 0; i < feed->world->site_count; i++) {
         struct calendar *calendar = feed_calendar(feed, feed->world->sites[i].name, "");
         calendar->configured = true;
-        if (!calendar->body)
+        if (!calendar->body && !feed->begun) /* nobody waits for the loop yet */
             make_now(feed, calendar);
     }
+    feed->begun = true;
     feed_refresh(feed);
     feed_touch_all(feed);
+    for (size_t i = 0; i < feed->world->site_count; i++)
+        if (feed->world->sites[i].first_walked_at_ms != MOMENT_NONE)
+            feed_walked(feed, feed->world->sites[i].name); /* by a daemon before this one */
     feed_work_on(feed);
 }
 
@@ -437,5 +449,6 @@ void feed_free(struct feed *feed)
         entry_free(feed->entries.at[i]);
     index_clear(&feed->entries);
     index_clear(&feed->calendars);
+    feed_clear_said(feed);
     free(feed);
 }

@@ -23,15 +23,18 @@ void feed_configure(struct feed *feed, const struct calendar_texts *texts, const
 /* Something of this event may read differently: its openings, or what its definitions say. */
 void feed_touch(struct feed *feed, const char *site, const char *event_id);
 
+/* All that the first complete walk of a site brought is planned: what is known of it now makes its first calendar. */
+void feed_walked(struct feed *feed, const char *site);
+
 /* The wall clock was stepped: who waits for a minute of quiet waits as long as before. */
 void feed_clock_stepped(struct feed *feed, int64_t step_ms);
 
 /* The calendar of a site that is configured, or of one of its events, as it was last stored; an empty one when nothing
  * opens. NULL: no such site, or no opening of such an event was ever shown. Not held for you: hold what you keep. */
 struct feed_body *feed_of_site(struct feed *feed, const char *site);
-/* Does the calendar of a site show all that its first walk brought, or has it done so before? Until then it is none:
- * whoever asked another daemon until now would take one that is half empty at its word. */
-bool feed_is_published(struct feed *feed, const char *site);
+/* Does the calendar of a site show all that its first walk brought, or has it done so before, in whatever life? Until
+ * then it is none: whoever asked another daemon until now would take one that is half empty at its word. */
+bool feed_is_published(const struct feed *feed, const char *site);
 struct feed_body *feed_of_event(struct feed *feed, const char *site, const char *event_id);
 
 /* What stands around a site's events, or around those of one event ("" else): for the command, too. */
@@ -47,8 +50,10 @@ struct feed_stamp {
     int64_t moved_from_ms;                 /* MOMENT_NONE: it was not */
 };
 void feed_stamp(struct feed *feed, const struct opening *opening, struct feed_stamp *out);
-/* The quiet of an event ends: a mail is about to say how it stands, so feeds are to say it, too. */
-void feed_settle(struct feed *feed, const char *site, const char *event_id);
+/* A mail is about to say how it stands, as feed_stamp() has it now. The store has that before whatever is given to it
+ * from here on: a sequence that a mail may have said never says anything else, whoever is killed. The event's quiet
+ * ends: feeds are to say it, too. */
+void feed_say(struct feed *feed, const struct opening *opening);
 
 /* For /metrics. */
 struct feed_counts {

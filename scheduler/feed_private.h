@@ -21,8 +21,9 @@ struct calendar {
     size_t count, room;
     struct feed_body *body;
     bool stale;      /* the body is not of what is shown by now */
-    bool configured; /* a site's */
-    bool published;  /* ... and everything that its first walk brought was shown */
+    bool configured; /* a site's; of one the rest: */
+    bool counted;    /* what belongs to its first body is known by now (waiting->first) */
+    bool published;  /* it was there as a whole, which is on disk */
     struct calendar *next;
 };
 
@@ -33,10 +34,12 @@ struct feed {
     uv_loop_t *loop;
     const struct calendar_texts *texts; /* borrowed; NULL: nothing is configured */
     const char *sender_name;
+    bool begun;             /* it was configured, once */
     struct index entries;   /* by opening */
     struct index calendars; /* by site and event */
     struct calendar *first; /* all calendars */
     struct making *making;  /* a body on its way, or NULL */
+    struct index said;      /* by opening: what mails said of it ahead of its entry; feed_write.c */
     struct feed_counts counts;
 
     struct index waiting; /* by site and event */
@@ -50,6 +53,8 @@ struct feed {
     size_t draft_count, draft_room;
     struct arena arena; /* ... its texts */
     struct store_job *storing;
+    struct store_job *marking; /* of `marked`: it is whole */
+    struct calendar *marked;
 };
 
 static inline int64_t feed_now_ms(const struct feed *feed)
@@ -73,6 +78,8 @@ void feed_take(struct feed *feed, const struct store_entry *row);
 struct calendar *feed_calendar(struct feed *feed, const char *site, const char *event_id); /* made when there is none */
 /* Makes anew, on the pool, what is stale of the sites. */
 void feed_refresh(struct feed *feed);
+/* Its body is of all that is shown. */
+bool feed_is_fresh(const struct feed *feed, const struct calendar *calendar);
 struct calendar_style feed_style(const struct feed *feed, const struct site_settings *settings);
 
 /* --- feed_publish.c --- */
@@ -82,9 +89,12 @@ void feed_publish_clear(struct feed *feed);
 void feed_touch_all(struct feed *feed);
 /* Whatever is due, soon. Call it after any change, as often as you like. */
 void feed_work_on(struct feed *feed);
-/* Is something of this site to be written or stored still, of what had changed by then? */
-bool feed_is_pending(const struct feed *feed, const char *site, int64_t since_ms);
-void feed_await_leaving(struct feed *feed, int64_t leaves_at_ms); /* MOMENT_NONE is fine */
+/* Everything that belongs to the first body of a site's calendar is shown: it may be made. */
+bool feed_is_complete(const struct feed *feed, const struct calendar *calendar);
+/* Tells the disk which calendars are whole for the first time. Call it after any change, as often as you like. */
+void feed_mark_whole(struct feed *feed);
+void feed_end_quiet(struct feed *feed, const char *site, const char *event_id); /* fine when it does not wait */
+void feed_await_leaving(struct feed *feed, int64_t leaves_at_ms);               /* MOMENT_NONE is fine */
 /* Does something of this event wait to be written? */
 bool feed_is_waiting(const struct feed *feed, const char *site, const char *event_id);
 
@@ -95,5 +105,9 @@ void feed_add_draft(struct feed *feed, const struct store_entry *row);
 const struct store_entry *feed_known(const struct feed *feed, int64_t opening); /* as it is stored; NULL: never shown */
 const struct store_entry *feed_latest(const struct feed *feed, int64_t opening); /* ... or on its way to the disk */
 bool feed_is_shown(const struct store_entry *row);                               /* NULL is not */
+/* A daemon before this one said it, and did not live to see it stored. */
+void feed_recall_said(struct feed *feed, const struct store_said *said);
+void feed_forget_said(struct feed *feed, const struct store_entry *row); /* it is shown by now, or something later */
+void feed_clear_said(struct feed *feed);
 
 #endif

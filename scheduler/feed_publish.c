@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+static void on_marked(void *ctx, const struct error *failure);
+
 enum {
     QUIET_MS = MINUTE_MS,
     PATIENCE_MS = 10 * MINUTE_MS, /* of constant change */
@@ -21,6 +23,7 @@ struct waiting {
     struct feed *feed;
     char *site, *event_id;
     int64_t first_ms; /* when it did, for the first time since it was written */
+    bool first;       /* its site's calendar is not whole without it */
     struct alarm alarm;
     struct waiting *next; /* of those that are due */
 };
@@ -136,7 +139,7 @@ void feed_clock_stepped(struct feed *feed, int64_t step_ms)
     feed_work_on(feed);
 }
 
-void feed_settle(struct feed *feed, const char *site, const char *event_id)
+void feed_end_quiet(struct feed *feed, const char *site, const char *event_id)
 {
     struct waiting *waiting = find_waiting(feed, site, event_id);
 
@@ -146,22 +149,6 @@ void feed_settle(struct feed *feed, const char *site, const char *event_id)
     on_quiet(waiting);
 }
 
-bool feed_is_pending(const struct feed *feed, const char *site, int64_t since_ms)
-{
-    for (size_t i = 0; i < feed->waiting.size; i++) {
-        const struct waiting *waiting = feed->waiting.at[i];
-        if (waiting && waiting->first_ms <= since_ms && strcmp(waiting->site, site) == 0)
-            return true;
-    }
-    for (const struct waiting *due = feed->due; due; due = due->next)
-        if (strcmp(due->site, site) == 0)
-            return true;
-    for (size_t i = 0; i < feed->draft_count; i++)
-        if (strcmp(feed->drafts[i].site, site) == 0)
-            return true;
-    return false;
-}
-
 void feed_touch_all(struct feed *feed)
 {
     const struct openings *openings = &feed->world->openings;
@@ -169,6 +156,77 @@ void feed_touch_all(struct feed *feed)
     for (size_t i = 0; i < openings->count; i++)
         if (world_site(feed->world, openings->at[i]->site))
             touch(feed, openings->at[i]->site, openings->at[i]->event_id, (int64_t)i / SPREAD);
+}
+
+/* --- The first time ----------------------------------------------------------------------------------------------- */
+
+/* Whatever waits by now belongs to the first calendar, and what changes later does not, for a busy shop is never quiet
+ * as a whole. */
+void feed_walked(struct feed *feed, const char *site)
+{
+    struct calendar *calendar = feed ? feed_calendar(feed, site, "") : NULL;
+
+    if (!calendar || calendar->counted || calendar->published)
+        return;
+    for (size_t i = 0; i < feed->waiting.size; i++) {
+        struct waiting *waiting = feed->waiting.at[i];
+        if (waiting && strcmp(waiting->site, site) == 0)
+            waiting->first = true;
+    }
+    calendar->counted = true;
+    feed_refresh(feed);
+    feed_mark_whole(feed);
+}
+
+bool feed_is_complete(const struct feed *feed, const struct calendar *calendar)
+{
+    if (!calendar->counted)
+        return false;
+    for (size_t i = 0; i < feed->draft_count; i++)
+        if (strcmp(feed->drafts[i].site, calendar->site) == 0)
+            return false;
+    for (const struct waiting *due = feed->due; due; due = due->next)
+        if (strcmp(due->site, calendar->site) == 0)
+            return false;
+    for (size_t i = 0; i < feed->waiting.size; i++) {
+        const struct waiting *waiting = feed->waiting.at[i];
+        if (waiting && waiting->first && strcmp(waiting->site, calendar->site) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* From here on it is served, in this life and the next ones. */
+static void on_marked(void *ctx, const struct error *failure)
+{
+    struct feed *feed = ctx;
+    struct calendar *calendar = feed->marked;
+
+    feed->marking = NULL;
+    if (failure) {
+        log_line(feed->world->log, LOG_ERROR, "event=feed_not_published site=%s error=%s", calendar->site,
+                 LOG_QUOTED(text_of(failure->text)));
+        work_in(feed, AGAIN_MS);
+        return;
+    }
+    calendar->published = true;
+    log_line(feed->world->log, LOG_INFO, "event=feed_published site=%s openings=%zu", calendar->site, calendar->count);
+    feed_refresh(feed);
+    feed_mark_whole(feed);
+}
+
+void feed_mark_whole(struct feed *feed)
+{
+    for (size_t i = 0; i < feed->world->site_count && !feed->marking; i++) {
+        struct calendar *calendar = feed_calendar(feed, feed->world->sites[i].name, "");
+        if (calendar->published || !feed_is_fresh(feed, calendar) || !feed_is_complete(feed, calendar))
+            continue;
+        feed->marked = calendar;
+        feed->marking = store_publish(
+            feed->world->store,
+            &(struct store_calendars){.published = (const char *const[]){calendar->site}, .published_count = 1},
+            on_marked, feed);
+    }
 }
 
 /* --- Leaving ------------------------------------------------------------------------------------------------------ */
@@ -218,6 +276,12 @@ static void draft_leaving(struct feed *feed)
 
 /* --- Storing ------------------------------------------------------------------------------------------------------ */
 
+/* Somebody may have read it. */
+static bool is_published(struct feed *feed, const char *site)
+{
+    return feed_calendar(feed, site, "")->published;
+}
+
 /* The calendars that read differently by the drafts, with when they changed. */
 static size_t find_changes(struct feed *feed, struct store_calendar_change *out)
 {
@@ -234,7 +298,8 @@ static size_t find_changes(struct feed *feed, struct store_calendar_change *out)
             struct calendar *calendar = feed_calendar(feed, draft->site, events[k]);
             if (calendar->changes_at_ms != MOMENT_NONE)
                 continue;
-            calendar->changes_at_ms = feed_later_than(at_ms, calendar->changed_at_ms);
+            calendar->changes_at_ms =
+                is_published(feed, draft->site) ? feed_later_than(at_ms, calendar->changed_at_ms) : at_ms;
             out[count++] = (struct store_calendar_change){calendar->site, calendar->event_id, calendar->changes_at_ms};
         }
     }
@@ -246,7 +311,9 @@ static void request_store(struct feed *feed)
     struct store_calendar_change *changes = must_calloc(2 * feed->draft_count + 1, sizeof *changes);
     size_t count = find_changes(feed, changes);
 
-    feed->not_before_ms = feed_now_ms(feed) + PACE_MS;
+    for (size_t i = 0; i < feed->draft_count; i++)
+        if (is_published(feed, feed->drafts[i].site))
+            feed->not_before_ms = feed_now_ms(feed) + PACE_MS;
     feed->storing = store_publish(
         feed->world->store,
         &(struct store_calendars){
@@ -295,6 +362,7 @@ static void on_stored(void *ctx, const struct error *failure)
     log_line(feed->world->log, LOG_INFO, "event=feed openings=%zu", feed->draft_count);
     forget_drafts(feed);
     feed_refresh(feed);
+    feed_mark_whole(feed);
     feed_work_on(feed);
 }
 
@@ -329,6 +397,10 @@ static void on_work(void *ctx)
         request_store(feed);
     else
         arena_clear(&feed->arena);
+    if (!feed->due && feed->draft_count == 0) {
+        feed_refresh(feed);
+        feed_mark_whole(feed);
+    }
 }
 
 /* --- Beginning and end -------------------------------------------------------------------------------------------- */
@@ -345,6 +417,7 @@ void feed_publish_clear(struct feed *feed)
     alarm_off(&feed->work);
     alarm_off(&feed->leave);
     store_cancel(&feed->storing);
+    store_cancel(&feed->marking);
     for (size_t i = 0; i < feed->waiting.size; i++)
         if (feed->waiting.at[i])
             waiting_free(feed->waiting.at[i]);

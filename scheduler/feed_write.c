@@ -17,6 +17,69 @@ struct writing {
     struct buf text;
 };
 
+/* --- What mails said ---------------------------------------------------------------------------------------------- */
+
+/* How an opening stands in a mail, ahead of how it is stored. */
+struct said {
+    int64_t opening, sequence, created_at_ms, modified_at_ms;
+    struct text text; /* behind it; empty: nobody knows any more */
+};
+
+static uint64_t hash_of_said(const void *item)
+{
+    return (uint64_t)((const struct said *)item)->opening * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+}
+
+static bool same_said(const void *a, const void *b)
+{
+    return ((const struct said *)a)->opening == ((const struct said *)b)->opening;
+}
+
+static const struct index_kind by_opening = {hash_of_said, same_said};
+
+static const struct said *find_said(const struct feed *feed, int64_t opening)
+{
+    return index_find(&feed->said, &by_opening, &(struct said){.opening = opening});
+}
+
+static void remember_said(struct feed *feed, const struct store_entry *row)
+{
+    struct said *said = must_calloc(1, sizeof *said + row->text.len + 1);
+
+    *said = (struct said){
+        row->opening, row->sequence, row->created_at_ms, row->modified_at_ms, {(char *)(said + 1), row->text.len}};
+    memcpy(said + 1, row->text.len ? row->text.ptr : "", row->text.len);
+    free(index_put(&feed->said, &by_opening, said));
+}
+
+void feed_recall_said(struct feed *feed, const struct store_said *said)
+{
+    const struct entry *entry = feed_entry(feed, said->opening);
+    int64_t at_ms = feed_second(feed_now_ms(feed));
+
+    remember_said(feed, &(struct store_entry){.opening = said->opening,
+                                              .sequence = said->sequence,
+                                              .created_at_ms = entry ? entry->row.created_at_ms : at_ms,
+                                              .modified_at_ms = entry ? entry->row.modified_at_ms : at_ms});
+}
+
+void feed_forget_said(struct feed *feed, const struct store_entry *row)
+{
+    const struct said *said = find_said(feed, row->opening);
+
+    if (said && said->sequence <= row->sequence)
+        free(index_remove(&feed->said, &by_opening, said));
+}
+
+void feed_clear_said(struct feed *feed)
+{
+    for (size_t i = 0; i < feed->said.size; i++)
+        free(feed->said.at[i]);
+    index_clear(&feed->said);
+}
+
+/* --- Entries ------------------------------------------------------------------------------------------------------ */
+
 bool feed_is_shown(const struct store_entry *row)
 {
     return row && row->text.len > 0;
@@ -152,13 +215,13 @@ void feed_add_draft(struct feed *feed, const struct store_entry *row)
     }
     struct store_entry *draft = &feed->drafts[feed->draft_count++];
     *draft = *row;
-    draft->site = arena_copy(arena, text_of(row->site));
-    draft->event_id = arena_copy(arena, text_of(row->event_id));
-    draft->uid = arena_copy(arena, text_of(row->uid));
-    draft->title = arena_copy(arena, text_of(row->title));
-    draft->url = arena_copy(arena, text_of(row->url));
-    draft->place = arena_copy(arena, text_of(row->place));
-    draft->zone = arena_copy(arena, text_of(row->zone));
+    draft->site = arena_string(arena, row->site);
+    draft->event_id = arena_string(arena, row->event_id);
+    draft->uid = arena_string(arena, row->uid);
+    draft->title = arena_string(arena, row->title);
+    draft->url = arena_string(arena, row->url);
+    draft->place = arena_string(arena, row->place);
+    draft->zone = arena_string(arena, row->zone);
     draft->text.ptr = arena_copy(arena, row->text);
 }
 
@@ -179,15 +242,26 @@ static void drop_draft(struct feed *feed, const struct writing *writing)
     feed->draft_count = kept;
 }
 
-/* Written as if nothing had changed it reads as it did: then nothing has. Else it is the next one in its sequence. */
+/* Written as if nothing had changed it reads as it was read last, in a feed or in a mail: then nothing has. Else it is
+ * the next one in its sequence. */
 static int compare(struct writing *writing, int64_t at_ms, struct error *err)
 {
     struct store_entry *row = &writing->row;
     const struct store_entry *known = writing->known;
+    const struct said *said = find_said(writing->feed, row->opening);
+    bool ahead = said && (!known || said->sequence > known->sequence);
+    struct text last = known ? known->text : (struct text){0};
 
+    if (ahead) {
+        row->sequence = said->sequence;
+        row->modified_at_ms = said->modified_at_ms;
+        last = said->text;
+        if (!known)
+            row->created_at_ms = said->created_at_ms;
+    }
     if (write_text(writing, err) < 0)
         return -1;
-    if (known && !(feed_is_shown(known) && text_equal(buf_text(&writing->text), known->text))) {
+    if ((known || ahead) && !(last.len > 0 && text_equal(buf_text(&writing->text), last))) {
         row->sequence++;
         row->modified_at_ms = feed_later_than(at_ms, row->modified_at_ms);
         if (write_text(writing, err) < 0)
@@ -206,6 +280,12 @@ static int compare_and_draft(struct writing *writing, int64_t at_ms, struct erro
     if (!known || row->sequence != known->sequence || row->leaves_at_ms != known->leaves_at_ms)
         feed_add_draft(writing->feed, row);
     return 0;
+}
+
+static void writing_clear(struct writing *writing)
+{
+    buf_clear(&writing->text);
+    free(writing->tickets);
 }
 
 static void write_opening(struct feed *feed, const struct site_settings *settings, const struct opening *opening,
@@ -235,8 +315,7 @@ static void write_opening(struct feed *feed, const struct site_settings *setting
             log_line(feed->world->log, LOG_ERROR, "event=feed_failed site=%s opening=%lld error=%s", opening->site,
                      (long long)opening->id, LOG_QUOTED(text_of(err.text)));
     }
-    buf_clear(&writing.text);
-    free(writing.tickets);
+    writing_clear(&writing);
 }
 
 void feed_write_event(struct feed *feed, const char *site_name, const char *event_id, int64_t changed_ms)
@@ -252,32 +331,58 @@ void feed_write_event(struct feed *feed, const char *site_name, const char *even
 
 /* --- What a mail says --------------------------------------------------------------------------------------------- */
 
-void feed_stamp(struct feed *feed, const struct opening *opening, struct feed_stamp *out)
+/* As it stands, or would stand if its event's quiet ended now. */
+static void write_for_mail(struct writing *writing)
 {
+    struct feed *feed = writing->feed;
+    const struct opening *opening = writing->opening;
     const struct world_site *site = world_site(feed->world, opening->site);
-    struct writing writing = {.feed = feed,
-                              .settings = site ? site->settings : NULL,
-                              .opening = opening,
-                              .known = feed_latest(feed, opening->id)};
-    const struct store_entry *row = &writing.row;
     int64_t at_ms = feed_second(feed_now_ms(feed));
     struct error err = {0}; /* who writes it says so */
 
-    begin(&writing, at_ms);
-    if (feed->texts && writing.settings && opening->state == OPENING_SCHEDULED &&
-        feed_is_waiting(feed, opening->site, opening->event_id)) {
-        writing.tickets = must_calloc(opening->member_count + 1, sizeof(struct definition *));
-        buf_init(&writing.text, CALENDAR_EVENT_MAX);
-        if (find_tickets(&writing)) {
-            take_scheduled(&writing);
-            compare(&writing, at_ms, &err);
-        }
-        buf_clear(&writing.text);
-        free(writing.tickets);
+    writing->settings = site ? site->settings : NULL;
+    writing->known = feed_latest(feed, opening->id);
+    buf_init(&writing->text, CALENDAR_EVENT_MAX);
+    begin(writing, at_ms);
+    if (!feed->texts || !writing->settings || opening->state != OPENING_SCHEDULED ||
+        !feed_is_waiting(feed, opening->site, opening->event_id))
+        return;
+    writing->tickets = must_calloc(opening->member_count + 1, sizeof(struct definition *));
+    if (find_tickets(writing)) {
+        take_scheduled(writing);
+        compare(writing, at_ms, &err);
     }
+}
+
+void feed_stamp(struct feed *feed, const struct opening *opening, struct feed_stamp *out)
+{
+    struct writing writing = {.feed = feed, .opening = opening};
+    const struct store_entry *row = &writing.row;
+
+    write_for_mail(&writing);
     *out = (struct feed_stamp){.sequence = row->sequence,
                                .created_at_ms = row->created_at_ms,
                                .modified_at_ms = row->modified_at_ms,
                                .moved_from_ms = row->moved_from_ms};
     snprintf(out->uid, sizeof out->uid, "%s", row->uid);
+    writing_clear(&writing);
+}
+
+void feed_say(struct feed *feed, const struct opening *opening)
+{
+    struct writing writing = {.feed = feed, .opening = opening};
+    const struct store_entry *row = &writing.row, *stored = feed_known(feed, opening->id);
+    const struct said *said = find_said(feed, opening->id);
+
+    write_for_mail(&writing);
+    bool ahead = row->text.len > 0 && (!stored || row->sequence > stored->sequence);
+    if (ahead && !(said && said->sequence == row->sequence)) {
+        remember_said(feed, row);
+        store_publish(
+            feed->world->store,
+            &(struct store_calendars){.said = &(struct store_said){opening->id, row->sequence}, .said_count = 1}, NULL,
+            NULL);
+    }
+    writing_clear(&writing);
+    feed_end_quiet(feed, opening->site, opening->event_id);
 }

@@ -185,7 +185,8 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
     launch->ahead = NULL;
     spec.calendar = invitation_make(&invitation, &about);
     if (spec.calendar && spec.calendar->attach && world->feed)
-        feed_settle(world->feed, launch->notice->site, launch->notice->subject);
+        feed_say(world->feed,
+                 openings_find(&world->openings, launch->notice->site, launch->notice->subject, launch->notice->at_ms));
     if (batch && !message_batch_serves(batch, &spec)) {
         message_batch_free(batch);
         batch = NULL;

@@ -441,8 +441,11 @@ static void on_applied(void *ctx, const struct error *failure)
         apply_failed(sync, failure);
         return;
     }
-    if (sync->storing_facts)
+    if (sync->storing_facts) {
+        if (sync->first_walk_now)
+            feed_walked(sync->world->feed, sync->site->name);
         sync->first_walk_now = sync->facts_due = false;
+    }
     touched_clear(&sync->storing);
     forget_removed(sync, sync->removing_count);
     bool waits = sync->unstored.first && !alarm_is_set(&sync->store_soon);

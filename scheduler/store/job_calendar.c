@@ -1,10 +1,7 @@
 /* Asking: what calendars show. */
 #include "job.h"
 
-static const char *copied(struct arena *arena, const char *string)
-{
-    return arena_copy(arena, text_of(string));
-}
+#include <string.h>
 
 static struct store_calendars copy_calendars(struct arena *arena, const struct store_calendars *what)
 {
@@ -13,18 +10,27 @@ static struct store_calendars copy_calendars(struct arena *arena, const struct s
 
     for (size_t i = 0; i < what->entry_count; i++) {
         entries[i] = what->entries[i];
-        entries[i].uid = copied(arena, what->entries[i].uid);
-        entries[i].title = copied(arena, what->entries[i].title);
-        entries[i].url = copied(arena, what->entries[i].url);
-        entries[i].place = copied(arena, what->entries[i].place);
-        entries[i].zone = copied(arena, what->entries[i].zone);
+        entries[i].uid = arena_string(arena, what->entries[i].uid);
+        entries[i].title = arena_string(arena, what->entries[i].title);
+        entries[i].url = arena_string(arena, what->entries[i].url);
+        entries[i].place = arena_string(arena, what->entries[i].place);
+        entries[i].zone = arena_string(arena, what->entries[i].zone);
         entries[i].text.ptr = arena_copy(arena, what->entries[i].text);
     }
     for (size_t i = 0; i < what->change_count; i++)
-        changes[i] = (struct store_calendar_change){.site = copied(arena, what->changes[i].site),
-                                                    .event_id = copied(arena, what->changes[i].event_id),
+        changes[i] = (struct store_calendar_change){.site = arena_string(arena, what->changes[i].site),
+                                                    .event_id = arena_string(arena, what->changes[i].event_id),
                                                     .at_ms = what->changes[i].at_ms};
-    return (struct store_calendars){entries, what->entry_count, changes, what->change_count};
+    struct store_said *said = arena_alloc(arena, (what->said_count + 1) * sizeof *said);
+    memcpy(said, what->said_count ? what->said : said, what->said_count * sizeof *said);
+    return (struct store_calendars){.entries = entries,
+                                    .entry_count = what->entry_count,
+                                    .changes = changes,
+                                    .change_count = what->change_count,
+                                    .published = job_copy_strings(arena, what->published, what->published_count),
+                                    .published_count = what->published_count,
+                                    .said = said,
+                                    .said_count = what->said_count};
 }
 
 static int run_publish(struct sqlite *db, struct store_job *job, struct error *err)

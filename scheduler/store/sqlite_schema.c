@@ -158,7 +158,11 @@ static const char *const version_4[] = {
     "  moved_from INTEGER, withdrawn INTEGER NOT NULL, leaves_at INTEGER, title TEXT NOT NULL, url TEXT NOT NULL,"
     "  place TEXT NOT NULL, zone TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
     "CREATE TABLE calendar_change(site TEXT NOT NULL, event_id TEXT NOT NULL, at INTEGER NOT NULL,"
-    "  PRIMARY KEY(site, event_id)) STRICT, WITHOUT ROWID;",
+    "  PRIMARY KEY(site, event_id)) STRICT, WITHOUT ROWID;"
+    /* Sites whose calendar was there as a whole; sequences that mails have said ahead of it. */
+    "CREATE TABLE calendar_published(site TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE calendar_said(opening INTEGER PRIMARY KEY REFERENCES opening ON DELETE CASCADE,"
+    "  sequence INTEGER NOT NULL) STRICT;",
     /* What other programs are still to be told: written with the change it is about, taken out when the endpoint has
      * it. `types` has a bit for each type, `sites` names them between blanks; '' is all. Of an opening that reads
      * otherwise than it was told (told_at null: not at all, or as withdrawn) since when, and when it last changed. */

@@ -539,11 +539,18 @@ struct store_calendar_change {   /* when a calendar last changed, also by what l
     const char *site, *event_id; /* "": the whole site's */
     int64_t at_ms;
 };
+struct store_said { /* a mail may have said this of an opening that calendars have only seen with a lower one */
+    int64_t opening, sequence;
+};
 struct store_calendars {
     const struct store_entry *entries;
     size_t entry_count;
     const struct store_calendar_change *changes;
     size_t change_count;
+    const char *const *published; /* sites whose calendar was there as a whole, once: no longer a part of the first */
+    size_t published_count;
+    const struct store_said *said; /* ends with an entry that has as high a sequence */
+    size_t said_count;
 };
 /* One transaction. Fails as a whole while an opening of it is not stored yet. */
 struct store_job *store_publish(struct store *store, const struct store_calendars *what, store_done_fn *done,

@@ -124,6 +124,8 @@ void almanac_look(struct almanac *almanac, struct feed *feed, const char *site)
     const struct feed_body *body = feed_of_site(feed, site);
     bool first = !almanac->etag;
 
+    if (!first && !feed_is_published(feed, site))
+        return; /* nobody is served it */
     if (!body) {
         complain(almanac, "there is none", site);
         return;

@@ -407,6 +407,16 @@ static void calendar(struct replay *replay, const struct words *words)
         number_is(replay, "versions of the calendar", (int64_t)almanac->versions, words->at[3]);
 }
 
+/* expect published yes|no */
+static void published(struct replay *replay, const struct words *words)
+{
+    struct world *world = &replay->stage.world;
+    const char *is = feed_is_published(world->feed, world->sites[0].name) ? "yes" : "no";
+
+    if (strcmp(words->at[2], is) != 0)
+        replay_fail(replay, "expected published %s, it is %s", words->at[2], is);
+}
+
 /* expect event T SEQUENCE STATUS [WORDS ...] */
 static void event(struct replay *replay, const struct words *words)
 {
@@ -459,6 +469,7 @@ void replay_expect(struct replay *replay, const struct words *words)
         {"pace", 4, 4, pace},
         {"channel", 4, WORDS_MAX, channel},
         {"calendar", 3, 4, calendar},
+        {"published", 3, 3, published},
         {"event", 5, WORDS_MAX, event},
     };
     unsigned failures = replay->failures;

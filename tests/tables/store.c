@@ -993,6 +993,7 @@ static void refused(struct bench *b, const char *part)
     "DROP TABLE hook; DROP TABLE hook_entity;"                                                                         \
     "DROP TABLE private_feed; DROP TABLE private_feed_gone;"                                                           \
     "DROP TABLE calendar_entry; DROP TABLE calendar_change;"                                                           \
+    "DROP TABLE calendar_published; DROP TABLE calendar_said;"                                                         \
     "DROP TABLE webhook_opening; DROP TABLE webhook_message; DROP TABLE webhook; DROP TABLE speed;"
 
 static void a_state_of_the_last_version_is_brought_forward(void **state)
