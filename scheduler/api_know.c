@@ -110,19 +110,6 @@ void api_notices(struct api *api, struct server_request *request, const struct a
     api_list(api, request, asked, API_LIST_NOTICES, REPORT_NOTICES);
 }
 
-/* By which one the notice goes, or would; NULL: the configuration no longer knows. */
-static const struct channel *channel_of(const struct world *world, const struct notice *notice)
-{
-    const struct world_rule *rule = notice ? world_rule_of((struct world *)(uintptr_t)world, notice) : NULL;
-
-    if (!notice || !notice->claimed || !notice->course->channel)
-        return rule ? rule->channel : NULL;
-    for (size_t i = 0; i < world->channel_count; i++)
-        if (strcmp(channel_settings(world->channels[i])->name, notice->course->channel) == 0)
-            return world->channels[i];
-    return NULL;
-}
-
 static bool is_paused(const struct world *world, const struct channel *channel)
 {
     auto_buf struct buf target;
@@ -140,7 +127,7 @@ void api_add_standings(const struct world *world, json_t *rows)
     json_array_foreach(rows, i, row)
     {
         const struct notice *notice = notices_find(&world->notices, json_integer_value(json_object_get(row, "id")));
-        const struct channel *channel = channel_of(world, notice);
+        const struct channel *channel = notice ? world_channel_of(world, notice) : NULL;
         if (!channel || notice_final(notice))
             continue;
         if (is_paused(world, channel))
@@ -171,7 +158,7 @@ static void on_shown(void *ctx, json_t *answer, const struct error *failure)
     struct call *call = ctx;
     const struct world *world = call->api->world;
     const struct notice *notice = notices_find(&world->notices, call->notice);
-    const struct channel *channel = channel_of(world, notice);
+    const struct channel *channel = notice ? world_channel_of(world, notice) : NULL;
     struct server_request *request = api_call_end(call);
 
     if (failure) {

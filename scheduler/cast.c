@@ -107,7 +107,8 @@ static int recall_channel(struct cast *cast, struct channel *channel, struct err
         return -1;
     struct channel_wait wait = {recalled.wait.until_ms, recalled.wait.rests, recalled.wait.text};
     channel_recall(channel, recalled.claims, recalled.claim_count, wait.until_ms == MOMENT_NONE ? NULL : &wait);
-    channel_recall_speed(channel, recalled.answer_us);
+    if (channel_answer_us(channel) == 0) /* one that was kept knows it better */
+        channel_recall_speed(channel, recalled.answer_us);
     store_recalled_clear(&recalled);
     return 0;
 }
@@ -267,8 +268,7 @@ static void rest_channels(struct world *world)
         for (size_t k = 0; k < world->notices.count && !needed; k++) {
             const struct notice *notice = world->notices.at[k];
             bool near = notice->state == NOTICE_SENDING || notice->state == NOTICE_READY;
-            const struct world_rule *rule = near ? world_rule_of(world, notice) : NULL;
-            needed = rule && rule->channel == channel;
+            needed = near && world_channel_of(world, notice) == channel;
         }
         if (!needed)
             channel_rest(world->channels[i]);

@@ -156,7 +156,7 @@ static struct message_batch *make_batch(struct launch *launch, const struct defi
     struct message_batch_spec spec = {
         .templates = launch->rule->templates,
         .sender = launch->rule->sender,
-        .mail = launch->rule->mail,
+        .mail = launch->mail,
         .tokens = world->tokens,
         .locales = world->locales,
         .zones = world->zones,

@@ -5,6 +5,8 @@
 #include "metrics.h"
 #include "sending.h"
 
+enum { IN_A_ROW_MS = 10 * SECOND_MS }; /* a question sooner than that after the last one is one more in a row */
+
 static void on_gate(void *ctx, const struct gate_answer *answer);
 static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
                     int64_t now_ms);
@@ -14,6 +16,17 @@ void launch_forget_gate(struct launch *launch)
     launch->gate_since_ms = launch->evidence_at_ms = MOMENT_NONE;
     launch->gate_tries = 0;
     launch->ask_at_ms = 0;
+}
+
+void launch_ask_anew(struct launch *launch)
+{
+    static const int64_t waits_ms[] = {SECOND_MS, 2 * SECOND_MS, 4 * SECOND_MS, IN_A_ROW_MS / 2};
+    size_t last = ARRAY_LEN(waits_ms) - 1, place = launch->asked_in_a_row < last ? launch->asked_in_a_row : last;
+    int64_t now_ms = launch_now_ms(launch), from_ms = launch->asked_at_ms + waits_ms[place];
+
+    launch->evidence_at_ms = MOMENT_NONE;
+    if (launch->asked_at_ms <= now_ms && launch->ask_at_ms < from_ms) /* later: somebody set the clock back */
+        launch->ask_at_ms = from_ms;
 }
 
 size_t launch_members(const struct launch *launch, const struct definition ***out)
@@ -41,7 +54,9 @@ void launch_ask(struct launch *launch)
         launch_withdraw(launch, REASON_MOVED);
         return;
     }
-    launch->asked_at_ms = launch_now_ms(launch);
+    int64_t now_ms = launch_now_ms(launch), since_ms = now_ms - launch->asked_at_ms;
+    launch->asked_in_a_row = since_ms >= 0 && since_ms < IN_A_ROW_MS ? launch->asked_in_a_row + 1 : 0;
+    launch->asked_at_ms = now_ms;
     launch->question = gate_ask(launch->site->gate, asks, count, on_gate, launch);
 }
 

@@ -104,6 +104,7 @@ int launch_release(struct launches *launches, int64_t id, bool anyway, struct er
     notice->approved |= told;
     notice->catch_up_waived |= late;
     launch_forget_gate(launch);
+    launch_ask_anew(launch);
     roll_forget_failure(launch->roll);
     launch_move(launch, notice->claimed ? NOTICE_SENDING : NOTICE_READY, REASON_NONE, NULL);
     launch_look(launch);
@@ -215,6 +216,7 @@ int launch_retried(struct launches *launches, int64_t id, enum fate fate, int64_
     if (!launch)
         return 0;
     launch_forget_gate(launch);
+    launch_ask_anew(launch);
     if (launch->sending)
         sending_reload(launch->sending);
     launch_save(launch);
@@ -381,6 +383,8 @@ struct store_job *launch_resume(struct launches *launches, const char *target, c
              LOG_QUOTED(text_of(who)));
     for (size_t i = 0; i < launches->count; i++) { /* after a pause the gate is asked again */
         launches->at[i]->evidence_at_ms = MOMENT_NONE;
+        if (launches->at[i]->notice->state == NOTICE_SENDING)
+            launch_ask_anew(launches->at[i]);
         if (launches->at[i]->sending)
             sending_allow(launches->at[i]->sending, MOMENT_NONE);
     }

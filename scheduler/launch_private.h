@@ -1,6 +1,6 @@
 /* launch_private.h - one notice's launch, shared by the files that tell its life: launch.c (what is to be done in each
  * state), launch_gate.c (the question before each release), launch_end.c (sending to done), launch_operator.c
- * (what people may do), launches.c (all of them). */
+ * (what people may do), launch_orphan.c (without a rule), launches.c (all of them). */
 #ifndef ONSALE_LAUNCH_PRIVATE_H
 #define ONSALE_LAUNCH_PRIVATE_H
 
@@ -12,8 +12,9 @@ struct launch {
     struct notice *notice;
     struct world_rule *rule;
     struct world_site *site;
-    struct channel *channel; /* the rule's; for one that has claims, the one they went to */
-    bool orphaned;           /* ... has left the configuration */
+    struct channel *channel;         /* the rule's; for one that has claims, the one they went to */
+    bool orphaned;                   /* ... has left the configuration */
+    const struct message_mail *mail; /* what is the channel's on each message */
     struct alarm alarm;
 
     struct launch_rows *saving; /* its row is on its way with these, or NULL */
@@ -29,6 +30,7 @@ struct launch {
     int64_t gate_since_ms;
     unsigned gate_tries;
     int64_t asked_at_ms, ask_at_ms, evidence_at_ms;
+    unsigned asked_in_a_row; /* questions before the last one, each soon after another */
 
     struct message_batch *ahead; /* what will be sent if nothing changes until the release, or NULL */
     struct store_job *asking;    /* the ledger, for the tongues; or NULL */
@@ -69,6 +71,7 @@ struct launches {
     } * evidence;
     size_t evidence_count;
     struct alarm evidence_soon;
+    struct orphan *orphans; /* whose claims are being named */
 };
 
 /* Wakes it if need be; NULL: it is at rest, or the configuration does not know it. */
@@ -93,11 +96,18 @@ void launch_leave_rows(struct launch *launch);
 /* Nobody waits for it, what it proves is in the log as well: it goes to the store when the first claims have. */
 void launches_keep_evidence(struct launches *launches, int64_t notice, int64_t at_ms, const char *json);
 
+/* launch_orphan.c */
+void launches_end_orphan(struct launches *launches, struct notice *notice);
+void launches_forget_orphans(struct launches *launches);
+
 /* launch_gate.c */
 size_t launch_members(const struct launch *launch, const struct definition ***out); /* behind it now; free() them */
 void launch_ask(struct launch *launch);
 /* Whatever was heard so far, it is asked anew before anything leaves. */
 void launch_forget_gate(struct launch *launch);
+/* What was heard last is not enough any more. Whoever has it asked again and again waits a little longer each time: the
+ * site's budget of requests is there for others, too. */
+void launch_ask_anew(struct launch *launch);
 void launch_withdraw(struct launch *launch, enum notice_reason reason);
 
 /* launch_tongues.c: makes `ahead` ready for the languages and zones of the people, one each turn of the loop. */

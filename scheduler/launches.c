@@ -41,20 +41,37 @@ void launches_free(struct launches *launches)
         free(rows->of);
         free(rows);
     }
+    launches_forget_orphans(launches);
     free(launches->asleep);
     free(launches->at);
     free(launches);
 }
 
-/* Claims and fates of a notice stay with one notifier, whatever the rule says by now. */
-static struct channel *channel_of(const struct world *world, const struct world_rule *rule, const struct notice *notice)
+/* Who began by another notifier than the rule has by now goes on by it, and in its name. */
+static const struct message_mail *mail_of(const struct world *world, const struct world_rule *rule,
+                                          const struct channel *channel)
 {
-    if (!notice->claimed || !notice->course->channel)
-        return rule->channel;
-    for (size_t i = 0; i < world->channel_count; i++)
-        if (strcmp(channel_settings(world->channels[i])->name, notice->course->channel) == 0)
-            return world->channels[i];
-    return NULL;
+    size_t i = 0;
+
+    if (channel == rule->channel)
+        return rule->mail;
+    while (world->channels[i] != channel)
+        i++; /* it is one of these */
+    return &world->mails[i];
+}
+
+/* Released, nothing claimed yet, and the rule names another notifier by now: its claims will be that one's, and whoever
+ * looks for them after a crash must know. The row is on its way before the gate has answered. */
+static void follow_rule(struct launch *launch)
+{
+    const char *name = channel_settings(launch->channel)->name, *known = launch->notice->course->channel;
+
+    if (launch->notice->claimed || !known || strcmp(known, name) == 0)
+        return;
+    struct notice_course *course = notice_course(launch->notice);
+    free(course->channel);
+    course->channel = must_strdup(name);
+    launch->dirty = true;
 }
 
 static struct launch *launch_new(struct world *world, struct notice *notice)
@@ -70,7 +87,7 @@ static struct launch *launch_new(struct world *world, struct notice *notice)
         .notice = notice,
         .rule = rule,
         .site = site,
-        .channel = channel_of(world, rule, notice),
+        .channel = world_channel_of(world, notice),
         .gate_since_ms = MOMENT_NONE,
         .evidence_at_ms = MOMENT_NONE,
         .progress_at_ms = clock_now_ms(world->clock),
@@ -79,7 +96,10 @@ static struct launch *launch_new(struct world *world, struct notice *notice)
     launch->orphaned = !launch->channel;
     if (launch->orphaned)
         launch->channel = rule->channel; /* for its settings; nothing of this notice goes by it */
-    else if (notice->course->tally.claimed > 0 && !world->copy)
+    else
+        follow_rule(launch);
+    launch->mail = mail_of(world, rule, launch->channel);
+    if (!launch->orphaned && notice->course->tally.claimed > 0 && !world->copy)
         launch_open(launch); /* what the last start had in its hands is named, whatever becomes of the notice */
     return launch;
 }
@@ -98,32 +118,6 @@ static bool at_rest(const struct notice *notice)
 {
     return (notice_final(notice) || notice->state == NOTICE_WITHDRAWN) && notice->course->tally.claimed == 0 &&
            !notice->owes_report;
-}
-
-/* Its rule or its site left the configuration, and nobody plans for it any more. */
-static void end_orphan(struct world *world, struct notice *notice)
-{
-    const struct notice *row = notice;
-    enum notice_state before = notice->state;
-    char subject[256];
-
-    if (world->stopping || notice_final(notice) || notice->state == NOTICE_WITHDRAWN)
-        return; /* while the parts are made planning has its word first */
-    log_line(world->log, notice->claimed ? LOG_ERROR : LOG_WARNING,
-             "event=withdrawn notice=%lld rule=%s site=%s was=%s reason=%s", (long long)notice->id, notice->rule,
-             notice->site, notice_state_name(notice->state), notice_reason_name(REASON_RULE));
-    if (notice->claimed)
-        notice->rest = withheld_by(REASON_RULE);
-    notice_move(notice, NOTICE_WITHDRAWN, REASON_RULE, NULL);
-    notice_course(notice)->ended_at_ms = clock_now_ms(world->clock);
-    news_notice(world, notice, &before);
-    store_apply(world->store,
-                &(struct store_change){.notices = &row, .notice_count = 1, .now_ms = notice->course->ended_at_ms}, NULL,
-                NULL);
-    snprintf(subject, sizeof subject, "Withdrawn in the middle: %s (notice %lld)", notice->rule, (long long)notice->id);
-    if (notice->claimed && world->tell_operators)
-        world->tell_operators(world->tell_ctx, subject,
-                              "Its rule or its site left the configuration. Who was not told yet will not be.\n");
 }
 
 /* --- Asleep ---------------------------------------------------------------------------------------------------------
@@ -359,7 +353,7 @@ static void touch(struct launches *launches, struct notice *notice, int64_t now_
     else if ((launch = wake(launches, notice)))
         launch_look(launch);
     else
-        end_orphan(launches->world, notice);
+        launches_end_orphan(launches, notice);
 }
 
 static void sweep(struct launches *launches)

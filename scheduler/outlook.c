@@ -69,7 +69,7 @@ static bool by_channel(struct world *world, const struct notice *notice, const s
     if ((!ahead && notice->state != NOTICE_SENDING) || people_of(notice) < 0)
         return false;
     rule = world_rule_of(world, notice);
-    if (!rule || rule->channel != channel)
+    if (!rule || world_channel_of(world, notice) != channel)
         return false;
     *out = (struct candidate){(struct notice *)(uintptr_t)notice, rule->plan.rule, people_of(notice), ahead};
     return true;

@@ -33,6 +33,7 @@ int playbook_open(struct world *world, struct settings *settings, const char *co
     playbook->mails = must_calloc(settings->notifier_count, sizeof *playbook->mails);
     for (size_t i = 0; i < settings->notifier_count; i++)
         playbook->mails[i] = settings_mail(settings, &settings->notifiers[i]);
+    world->mails = playbook->mails;
     world->rules = playbook->rules = must_calloc(settings->rule_count, sizeof *playbook->rules);
     world->rule_count = 0;
     for (size_t i = 0; i < settings->rule_count; i++) {
@@ -75,6 +76,7 @@ void playbook_close_all(struct world *world)
     world->begun = NULL;
     world->begun_count = 0;
     world->playbooks = NULL;
+    world->mails = NULL;
     world->rules = NULL;
     world->rule_count = 0;
 }
@@ -166,7 +168,7 @@ void playbook_bind(struct world *world)
 static int check_rule(const struct notice *notice, const struct rule *rule, const struct settings *next,
                       struct error *err)
 {
-    if (notice->course->channel && !settings_notifier(next, notice->course->channel))
+    if (notice->claimed && notice->course->channel && !settings_notifier(next, notice->course->channel))
         return error_set(err, ERROR_CONFIG,
                          "notifier \"%s\" has open deliveries of notice %lld: it can leave when that is done or "
                          "cancelled (onsale cancel %lld)",

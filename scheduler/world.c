@@ -97,6 +97,18 @@ struct world_rule *world_rule_of(struct world *world, const struct notice *notic
     return present;
 }
 
+struct channel *world_channel_of(const struct world *world, const struct notice *notice)
+{
+    const struct world_rule *rule = world_rule_of((struct world *)(uintptr_t)world, notice);
+
+    if (!notice->claimed || !notice->course->channel)
+        return rule ? rule->channel : NULL;
+    for (size_t i = 0; i < world->channel_count; i++)
+        if (strcmp(channel_settings(world->channels[i])->name, notice->course->channel) == 0)
+            return world->channels[i];
+    return NULL;
+}
+
 bool world_clock_sure(const struct world *world)
 {
     return world->clock_known && !world->frozen;

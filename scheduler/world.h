@@ -81,7 +81,8 @@ struct world {
     struct playbook *playbooks; /* where all these rules live */
     struct channel **channels;
     size_t channel_count;
-    struct audience **audiences; /* all that are configured; borrowed */
+    const struct message_mail *mails; /* of each channel, in their order: as the configuration says now */
+    struct audience **audiences;      /* all that are configured; borrowed */
     size_t audience_count;
 
     struct notices notices;
@@ -131,6 +132,9 @@ struct world_rule *world_rule(struct world *world, const char *name);
 /* By which it goes on: the one it began with, else the one of its rule's name; NULL: the rule left the configuration.
  */
 struct world_rule *world_rule_of(struct world *world, const struct notice *notice);
+/* By which notifier it goes, or would: claims and fates of a notice stay with one, whatever the rule says by now. NULL:
+ * that one, or the rule, left the configuration. */
+struct channel *world_channel_of(const struct world *world, const struct notice *notice);
 bool world_clock_sure(const struct world *world);                 /* else nobody is missed, expired or forgotten */
 bool world_paused(const struct world *world, const char *target); /* that target or everything */
 const struct zone *world_zone(void *world, const char *name);     /* a plan_zone_fn */

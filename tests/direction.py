@@ -28,7 +28,7 @@ LADDER = [
     ('flow', True, [['events'], ['world'], ['private_feeds'], ['news'], ['progress'], ['outlook'], ['outside'], ['again'],
                     ['feed_body'], ['feed', 'feed_publish', 'feed_write', 'feed_private'], ['retention'], ['webhooks', 'webhooks_ping', 'webhooks_private'], ['writeback'], ['consent'], ['gather'], ['roll'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_private', 'sending'],
                     ['invitation'],
-                    ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_tongues', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_nudge', 'sync_plan', 'sync_private'], ['operators'],
+                    ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_orphan', 'launch_tongues', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_nudge', 'sync_plan', 'sync_private'], ['operators'],
                     ['draft'], ['preview'], ['send_test']]),
     ('doors', True, [['settings', 'settings_check', 'settings_demand', 'settings_http', 'settings_keys', 'settings_webhooks'],
                      ['check', 'check_online', 'check_private'],

@@ -247,11 +247,13 @@ static int tell_opening(struct sqlite *db, const struct quiet *quiet, int64_t no
     event.type = !scheduled                         ? WEBHOOK_OPENING_WITHDRAWN
                  : quiet->told_at_ms == MOMENT_NONE ? WEBHOOK_OPENING_SCHEDULED
                                                     : WEBHOOK_OPENING_MOVED;
-    if (is_news(quiet) && tell(db, &event, err) < 0)
+    bool told = is_news(quiet);
+    if (told && tell(db, &event, err) < 0)
         return -1;
+    told |= quiet->told_at_ms != MOMENT_NONE; /* what was found on sale is new when it is put into the future */
     return sqlite_run(db, err,
                       "UPDATE webhook_opening SET told_at = ?2, since = NULL, changed_at = NULL WHERE opening = ?1",
-                      "im", opening->id, scheduled ? opening->opens_at_ms : MOMENT_NONE);
+                      "im", opening->id, scheduled && told ? opening->opens_at_ms : MOMENT_NONE);
 }
 
 int sqlite_webhook_openings(struct sqlite *db, int64_t now_ms, int64_t quiet_ms, int64_t *next_at_ms, struct error *err)

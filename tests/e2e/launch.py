@@ -318,9 +318,9 @@ class Launch:
     def start(self):
         self.write_config()
         with open(self.path("onsale.log"), "a", encoding="utf-8") as log:
-            self.daemon = spawn([os.path.join(BUILD, "onsale"), "run"], stderr=log, stdout=log,
+            self.daemon = spawn([*self.daemon_under, os.path.join(BUILD, "onsale"), "run"], stderr=log, stdout=log,
                                 env={**self.environment, **self.daemon_environment})
-        self.until(lambda: "event=started" in self.log_since(self.daemon_log_start), "the daemon to start", 20)
+        self.until(lambda: "event=started" in self.log_since(self.daemon_log_start), "the daemon to start", self.start_patience)
 
     def reload(self):
         self.write_config()
@@ -335,6 +335,8 @@ class Launch:
 
     daemon_log_start = 0
     daemon_environment = {}
+    daemon_under = []  # a program that runs it, with its options
+    start_patience = 20  # seconds
 
     def log_since(self, start=0):
         with open(self.path("onsale.log"), encoding="utf-8", errors="replace") as file:

@@ -1,4 +1,4 @@
-/* expect.c - what a story expects, and what every story does. */
+/* expect.c - what a story expects. */
 #include "words.h"
 
 #include <string.h>
@@ -23,6 +23,23 @@ int64_t replay_moment(struct replay *replay, const char *word)
     if (shop_moment(word, replay->stage.now_ms, &out_ms, &err) < 0)
         replay_fail(replay, "%s", err.text);
     return out_ms;
+}
+
+int64_t replay_number(struct replay *replay, const char *word)
+{
+    struct error err = {0};
+    int64_t out = 0;
+
+    if (parse_i64(text_of(word), -1, INT64_MAX, &out, &err) < 0)
+        replay_fail(replay, "\"%s\": %s", word, err.text);
+    return out;
+}
+
+static bool is_yes(struct replay *replay, const char *word)
+{
+    if (strcmp(word, "yes") != 0 && strcmp(word, "no") != 0)
+        replay_fail(replay, "\"%s\": expected yes or no", word);
+    return strcmp(word, "yes") == 0;
 }
 
 struct notice *replay_notice(struct replay *replay, const char *word)
@@ -71,7 +88,7 @@ void replay_list(struct replay *replay)
 
 static bool number_is(struct replay *replay, const char *what, int64_t is, const char *expected)
 {
-    if (is == atoll(expected))
+    if (is == replay_number(replay, expected))
         return true;
     replay_fail(replay, "expected %s %s, found %lld", expected, what, (long long)is);
     return false;
@@ -97,16 +114,6 @@ static void join(const struct words *words, size_t from, struct buf *out)
         buf_addf(out, "%s%s", i > from ? " " : "", words->at[i]);
 }
 
-static json_t *ask(struct replay *replay, const struct store_report *what)
-{
-    struct error err = {0};
-    json_t *answer = store_report_now(replay->stage.world.store, what, &err);
-
-    if (!answer)
-        replay_fail(replay, "report: %s", err.text);
-    return answer;
-}
-
 /* --- Each expectation: words[0] is "expect", words[1] its name --- */
 
 static void messages(struct replay *replay, const struct words *words)
@@ -129,11 +136,13 @@ static void begun(struct replay *replay, const struct words *words)
 static void forecast(struct replay *replay, const struct words *words)
 {
     struct notice *notice = replay_notice(replay, words->at[2]);
-    json_t *shown = notice ? ask(replay, &(struct store_report){.kind = REPORT_SHOW, .notice = notice->id}) : NULL;
+    json_t *shown =
+        notice ? replay_ask(replay, &(struct store_report){.kind = REPORT_SHOW, .notice = notice->id}) : NULL;
     const json_t *span = json_object_get(shown, "will_finish_ms");
 
-    if (strcmp(words->at[3], "none") == 0 ? !json_is_null(span)
-                                          : !json_is_integer(span) || json_integer_value(span) != atoll(words->at[3]))
+    if (strcmp(words->at[3], "none") == 0
+            ? !json_is_null(span)
+            : !json_is_integer(span) || json_integer_value(span) != replay_number(replay, words->at[3]))
         replay_fail(replay, "expected forecast %s, found %lld: %s", words->at[3],
                     json_is_integer(span) ? (long long)json_integer_value(span) : -1LL,
                     json_string_value(json_object_get(shown, "forecast")));
@@ -163,7 +172,7 @@ static void pace(struct replay *replay, const struct words *words)
 {
     const struct postman *postman = &replay->stage.postman;
     struct error err = {0};
-    int64_t span_ms = 0;
+    int64_t span_ms = 0, most = replay_number(replay, words->at[2]);
     size_t first = 0;
 
     if (parse_span(text_of(words->at[3]), &span_ms, &err) < 0)
@@ -171,7 +180,7 @@ static void pace(struct replay *replay, const struct words *words)
     for (size_t i = 0; i < postman->letter_count; i++) {
         while (postman->letters[i].at_ms - postman->letters[first].at_ms >= span_ms)
             first++;
-        if ((long long)(i - first + 1) > atoll(words->at[2])) {
+        if ((int64_t)(i - first + 1) > most) {
             replay_fail(replay, "expected at most %s in %s, found more", words->at[2], words->at[3]);
             return;
         }
@@ -198,14 +207,17 @@ static void channel(struct replay *replay, const struct words *words)
     replay_fail(replay, "there is no notifier %s", words->at[2]);
 }
 
-/* The nth message of the story went to ... */
+/* expect letter N ADDRESS [FROM]: to whom the nth message of the story went, and who its From names */
 static void letter(struct replay *replay, const struct words *words)
 {
     const struct postman *postman = &replay->stage.postman;
-    size_t n = (size_t)atoll(words->at[2]);
+    int64_t n = replay_number(replay, words->at[2]);
+    const struct postman_letter *found = n > 0 && (size_t)n <= postman->letter_count ? &postman->letters[n - 1] : NULL;
 
-    if (n == 0 || n > postman->letter_count || strcmp(postman->letters[n - 1].address, words->at[3]) != 0)
-        replay_fail(replay, "expected letter %zu to go to %s", n, words->at[3]);
+    if (!found || strcmp(found->address, words->at[3]) != 0)
+        replay_fail(replay, "expected letter %lld to go to %s", (long long)n, words->at[3]);
+    else if (words->count > 4 && !strstr(found->from, words->at[4]))
+        replay_fail(replay, "expected letter %lld to come from %s: %s", (long long)n, words->at[4], found->from);
 }
 
 static void notices(struct replay *replay, const struct words *words)
@@ -272,6 +284,22 @@ static void reads(struct replay *replay, const struct words *words)
         number_is(replay, "complete reads", notice->course->pass, words->at[3]);
 }
 
+/* expect heard TYPE N: events of a webhook, however often each was told */
+static void heard(struct replay *replay, const struct words *words)
+{
+    number_is(replay, words->at[2], ear_heard(&replay->stage.ear, words->at[2]), words->at[3]);
+}
+
+/* expect asks MOST: questions put to the site by id so far */
+static void asks(struct replay *replay, const struct words *words)
+{
+    int64_t most = replay_number(replay, words->at[2]);
+
+    if (replay->stage.front.asked > most)
+        replay_fail(replay, "expected at most %s questions, found %lld", words->at[2],
+                    (long long)replay->stage.front.asked);
+}
+
 /* expect named NOTICE N: definitions its message speaks of */
 static void named(struct replay *replay, const struct words *words)
 {
@@ -316,7 +344,8 @@ static void withheld(struct replay *replay, const struct words *words)
     auto_buf struct buf reason;
     int64_t found = 0;
     size_t i;
-    json_t *row, *show = notice ? ask(replay, &(struct store_report){.kind = REPORT_SHOW, .notice = notice->id}) : NULL;
+    json_t *row,
+        *show = notice ? replay_ask(replay, &(struct store_report){.kind = REPORT_SHOW, .notice = notice->id}) : NULL;
 
     join(words, 4, &reason);
     json_array_foreach(json_object_get(show, "reasons"), i, row)
@@ -334,7 +363,7 @@ static void withheld(struct replay *replay, const struct words *words)
 /* expect known ADDRESS yes|no: do the state's files hold it? */
 static void known(struct replay *replay, const struct words *words)
 {
-    bool want = strcmp(words->at[3], "yes") == 0;
+    bool want = is_yes(replay, words->at[3]);
 
     /* The log is emptied when no reader is in the way, within a second of the machine's. */
     for (unsigned patience = 0; !want && patience < 100 && stage_has(&replay->stage, words->at[2]); patience++)
@@ -353,16 +382,15 @@ static void people(struct replay *replay, const struct words *words)
 
     if (!notice)
         return;
-    json_t *listed = ask(replay, &(struct store_report){.kind = REPORT_PEOPLE, .notice = notice->id});
+    json_t *listed = replay_ask(replay, &(struct store_report){.kind = REPORT_PEOPLE, .notice = notice->id});
     json_array_foreach(listed, i, person) count += json_is_string(json_object_get(person, "address"));
     json_decref(listed);
-    if (count != atoll(words->at[3]))
-        replay_fail(replay, "expected %s people with an address, there are %lld", words->at[3], (long long)count);
+    number_is(replay, "people with an address", count, words->at[3]);
 }
 
 static void frozen(struct replay *replay, const struct words *words)
 {
-    if (replay->stage.world.frozen != (strcmp(words->at[2], "yes") == 0))
+    if (replay->stage.world.frozen != is_yes(replay, words->at[2]))
         replay_fail(replay, "expected frozen %s", words->at[2]);
 }
 
@@ -449,7 +477,7 @@ void replay_expect(struct replay *replay, const struct words *words)
         {"begun", 3, 3, begun},
         {"forecast", 4, 5, forecast},
         {"told", 4, 4, told},
-        {"letter", 4, 4, letter},
+        {"letter", 4, 5, letter},
         {"notices", 3, 3, notices},
         {"openings", 3, 3, openings},
         {"opening", 4, 5, opening},
@@ -466,6 +494,8 @@ void replay_expect(struct replay *replay, const struct words *words)
         {"no", 3, 3, no},
         {"named", 4, 4, named},
         {"attempts", 3, 4, attempts},
+        {"asks", 3, 3, asks},
+        {"heard", 4, 4, heard},
         {"pace", 4, 4, pace},
         {"channel", 4, WORDS_MAX, channel},
         {"calendar", 3, 4, calendar},
@@ -490,111 +520,4 @@ void replay_expect(struct replay *replay, const struct words *words)
     }
     if (replay->failures > failures)
         replay_list(replay);
-}
-
-/* --- Always --- */
-
-/* What is said of a notice while it goes on is what its ledger says. */
-static void compare_counts(struct replay *replay, const json_t *stored)
-{
-    const struct notice *notice =
-        notices_find(&replay->stage.world.notices, json_integer_value(json_object_get(stored, "id")));
-    const json_t *counts = json_object_get(stored, "counts");
-
-    /* A page that was on its way to the disk when nobody was to be told any more is not counted, and need not be. */
-    if (!notice || (notice->state == NOTICE_WITHDRAWN && !notice->claimed))
-        return;
-    const struct tally tally = tally_with_rest(notice->course->tally, notice->rest);
-    const struct {
-        const char *name;
-        int64_t count;
-    } said[] = {{"planned", tally.planned}, {"waiting", tally.waiting},   {"accepted", tally.accepted},
-                {"refused", tally.refused}, {"in_doubt", tally.in_doubt}, {"withheld", tally.withheld}};
-    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
-        int64_t count = json_integer_value(json_object_get(counts, said[i].name));
-        if (count != said[i].count)
-            replay_fail(replay, "notice %lld is %s: its ledger says %lld %s, the daemon %lld", (long long)notice->id,
-                        notice_state_name(notice->state), (long long)count, said[i].name, (long long)said[i].count);
-    }
-}
-
-void replay_compare(struct replay *replay)
-{
-    size_t i;
-    json_t *stored;
-
-    if (!replay->stage.cast)
-        return;
-    json_t *listed = ask(replay, &(struct store_report){.kind = REPORT_NOTICES});
-    json_array_foreach(listed, i, stored) compare_counts(replay, stored);
-    json_decref(listed);
-}
-
-void replay_watch(struct replay *replay)
-{
-    struct stage *stage = &replay->stage;
-    const struct notices *all = &stage->world.notices;
-
-    if (*stage->postman.complaint) {
-        replay_fail(replay, "%s", stage->postman.complaint);
-        replay_list(replay);
-        *stage->postman.complaint = '\0';
-    }
-    if (stage->cast)
-        watcher_compare(&stage->watcher);
-    if (*stage->watcher.complaint) {
-        replay_fail(replay, "%s", stage->watcher.complaint);
-        *stage->watcher.complaint = '\0';
-    }
-    if (*stage->almanac.complaint) {
-        replay_fail(replay, "%s", stage->almanac.complaint);
-        *stage->almanac.complaint = '\0';
-    }
-    if (stage->stuck)
-        replay_fail(replay, "something rings for ever");
-    for (size_t i = 0; stage->cast && i < all->count; i++) {
-        const struct notice *notice = all->at[i];
-        const struct tally *t = &notice->course->tally;
-        if (notice->course->first_handover_at_ms != MOMENT_NONE &&
-            notice->course->first_handover_at_ms < notice->due_at_ms)
-            replay_fail(replay, "notice %lld went out before it was due", (long long)notice->id);
-        if (t->planned != t->waiting + t->accepted + t->refused + t->in_doubt + t->withheld &&
-            notice->course->released_at_ms != MOMENT_NONE)
-            replay_fail(replay, "notice %lld: its counts do not sum up", (long long)notice->id);
-        if (notice->state == NOTICE_DONE && t->waiting > 0)
-            replay_fail(replay, "notice %lld is done, and %lld people wait", (long long)notice->id,
-                        (long long)t->waiting);
-    }
-}
-
-static int64_t accepted(const json_t *notices)
-{
-    int64_t sum = 0;
-    size_t i;
-    json_t *notice;
-
-    json_array_foreach(notices, i, notice) sum +=
-        json_integer_value(json_object_get(json_object_get(notice, "counts"), "accepted"));
-    return sum;
-}
-
-void replay_audit(struct replay *replay)
-{
-    struct stage *stage = &replay->stage;
-    int64_t taken = (int64_t)postman_told(&stage->postman, NULL);
-    size_t i;
-    json_t *problem;
-
-    if (!stage->cast)
-        return;
-    stage_settle(stage);
-    json_t *answer = ask(replay, &(struct store_report){.kind = REPORT_AUDIT});
-    json_array_foreach(json_object_get(answer, "problems"), i, problem)
-        replay_fail(replay, "audit: %s", json_string_value(problem));
-    json_decref(answer);
-    json_t *listed = ask(replay, &(struct store_report){.kind = REPORT_NOTICES});
-    if (accepted(listed) > taken)
-        replay_fail(replay, "the ledger says %lld were accepted, the postman has seen %lld",
-                    (long long)accepted(listed), (long long)taken);
-    json_decref(listed);
 }

@@ -23,17 +23,17 @@ static uint64_t next_random(struct history *history) /* splitmix64 */
     return z ^ z >> 31;
 }
 
-static unsigned below(struct history *history, unsigned n)
+unsigned history_below(struct history *history, unsigned n)
 {
     return (unsigned)(next_random(history) % n);
 }
 
-static bool chance(struct history *history, unsigned percent)
+bool history_chance(struct history *history, unsigned percent)
 {
-    return below(history, 100) < percent;
+    return history_below(history, 100) < percent;
 }
 
-static void check(struct history *history, int result, const struct error *err)
+void history_check(struct history *history, int result, const struct error *err)
 {
     if (result < 0)
         replay_fail(&history->replay, "%s", err->text);
@@ -41,12 +41,10 @@ static void check(struct history *history, int result, const struct error *err)
 
 /* --- What may happen --- */
 
-static const char *any(struct history *history, const char *const *words, unsigned count)
+const char *history_any(struct history *history, const char *const *words, unsigned count)
 {
-    return words[below(history, count)];
+    return words[history_below(history, count)];
 }
-#define ANY(history, ...)                                                                                              \
-    any(history, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 /* Who is claimed has their turn when those before them have been answered: at most 20 s each. */
 static void choose_limits(struct history *history)
@@ -55,51 +53,51 @@ static void choose_limits(struct history *history)
     const char *doubt_max = ANY(history, "1", "2", "4", "50");
     int64_t in_hand_ms;
 
-    stage->postman.window = 1 + below(history, 5);
+    stage->postman.window = 1 + history_below(history, 5);
     history->doubt_max = atoll(doubt_max);
+    history->limits =
+        (struct history_limits){doubt_max, ANY(history, "", "", ", deadline: 5m", ", deadline: 1h", ", rate: 30/min")};
     in_hand_ms = (history->doubt_max / stage->postman.window + 2) * 20 * SECOND_MS;
     if (in_hand_ms > history->in_hand_ms) /* of what was claimed before a reload, too */
         history->in_hand_ms = in_hand_ms;
-    snprintf(stage->script.notifier, sizeof stage->script.notifier, "doubt_max: %s%s", doubt_max,
-             ANY(history, "", "", ", deadline: 5m", ", deadline: 1h", ", rate: 30/min"));
 }
 
 static int64_t any_slot(struct history *history)
 {
     int64_t now_ms = history_true_ms(history);
 
-    return now_ms - now_ms % HISTORY_SLOT_MS + (int64_t)below(history, 15) * HISTORY_SLOT_MS;
+    return now_ms - now_ms % HISTORY_SLOT_MS + (int64_t)history_below(history, 15) * HISTORY_SLOT_MS;
 }
 
 static void change_ticket(struct history *history)
 {
     struct stage *stage = &history->replay.stage;
-    unsigned n = below(history, HISTORY_TICKETS);
+    unsigned n = history_below(history, HISTORY_TICKETS);
     struct error err = {0};
     char id[16];
 
     snprintf(id, sizeof id, "t%u", n);
     struct shop_definition *ticket = shop_definition(&stage->shop, id, history_true_ms(history));
     snprintf(ticket->event, sizeof ticket->event, "e%u", n % HISTORY_EVENTS);
-    if (ticket->revision == 0 || chance(history, 50))
+    if (ticket->revision == 0 || history_chance(history, 50))
         ticket->starts_at_ms = any_slot(history);
-    else if (chance(history, 30))
-        ticket->ends_at_ms = ticket->starts_at_ms + (1 + below(history, 12)) * HISTORY_SLOT_MS;
-    else if (chance(history, 40))
+    else if (history_chance(history, 30))
+        ticket->ends_at_ms = ticket->starts_at_ms + (1 + history_below(history, 12)) * HISTORY_SLOT_MS;
+    else if (history_chance(history, 40))
         ticket->hidden = !ticket->hidden;
-    else if (chance(history, 50))
+    else if (history_chance(history, 50))
         ticket->deleted = !ticket->deleted;
     else
         ticket->sold_out = !ticket->sold_out;
     shop_changed(ticket, history_true_ms(history));
     history->changed_at_ms[n % HISTORY_EVENTS] = history_true_ms(history);
-    check(history, shop_write_definitions(&stage->shop, &err), &err);
+    history_check(history, shop_write_definitions(&stage->shop, &err), &err);
 }
 
 static void change_event(struct history *history)
 {
     struct stage *stage = &history->replay.stage;
-    unsigned n = below(history, HISTORY_EVENTS);
+    unsigned n = history_below(history, HISTORY_EVENTS);
     struct error err = {0};
     char event[16];
 
@@ -111,7 +109,7 @@ static void change_event(struct history *history)
                      strcmp(ticket->status, "UPCOMING") == 0 ? "CANCELED" : "UPCOMING");
     }
     history->changed_at_ms[n] = history_true_ms(history);
-    check(history, shop_write_definitions(&stage->shop, &err), &err);
+    history_check(history, shop_write_definitions(&stage->shop, &err), &err);
 }
 
 /* The list is gone for a while now and then: nobody is told what nobody could read. */
@@ -120,23 +118,23 @@ static void change_people(struct history *history)
     static const char *const words[] = {"subscribed", "subscribed", "unsubscribed", "bounced", NULL};
     struct stage *stage = &history->replay.stage;
     struct error err = {0};
+    unsigned n = HISTORY_LOYAL + history_below(history, HISTORY_PEOPLE - HISTORY_LOYAL);
+    const char *list = n < HISTORY_AT_THE_DOOR ? "fans" : "door";
     char address[64], path[128];
 
-    if (chance(history, 15)) {
-        history->lost = true;
-        snprintf(path, sizeof path, "%s/fans.csv", stage->folder);
+    if (history_chance(history, 15)) {
+        snprintf(path, sizeof path, "%s/%s.csv", stage->folder, list);
         remove(path);
         return;
     }
-    history_address(HISTORY_LOYAL + below(history, HISTORY_PEOPLE - HISTORY_LOYAL), address);
-    shop_person(&stage->shop, "fans", address, words[below(history, ARRAY_LEN(words))]);
-    check(history, shop_write_people(&stage->shop, "fans", &err), &err);
-    history->lost = false;
+    history_address(n, address);
+    shop_person(&stage->shop, list, address, words[history_below(history, ARRAY_LEN(words))]);
+    history_check(history, shop_write_people(&stage->shop, list, &err), &err);
 }
 
 static void change_suppression(struct history *history)
 {
-    unsigned n = HISTORY_LOYAL + below(history, HISTORY_PEOPLE - HISTORY_LOYAL);
+    unsigned n = HISTORY_LOYAL + history_below(history, HISTORY_PEOPLE - HISTORY_LOYAL);
     struct error err = {0};
     char address[64];
 
@@ -144,18 +142,18 @@ static void change_suppression(struct history *history)
         return; /* to lift that is to call them back */
     history_address(n, address);
     bool lift = history->suppressed_at_ms[n] > 0;
-    check(history, stage_suppress(&history->replay.stage, address, lift, &err), &err);
+    history_check(history, stage_suppress(&history->replay.stage, address, lift, &err), &err);
     history->suppressed_at_ms[n] = lift ? 0 : history_true_ms(history);
 }
 
 static void change_erased(struct history *history)
 {
-    unsigned n = HISTORY_LOYAL + below(history, HISTORY_PEOPLE - HISTORY_LOYAL);
+    unsigned n = HISTORY_LOYAL + history_below(history, HISTORY_PEOPLE - HISTORY_LOYAL);
     struct error err = {0};
     char address[64];
 
     history_address(n, address);
-    check(history, stage_erase(&history->replay.stage, address, &err), &err);
+    history_check(history, stage_erase(&history->replay.stage, address, &err), &err);
     if (!history->erased_at_ms[n])
         history->erased_at_ms[n] = history_true_ms(history);
 }
@@ -177,48 +175,57 @@ static void change_receivers(struct history *history)
     struct postman *postman = &history->replay.stage.postman;
     char address[64];
 
-    history_address(HISTORY_LOYAL + below(history, HISTORY_PEOPLE - HISTORY_LOYAL), address);
-    if (chance(history, 35))
+    history_address(HISTORY_LOYAL + history_below(history, HISTORY_PEOPLE - HISTORY_LOYAL), address);
+    if (history_chance(history, 35))
         postman_be_kind(postman);
-    else if (chance(history, 45))
-        postman->latency_ms = (1 + below(history, 20)) * SECOND_MS;
-    else if (chance(history, 10))
+    else if (history_chance(history, 45))
+        postman->latency_ms = (1 + history_below(history, 20)) * SECOND_MS;
+    else if (history_chance(history, 10))
         postman_habit(postman, "*", &faulty, 1);
     else
-        postman_habit(postman, address, &answers[below(history, ARRAY_LEN(answers))], 1 + below(history, 4));
+        postman_habit(postman, address, &answers[history_below(history, ARRAY_LEN(answers))],
+                      1 + history_below(history, 4));
 }
 
 static void change_answers(struct history *history)
 {
     struct stage *stage = &history->replay.stage;
 
-    stage->front.silent = !stage->front.silent && chance(history, 50);
+    if (history_chance(history, 40)) {
+        stage->ear.status = history_chance(history, 60) ? 200 : history_chance(history, 50) ? 500 : 0;
+        stage->ear.latency_ms = history_chance(history, 50) ? 0 : history_below(history, 10) * SECOND_MS;
+        return;
+    }
+    stage->front.silent = !stage->front.silent && history_chance(history, 50);
     if (!stage->front.silent)
-        snprintf(stage->front.missing, sizeof stage->front.missing, "t%u", below(history, HISTORY_TICKETS));
+        snprintf(stage->front.missing, sizeof stage->front.missing, "t%u", history_below(history, HISTORY_TICKETS));
 }
 
-static void change_daemon(struct history *history)
+void history_restart(struct history *history, int64_t down_ms)
 {
     struct stage *stage = &history->replay.stage;
     struct error err = {0};
 
-    if (chance(history, 30)) {
-        choose_limits(history);
-        check(history, stage_reload(stage, &err), &err);
-        return;
-    }
-    if (chance(history, 30)) {
-        script_rule(&stage->script, chance(history, 50) ? "reminder, when: 10m before sale_start"
-                                                        : "reminder, when: 20m before sale_start");
-        check(history, stage_reload(stage, &err), &err);
-        return;
-    }
-    if (chance(history, 50))
-        check(history, stage_crash(stage, &err), &err);
+    if (history_chance(history, 50))
+        history_check(history, stage_crash(stage, &err), &err);
     else
         stage_end(stage, 30 * SECOND_MS);
-    stage_advance(stage, stage->now_ms + (int64_t)below(history, 10 * MINUTE_MS));
-    check(history, stage_begin(stage, &err), &err);
+    stage_advance(stage, stage->now_ms + down_ms);
+    history_check(history, stage_begin(stage, &err), &err);
+    history_started(history);
+}
+
+static void change_daemon(struct history *history)
+{
+    struct error err = {0};
+
+    if (history_chance(history, 50)) {
+        history_restart(history, history_below(history, 10 * MINUTE_MS));
+        return;
+    }
+    choose_limits(history);
+    history_write_rules(history);
+    history_check(history, stage_reload(&history->replay.stage, &err), &err);
 }
 
 /* By seconds, by what is noticed, by days; at most one wrong at a time, and then right again. */
@@ -227,11 +234,11 @@ static void change_clock(struct history *history)
     static const int64_t steps_ms[] = {2 * SECOND_MS,  40 * SECOND_MS, 4 * MINUTE_MS,
                                        20 * MINUTE_MS, 3 * HOUR_MS,    2 * DAY_MS};
     struct stage *stage = &history->replay.stage;
-    int64_t step_ms = steps_ms[below(history, ARRAY_LEN(steps_ms))];
+    int64_t step_ms = steps_ms[history_below(history, ARRAY_LEN(steps_ms))];
 
     if (stage->stepped_ms != 0)
         step_ms = -stage->stepped_ms;
-    else if (chance(history, 50))
+    else if (history_chance(history, 50))
         step_ms = -step_ms;
     stage_step(stage, step_ms);
 }
@@ -240,9 +247,9 @@ static void choose_target(struct history *history, char out[32])
 {
     const struct notices *notices = &history->replay.stage.world.notices;
 
-    snprintf(out, 32, "%s", chance(history, 50) ? "" : "notifier:mail");
-    if (notices->count > 0 && chance(history, 50))
-        snprintf(out, 32, "notice:%lld", (long long)notices->at[below(history, (unsigned)notices->count)]->id);
+    snprintf(out, 32, "%s", ANY(history, "", "", "notifier:mail", "notifier:post"));
+    if (notices->count > 0 && history_chance(history, 50))
+        snprintf(out, 32, "notice:%lld", (long long)notices->at[history_below(history, (unsigned)notices->count)]->id);
 }
 
 /* One thing at a time, so that whoever looks knows what may not leave. */
@@ -250,7 +257,7 @@ static void change_pause(struct history *history)
 {
     struct launches *launches = history->replay.stage.world.launches;
     struct error err = {0};
-    bool pause = history->paused_at_ms == 0 && chance(history, 70);
+    bool pause = history->paused_at_ms == 0 && history_chance(history, 70);
 
     if (pause)
         choose_target(history, history->paused);
@@ -258,7 +265,7 @@ static void change_pause(struct history *history)
                                   : launch_resume(launches, "*", "history", NULL, NULL, &err);
     if (!job && pause)
         return; /* a notice that has ended */
-    check(history, job ? 0 : -1, &err);
+    history_check(history, job ? 0 : -1, &err);
     history->paused_at_ms = pause ? history_true_ms(history) : 0;
 }
 
@@ -271,20 +278,21 @@ static void on_retried(void *ctx, int64_t count, const struct error *failure)
 static void retry(struct history *history, struct notice *notice)
 {
     struct stage *stage = &history->replay.stage;
-    struct store_retry what = {.channel = "mail", .notice = notice->id, .now_ms = stage->now_ms};
+    const char *channel = notice->course->channel;
+    struct store_retry what = {.channel = channel ? channel : "mail", .notice = notice->id, .now_ms = stage->now_ms};
     struct error err = {0};
     int64_t count = 0;
 
-    what.fate = chance(history, 50) ? FATE_REFUSED : FATE_WITHHELD;
+    what.fate = history_chance(history, 50) ? FATE_REFUSED : FATE_WITHHELD;
     what.code = what.fate == FATE_REFUSED ? 550 : 0;
     if (what.fate == FATE_WITHHELD)
-        what.withheld = chance(history, 50) ? WITHHELD_EXPIRED : WITHHELD_ATTEMPTS;
+        what.withheld = history_chance(history, 50) ? WITHHELD_EXPIRED : WITHHELD_ATTEMPTS;
     if (launch_may_retry(stage->world.launches, notice->id, what.fate, what.withheld, &err) < 0)
         return;
     store_retry(stage->world.store, &what, on_retried, &count);
     stage_settle(stage);
     if (count > 0)
-        check(history, launch_retried(stage->world.launches, notice->id, what.fate, count, &err), &err);
+        history_check(history, launch_retried(stage->world.launches, notice->id, what.fate, count, &err), &err);
 }
 
 /* It lifts a pause of the notice, too. */
@@ -309,8 +317,8 @@ static void steer(struct history *history)
 
     if (world->notices.count == 0)
         return;
-    struct notice *notice = world->notices.at[below(history, (unsigned)world->notices.count)];
-    switch (below(history, 10)) {
+    struct notice *notice = world->notices.at[history_below(history, (unsigned)world->notices.count)];
+    switch (history_below(history, 10)) {
     case 0:
     case 1:
     case 2:
@@ -340,10 +348,10 @@ static void happen(struct history *history)
     static const struct {
         unsigned weight;
         void (*change)(struct history *history);
-    } changes[] = {{34, change_ticket}, {4, change_event},     {11, change_people}, {6, change_suppression},
+    } changes[] = {{28, change_ticket}, {4, change_event},     {9, change_people},  {6, change_suppression},
                    {2, change_erased},  {9, change_receivers}, {5, change_answers}, {9, change_daemon},
-                   {5, change_clock},   {5, change_pause},     {10, steer}};
-    unsigned at = below(history, 100);
+                   {5, change_clock},   {5, change_pause},     {10, steer},         {8, history_change_rules}};
+    unsigned at = history_below(history, 100);
 
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
         if (at < changes[i].weight) {
@@ -357,26 +365,13 @@ static void happen(struct history *history)
 
 /* --- One history --- */
 
-/* The first rule may be of any kind; the others are as most people would write them. */
-static void choose_rules(struct history *history)
+static void write_lists(struct history *history)
 {
-    struct script *script = &history->replay.stage.script;
-    char line[512];
-    const char *unverified = ANY(history, "hold", "hold", "drop", "send");
-    const char *told = ANY(history, "hold", "hold", "drop", "send");
+    const struct shop *shop = &history->replay.stage.shop;
+    struct error err = {0};
 
-    history->trusting = strcmp(unverified, "send") == 0;
-    history->retelling = strcmp(told, "send") == 0;
-    snprintf(line, sizeof line,
-             "on-sale, retry: {attempts: %s, first: %s, cap: 5m}, if_not_started: {wait: %s, then: %s},"
-             " if_unverified: {wait: %s, then: %s}, if_told: %s, if_sold_out: %s",
-             ANY(history, "2", "3", "8"), ANY(history, "1s", "10s", "2m"), ANY(history, "10s", "1m"),
-             ANY(history, "send", "hold", "drop"), ANY(history, "10s", "2m"), unverified, told,
-             ANY(history, "drop", "send"));
-    script_rule(script, line);
-    script_rule(script, "reminder, when: 10m before sale_start");
-    script_rule(script, "also, if_told: drop");
-    script_rule(script, "ending, when: 5m before sale_end, if_told: drop");
+    history_check(history, shop_write_people(shop, "fans", &err), &err);
+    history_check(history, shop_write_people(shop, "door", &err), &err);
 }
 
 static void set_the_scene(struct history *history)
@@ -386,16 +381,23 @@ static void set_the_scene(struct history *history)
 
     stage->now_ms = civil_to_ms((struct civil){.year = 2027, .month = 3, .day = 26, .hour = 6});
     stage->front.dated = true;
-    choose_rules(history);
+    history_choose_rules(history);
     choose_limits(history);
+    history_write_rules(history);
+    stage->script.webhook = true;
     snprintf(stage->script.site, sizeof stage->script.site, "poll_every: %s", ANY(history, "10s", "1m", "5m"));
+    script_audience(&stage->script, "fans");
+    script_audience(&stage->script, "door");
     for (unsigned n = 0; n < HISTORY_PEOPLE; n++) {
         char address[64];
         history_address(n, address);
-        shop_person(&stage->shop, "fans", address, "subscribed");
+        if (n < HISTORY_AT_THE_DOOR)
+            shop_person(&stage->shop, "fans", address, "subscribed");
+        if (n < HISTORY_LOYAL || n >= HISTORY_AT_THE_DOOR)
+            shop_person(&stage->shop, "door", address, "subscribed");
     }
-    check(history, shop_write_people(&stage->shop, "fans", &err), &err);
-    check(history, stage_begin(stage, &err), &err);
+    write_lists(history);
+    history_check(history, stage_begin(stage, &err), &err);
 }
 
 /* Everybody is kind in the end, and there is time for all of it. */
@@ -406,20 +408,26 @@ static void come_to_rest(struct history *history)
 
     postman_be_kind(&stage->postman);
     stage->front.silent = false;
-    check(history, shop_write_people(&stage->shop, "fans", &err), &err);
+    stage->ear.status = 200;
+    stage->ear.latency_ms = 0;
+    write_lists(history);
     stage_step(stage, -stage->stepped_ms);
     launch_resume(stage->world.launches, "*", "history", NULL, NULL, &err);
     history->paused_at_ms = 0;
     stage_advance(stage, stage->now_ms + HISTORY_AFTERWARDS_MS);
+    store_webhook_enable(stage->world.store, "ear", NULL, NULL); /* what is still waiting is told now */
+    stage_settle(stage);
+    webhooks_look(stage->world.webhooks);
+    stage_advance(stage, stage->now_ms + MINUTE_MS);
     history_watch(history);
 }
 
 static void pass_time(struct history *history)
 {
     struct stage *stage = &history->replay.stage;
-    unsigned most_ms = chance(history, 40) ? 30 * SECOND_MS : 6 * MINUTE_MS;
+    unsigned most_ms = history_chance(history, 40) ? 30 * SECOND_MS : 6 * MINUTE_MS;
 
-    stage_advance(stage, stage->now_ms + below(history, most_ms));
+    stage_advance(stage, stage->now_ms + history_below(history, most_ms));
     history_watch(history);
 }
 

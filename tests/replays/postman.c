@@ -32,6 +32,22 @@ static const struct postman_habit *habit_for(struct postman *postman, const char
     return &kind;
 }
 
+/* A field of its header; "" when there is none. Folded ones are cut. */
+static void copy_field(const struct notifier_delivery *delivery, const char *name, char *out, size_t size)
+{
+    struct text rest = {delivery->raw, delivery->raw_len};
+
+    *out = '\0';
+    for (struct text line = text_cut(&rest, '\n'); text_trim(line).len > 0; line = text_cut(&rest, '\n'))
+        if (text_starts(line, name)) {
+            struct text value = text_trim((struct text){line.ptr + strlen(name), line.len - strlen(name)});
+            snprintf(out, size, "%.*s", TEXT_ARGS(value));
+            for (char *blank = strchr(out, '_'); blank; blank = strchr(blank, '_'))
+                *blank = ' '; /* RFC 2047, 4.2 (2) */
+            return;
+        }
+}
+
 /* Who is in doubt has the message: that is what makes a second one wrong. */
 static void note_down(struct postman *postman, const struct notifier_delivery *delivery, bool taken)
 {
@@ -50,6 +66,8 @@ static void note_down(struct postman *postman, const struct notifier_delivery *d
     *letter = (struct postman_letter){.at_ms = now_ms, .taken = taken};
     snprintf(letter->address, sizeof letter->address, "%s", delivery->to);
     snprintf(letter->token, sizeof letter->token, "%s", delivery->token);
+    copy_field(delivery, "From: ", letter->from, sizeof letter->from);
+    copy_field(delivery, "Subject: ", letter->subject, sizeof letter->subject);
 }
 
 static void job_end(struct postman_job *job)
@@ -99,9 +117,11 @@ static void stop(struct desk *desk, const struct notifier_host *host, bool at_on
 {
     struct postman *postman = (struct postman *)desk;
 
-    (void)host;
-    if (at_once)
-        postman_forget_jobs(postman);
+    for (struct postman_job *job = postman->jobs, *next; at_once && job; job = next) {
+        next = job->next;
+        if (job->host == host)
+            job_end(job);
+    }
 }
 
 static int64_t window(const struct desk *desk)

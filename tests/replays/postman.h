@@ -8,6 +8,7 @@
 
 struct postman_letter {
     char address[128], token[64];
+    char from[128], subject[128]; /* as its header says */
     int64_t at_ms;
     bool taken; /* the person has it; else it was refused or put off */
 };

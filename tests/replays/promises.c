@@ -45,12 +45,58 @@ static bool is_over(int64_t since_ms, int64_t at_ms, int64_t span_ms)
     return since_ms > 0 && at_ms > since_ms + span_ms;
 }
 
-static bool is_paused(const struct history *history, const struct notice *notice)
+static bool is_paused(const struct history *history, const struct postman_letter *letter, const struct notice *notice)
 {
     char own[32];
 
+    if (text_starts(text_of(history->paused), "notifier:"))
+        return (strstr(letter->from, "post@") != NULL) == (strcmp(history->paused, "notifier:post") == 0);
+
     snprintf(own, sizeof own, "notice:%lld", (long long)notice->id);
     return !text_starts(text_of(history->paused), "notice:") || strcmp(history->paused, own) == 0;
+}
+
+static const struct history_told *told_of(const struct history *history, int64_t notice)
+{
+    for (size_t i = 0; i < history->told_count; i++)
+        if (history->told[i].notice == notice)
+            return &history->told[i];
+    return NULL;
+}
+
+static unsigned lists_of(unsigned person)
+{
+    return person < HISTORY_LOYAL         ? HISTORY_FANS | HISTORY_DOOR
+           : person < HISTORY_AT_THE_DOOR ? HISTORY_FANS
+                                          : HISTORY_DOOR;
+}
+
+/* What has begun ends as it began, whatever a reload says. */
+static void look_at_words(struct history *history, const struct postman_letter *letter, const struct notice *notice)
+{
+    const struct history_told *told = told_of(history, notice->id);
+    char from[64];
+    long long id = (long long)notice->id;
+    unsigned person = (unsigned)atoi(letter->address + strlen("fan"));
+
+    if (!told) {
+        replay_fail(&history->replay, "notice %lld: a letter, and it has never claimed", id);
+        return;
+    }
+    if (!told->known)
+        return;
+    snprintf(from, sizeof from, "%s <%s@arena.example>", told->from,
+             strcmp(told->by, "mail") == 0 ? "tickets" : "post");
+    if (!history->trusting && notice->edition == 1 &&
+        letter->at_ms - history->replay.stage.stepped_ms < told->due_at_ms - DATE_MS)
+        replay_fail(&history->replay, "notice %lld: a letter before its rule's time", id);
+    if (!(lists_of(person) & told->audiences))
+        replay_fail(&history->replay, "notice %lld: a letter to %s, of another audience", id, letter->address);
+    if (strcmp(letter->from, from) != 0)
+        replay_fail(&history->replay, "notice %lld: a letter from %s, it began as %s", id, letter->from, from);
+    if (!strstr(letter->subject, told->subject))
+        replay_fail(&history->replay, "notice %lld: a letter that says \"%s\", it began with \"%s\"", id,
+                    letter->subject, told->subject);
 }
 
 static void look_at_letter(struct history *history, const struct postman_letter *letter, const struct notice *notice)
@@ -66,7 +112,7 @@ static void look_at_letter(struct history *history, const struct postman_letter 
         replay_fail(replay, "notice %lld: a letter to %s, who is suppressed", id, letter->address);
     if (is_over(history->erased_at_ms[person], at_ms, history->in_hand_ms))
         replay_fail(replay, "notice %lld: a letter to %s, who is erased", id, letter->address);
-    if (is_paused(history, notice) && is_over(history->paused_at_ms, at_ms, history->in_hand_ms))
+    if (is_paused(history, letter, notice) && is_over(history->paused_at_ms, at_ms, history->in_hand_ms))
         replay_fail(replay, "notice %lld: a letter while \"%s\" is paused", id, history->paused);
     if (!history->trusting && !stands(history, notice) &&
         at_ms > history->changed_at_ms[atoi(notice->subject + 1)] + EVIDENCE_MS + history->in_hand_ms)
@@ -86,9 +132,10 @@ static void look_at_letters(struct history *history)
         crypt_message_untoken(replay->stage.tokens, text_of(letter->token), &id, &seq);
         const struct notice *notice = notices_find(&replay->stage.world.notices, id);
         history->letters[history->letter_count] = id;
-        if (notice)
+        if (notice) {
             look_at_letter(history, letter, notice);
-        else if (replay->stage.cast)
+            look_at_words(history, letter, notice);
+        } else if (replay->stage.cast)
             replay_fail(replay, "a letter to %s of no notice", letter->address);
     }
 }
@@ -107,9 +154,9 @@ static bool names(const struct notice *notice, const char *ticket)
 static bool told_before(const struct history *history, const struct notice *notice, const char *ticket)
 {
     for (size_t i = 0; i < history->told_count; i++) {
-        const struct notice *other = notices_find(&history->replay.stage.world.notices, history->told[i]);
-        if (other && strcmp(other->rule, notice->rule) == 0 && strcmp(other->subject, notice->subject) == 0 &&
-            names(other, ticket))
+        const struct notice *other = notices_find(&history->replay.stage.world.notices, history->told[i].notice);
+        if (other && strcmp(other->rule, notice->rule) == 0 && other->kind == notice->kind &&
+            strcmp(other->subject, notice->subject) == 0 && names(other, ticket))
             return true;
     }
     return false;
@@ -129,14 +176,6 @@ static bool all_told_before(const struct history *history, const struct notice *
     return notice->course->member_count > 0;
 }
 
-static bool is_told(const struct history *history, int64_t notice)
-{
-    for (size_t i = 0; i < history->told_count; i++)
-        if (history->told[i] == notice)
-            return true;
-    return false;
-}
-
 static void look_at_claims(struct history *history)
 {
     const struct notices *all = &history->replay.stage.world.notices;
@@ -144,38 +183,41 @@ static void look_at_claims(struct history *history)
 
     for (size_t i = 0; i < all->count; i++) {
         const struct notice *notice = all->at[i];
-        if (!notice->claimed || is_told(history, notice->id))
+        if (!notice->claimed || told_of(history, notice->id))
             continue;
         if (!history->retelling && !notice->approved && notice->edition == 1 && history->told_count == before &&
             all_told_before(history, notice))
             replay_fail(&history->replay, "notice %lld: all of it had been told before", (long long)notice->id);
         history->told = must_realloc(history->told, (history->told_count + 1) * sizeof *history->told);
-        history->told[history->told_count++] = notice->id;
+        history->told[history->told_count++] = history_told_now(history, notice);
     }
 }
 
 /* --- Doubt is bounded ------------------------------------------------------------------------------------------- */
 
-static void look_at_doubt(struct history *history)
+static void look_at_doubt(struct history *history, const char *notifier)
 {
     const struct notices *all = &history->replay.stage.world.notices;
     int64_t claimed = 0;
 
     for (size_t i = 0; i < all->count; i++)
-        claimed += all->at[i]->course->tally.claimed;
+        if (all->at[i]->course->channel && strcmp(all->at[i]->course->channel, notifier) == 0)
+            claimed += all->at[i]->course->tally.claimed;
     if (claimed > history->doubt_max)
-        replay_fail(&history->replay, "%lld people are claimed without a fate, doubt_max is %lld", (long long)claimed,
-                    (long long)history->doubt_max);
+        replay_fail(&history->replay, "%lld people of %s are claimed without a fate, doubt_max is %lld",
+                    (long long)claimed, notifier, (long long)history->doubt_max);
 }
 
 void history_watch(struct history *history)
 {
     replay_watch(&history->replay);
+    if (history->replay.stage.cast)
+        look_at_claims(history);
     look_at_letters(history);
     if (!history->replay.stage.cast)
         return;
-    look_at_claims(history);
-    look_at_doubt(history);
+    look_at_doubt(history, "mail");
+    look_at_doubt(history, "post");
     replay_compare(&history->replay);
 }
 
@@ -246,7 +288,9 @@ void history_look_back(struct history *history)
             replay_fail(&history->replay, "notice %lld is stuck: %s", (long long)notice->id,
                         notice_state_name(notice->state));
         look_at_people(history, notice);
+        ear_compare(&history->replay.stage.ear, notice);
     }
+    replay_watch(&history->replay);
     replay_audit(&history->replay);
 }
 

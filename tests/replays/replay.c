@@ -39,7 +39,7 @@ static void tell_many(struct replay *replay, const struct words *words)
     struct stage *stage = &replay->stage;
     struct error err = {0};
 
-    for (int64_t n = 1; n <= atoll(words->at[1]); n++) {
+    for (int64_t n = 1, count = replay_number(replay, words->at[1]); n <= count; n++) {
         char id[64];
         snprintf(id, sizeof id, "%s-%lld", words->at[2], (long long)n);
         struct shop_definition *definition = shop_definition(&stage->shop, id, stage->now_ms);
@@ -68,7 +68,7 @@ static void tell_crowd(struct replay *replay, const struct words *words)
                *domain = words->count > 3 ? words->at[3] : "example.org";
     struct error err = {0};
 
-    for (int64_t n = 1; n <= atoll(words->at[1]); n++) {
+    for (int64_t n = 1, count = replay_number(replay, words->at[1]); n <= count; n++) {
         char address[128];
         snprintf(address, sizeof address, "fan%lld@%s", (long long)n, domain);
         shop_person(&replay->stage.shop, audience, address, "subscribed");
@@ -152,6 +152,20 @@ static void tell_notifier(struct replay *replay, const struct words *words)
     snprintf(replay->stage.script.notifier, sizeof replay->stage.script.notifier, "%s", words->line);
 }
 
+/* beside NAME[, KEY: VALUE ...]: a second notifier; without a word it is gone again */
+static void tell_beside(struct replay *replay, const struct words *words)
+{
+    snprintf(replay->stage.script.beside, sizeof replay->stage.script.beside, "%s",
+             words->count > 1 ? words->line : "");
+}
+
+/* listen [STATUS]: another program is told of everything, and answers so; 0: not at all */
+static void tell_listen(struct replay *replay, const struct words *words)
+{
+    replay->stage.script.webhook = true;
+    replay->stage.ear.status = words->count > 1 ? (int)replay_number(replay, words->at[1]) : 200;
+}
+
 /* --- The daemon and the time --- */
 
 static void tell_start(struct replay *replay, const struct words *words)
@@ -198,7 +212,7 @@ static void tell_until(struct replay *replay, const struct words *words)
 
 static void tell_sync(struct replay *replay, const struct words *words)
 {
-    for (int64_t n = words->count > 1 ? atoll(words->at[1]) : 1; n > 0; n--)
+    for (int64_t n = words->count > 1 ? replay_number(replay, words->at[1]) : 1; n > 0; n--)
         stage_sync(&replay->stage);
 }
 
@@ -232,20 +246,20 @@ static void tell_answer(struct replay *replay, const struct words *words)
           .retry_after_ms = NOTIFIER_SLOW_DOWN}},
     };
     struct postman *postman = &replay->stage.postman;
-    int64_t times = words->count > 4 ? atoll(words->at[4]) : -1;
+    int64_t times = words->count > 4 ? replay_number(replay, words->at[4]) : -1;
     struct error err = {0};
     size_t i = 0;
 
     while (i < ARRAY_LEN(answers) && strcmp(words->at[1], answers[i].word) != 0)
         i++;
     if (words->count < 3 || (i == ARRAY_LEN(answers) && strcmp(words->at[1], "hang") != 0)) {
-        replay_fail(replay, "post what?");
+        replay_fail(replay, "post %s what?", words->at[1]);
     } else if (i == ARRAY_LEN(answers)) {
         postman_hang(postman, words->at[2], times);
     } else {
         struct notifier_result answer = answers[i].answer;
         if (words->count > 3 && answer.retry_after_ms == 0)
-            answer.code = atoi(words->at[3]);
+            answer.code = (int)replay_number(replay, words->at[3]);
         else if (words->count > 3 && strcmp(words->at[3], "-") != 0)
             check(replay, parse_span(text_of(words->at[3]), &answer.retry_after_ms, &err), &err);
         postman_habit(postman, words->at[2], &answer, times);
@@ -260,10 +274,12 @@ static void tell_post(struct replay *replay, const struct words *words)
 
     if (strcmp(words->at[1], "kind") == 0)
         postman_be_kind(postman);
+    else if (words->count < 3)
+        replay_fail(replay, "post %s what?", words->at[1]);
     else if (strcmp(words->at[1], "slow") == 0)
         check(replay, parse_span(text_of(words->at[2]), &postman->latency_ms, &err), &err);
     else if (strcmp(words->at[1], "window") == 0)
-        postman->window = atoll(words->at[2]);
+        postman->window = replay_number(replay, words->at[2]);
     else
         tell_answer(replay, words);
 }
@@ -322,23 +338,41 @@ static void on_retried(void *ctx, int64_t count, const struct error *failure)
     replay->retried = failure ? 0 : count;
 }
 
+static bool read_retry(struct replay *replay, const struct words *words, struct store_retry *what)
+{
+    const char *whom = words->at[2], *reason = strstr(words->line, "withheld ");
+    unsigned failures = replay->failures;
+
+    if (strcmp(whom, "refused") == 0 && words->count == 4) {
+        what->fate = FATE_REFUSED;
+        what->code = (int)replay_number(replay, words->at[3]);
+    } else if (strcmp(whom, "doubt") == 0 && words->count == 3) {
+        what->fate = FATE_IN_DOUBT;
+    } else if (strcmp(whom, "withheld") == 0 && reason) {
+        what->fate = FATE_WITHHELD;
+        for (enum withheld i = WITHHELD_NONE + 1; i < WITHHELD_REASONS; i++)
+            if (strcmp(withheld_name(i), reason + strlen("withheld ")) == 0)
+                what->withheld = i;
+    }
+    if (what->fate == FATE_REFUSED || what->fate == FATE_IN_DOUBT || what->withheld != WITHHELD_NONE)
+        return replay->failures == failures;
+    replay_fail(replay, "retry whom? refused CODE, doubt, or withheld REASON");
+    return false;
+}
+
 /* retry NOTICE refused CODE; retry NOTICE doubt; retry NOTICE withheld REASON ...: as the API does it */
 static void tell_retry(struct replay *replay, const struct words *words)
 {
     struct world *world = &replay->stage.world;
     struct notice *notice = replay_notice(replay, words->at[1]);
     struct store_retry what = {.channel = "mail", .now_ms = replay->stage.now_ms};
-    const char *reason = strstr(words->line, "withheld ");
     struct error err = {0};
 
-    if (!notice)
+    if (!notice || !read_retry(replay, words, &what))
         return;
     what.notice = notice->id;
-    what.fate = strcmp(words->at[2], "refused") == 0 ? FATE_REFUSED : reason ? FATE_WITHHELD : FATE_IN_DOUBT;
-    what.code = what.fate == FATE_REFUSED ? atoi(words->at[3]) : 0;
-    for (enum withheld i = WITHHELD_NONE + 1; reason && i < WITHHELD_REASONS; i++)
-        if (strcmp(withheld_name(i), reason + strlen("withheld ")) == 0)
-            what.withheld = i;
+    if (notice->course->channel)
+        what.channel = notice->course->channel;
     if (launch_may_retry(world->launches, notice->id, what.fate, what.withheld, &err) < 0) {
         replay_fail(replay, "%s", err.text);
         return;
@@ -351,14 +385,17 @@ static void tell_retry(struct replay *replay, const struct words *words)
     stage_advance(&replay->stage, replay->stage.now_ms);
 }
 
-/* refused WORD NOTICE: the operation is not possible */
+/* refused WORD NOTICE, refused reload: the operation is not possible */
 static void tell_refused(struct replay *replay, const struct words *words)
 {
-    struct notice *notice = replay_notice(replay, words->at[2]);
+    bool reload = strcmp(words->at[1], "reload") == 0;
+    struct notice *notice = !reload && words->count > 2 ? replay_notice(replay, words->at[2]) : NULL;
     struct error err = {0};
     int rc = 0;
 
-    if (notice && strcmp(words->at[1], "release") == 0)
+    if (reload)
+        rc = stage_reload(&replay->stage, &err);
+    else if (notice && strcmp(words->at[1], "release") == 0)
         rc = launch_release(replay->stage.world.launches, notice->id, false, &err);
     else if (notice && strcmp(words->at[1], "cancel") == 0)
         rc = launch_cancel(replay->stage.world.launches, notice->id, &err);
@@ -434,6 +471,8 @@ static void tell(struct replay *replay, const struct words *words)
         {"audience", 2, false, tell_audience},
         {"site", 2, false, tell_site},
         {"notifier", 2, false, tell_notifier},
+        {"beside", 1, false, tell_beside},
+        {"listen", 1, false, tell_listen},
         {"start", 1, false, tell_start},
         {"stop", 1, true, tell_stop},
         {"crash", 1, true, tell_crash},
@@ -450,7 +489,7 @@ static void tell(struct replay *replay, const struct words *words)
         {"release-anyway", 2, true, tell_operator},
         {"again", 2, true, tell_operator},
         {"retry", 3, true, tell_retry},
-        {"refused", 3, true, tell_refused},
+        {"refused", 2, true, tell_refused},
         {"pause", 1, true, tell_pause},
         {"resume", 1, true, tell_pause},
         {"suppress", 2, true, tell_suppress},
@@ -479,8 +518,13 @@ static void read_config(struct replay *replay, FILE *file)
     char line[1024];
 
     buf_reset(&replay->stage.script.whole);
-    while (replay->line++, fgets(line, sizeof line, file) && strcmp(line, ".\n") != 0)
+    while (fgets(line, sizeof line, file)) {
+        replay->line++;
+        if (strcmp(line, ".\n") == 0)
+            return;
         buf_adds(&replay->stage.script.whole, line);
+    }
+    replay_fail(replay, "the configuration has no end: a dot alone on its line");
 }
 
 static void read_story(struct replay *replay, FILE *file)
@@ -491,11 +535,15 @@ static void read_story(struct replay *replay, FILE *file)
         struct words words = {.line = whole};
         char *save = NULL;
         replay->line++;
+        if (!strchr(line, '\n') && !feof(file))
+            replay_fail(replay, "a line of more than %zu bytes", sizeof line - 1);
         line[strcspn(line, "\n")] = '\0';
         snprintf(whole, sizeof whole, "%s", line + strcspn(line, " \t") + (strpbrk(line, " \t") != NULL));
-        for (char *word = strtok_r(line, " \t", &save); word && *word != '#' && words.count < WORDS_MAX;
-             word = strtok_r(NULL, " \t", &save))
-            words.at[words.count++] = word;
+        for (char *word = strtok_r(line, " \t", &save); word && *word != '#'; word = strtok_r(NULL, " \t", &save))
+            if (words.count < WORDS_MAX)
+                words.at[words.count++] = word;
+            else
+                replay_fail(replay, "more than %d words", WORDS_MAX);
         if (words.count == 0)
             continue;
         if (strcmp(words.at[0], "config") == 0)

@@ -76,6 +76,18 @@ static void add_rule(struct buf *out, const char *line)
     buf_adds(out, "}\n");
 }
 
+static void add_beside(struct buf *out, const char *line, const char *address)
+{
+    auto_free char *name = text_dup(rule_name(line));
+    auto_buf struct buf from;
+
+    buf_init(&from, 256);
+    buf_addf(&from, "Arena <%s@arena.example>", name);
+    buf_addf(out, "  - {name: %s, plugin: desk, desk: %s", line, address);
+    add_default(out, line, "from: ", from.ptr);
+    buf_adds(out, "}\n");
+}
+
 static void add_whole(const struct script *script, const char *folder, const char *desk, struct buf *out)
 {
     const char *at = script->whole.ptr, *next;
@@ -114,10 +126,17 @@ void script_write(const struct script *script, const char *folder, const void *d
         buf_addf(out, "  - {name: %s, source: file, path: %s.csv}\n", script->audiences[i], script->audiences[i]);
     if (script->audience_count == 0)
         buf_adds(out, "  - {name: fans, source: file, path: fans.csv}\n");
-    buf_addf(out, "notifiers:\n  - {name: mail, plugin: desk, desk: %s, from: Arena <tickets@arena.example>", address);
+    buf_addf(out, "notifiers:\n  - {name: mail, plugin: desk, desk: %s", address);
+    add_default(out, script->notifier, "from: ", "Arena <tickets@arena.example>");
     if (*script->notifier)
         buf_addf(out, ", %s", script->notifier);
-    buf_adds(out, "}\nrules:\n");
+    buf_adds(out, "}\n");
+    if (*script->beside)
+        add_beside(out, script->beside, address);
+    if (script->webhook)
+        buf_adds(out, "webhooks:\n  - {name: ear, url: \"http://127.0.0.1:9/\", allow_private: true,"
+                      " secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}\n");
+    buf_adds(out, "rules:\n");
     for (size_t i = 0; i < script->rule_count; i++)
         add_rule(out, script->rules[i]);
     if (script->rule_count == 0)

@@ -8,6 +8,8 @@ enum { SCRIPT_MAX = 16 };
 
 struct script {
     char site[512], notifier[512]; /* more keys, "time_zone: Europe/Berlin, language: de" */
+    char beside[512];              /* a second notifier, "post, rate: 30/min"; "" none */
+    bool webhook;                  /* another program is told of everything */
     char audiences[SCRIPT_MAX][64];
     size_t audience_count;       /* none: fans */
     char rules[SCRIPT_MAX][512]; /* "reminder, when: 1h before sale_start" */

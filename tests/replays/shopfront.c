@@ -102,6 +102,7 @@ static struct source_request *ask(struct source *source, const struct source_ask
 {
     struct shopfront *front = (struct shopfront *)(uintptr_t)source->ops;
 
+    front->asked++;
     if (no_answer(front->silent, err))
         return NULL;
     struct shopfront_request *request = remember(request_new(front, NULL, done, ctx));

@@ -12,6 +12,7 @@ struct shopfront {
     bool silent;       /* neither walks nor questions are answered */
     bool walks_silent; /* walks are not, questions are */
     bool dated;        /* answers carry the true time: `clock` without what the story stepped it by */
+    int64_t asked;     /* questions by id */
     char missing[64];  /* what the next walk does not see, then "" again */
     struct shopfront_request *requests;
 };

@@ -2,6 +2,7 @@
 
 #include "feed.h"
 #include "launch.h"
+#include "playbook.h"
 #include "progress.h"
 #include "sync.h"
 #include "wire.h"
@@ -41,6 +42,7 @@ int stage_init(struct stage *stage, struct error *err)
     postman_init(&stage->postman, &stage->clock);
     script_init(&stage->script);
     almanac_init(&stage->almanac);
+    ear_init(&stage->ear, &stage->clock);
     stage->zones = zones_new();
     stage->locales = locales_new(err);
     if (!stage->locales)
@@ -64,6 +66,7 @@ void stage_clear(struct stage *stage)
     shop_clear(&stage->shop);
     script_clear(&stage->script);
     almanac_clear(&stage->almanac);
+    ear_clear(&stage->ear);
     crypt_tokens_free(stage->tokens);
     zones_free(stage->zones);
     locales_free(stage->locales);
@@ -123,6 +126,7 @@ void stage_step(struct stage *stage, int64_t step_ms)
         return;
     watcher_clock_stepped(&stage->watcher);
     postman_clock_stepped(&stage->postman, step_ms);
+    ear_clock_stepped(&stage->ear, step_ms);
     stage_advance(stage, stage->now_ms);
 }
 
@@ -206,15 +210,17 @@ int stage_begin(struct stage *stage, struct error *err)
     }
     world->copy = store_copy_reason(world->store);
     world_take(world, &stage->image);
-    world->alarms = stage->postman.alarms = alarms_new(&stage->loop, &stage->clock, err);
+    world->alarms = stage->postman.alarms = stage->ear.alarms = alarms_new(&stage->loop, &stage->clock, err);
     alarms_on_step(world->alarms, on_step, world);
     world->events = events_new(world->clock, world->alarms, store_generation(world->store));
     world->progress = progress_new(world);
     watcher_begin(&stage->watcher, world);
     world->zones = stage->zones;
     world->locales = stage->locales;
-    stage->parts = (struct cast_parts){
-        .loop = &stage->loop, .fetcher = fetcher_new(&stage->loop, err), .wires = wires_new(&stage->loop, err)};
+    stage->parts = (struct cast_parts){.loop = &stage->loop,
+                                       .fetcher = fetcher_new(&stage->loop, err),
+                                       .webhook_post = &stage->ear.post,
+                                       .wires = wires_new(&stage->loop, err)};
     world->feed = feed_new(world, &stage->loop, err);
     if (!world->feed)
         return -1;
@@ -270,6 +276,10 @@ int stage_reload(struct stage *stage, struct error *err)
 
     if (!settings)
         return -1;
+    if (playbook_check(&stage->world, settings, err) < 0) {
+        settings_free(settings);
+        return -1;
+    }
     close_cast(stage, settings, MINUTE_MS);
     return make_cast(stage, settings, err);
 }

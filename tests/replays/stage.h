@@ -5,6 +5,7 @@
 
 #include "almanac.h"
 #include "cast.h"
+#include "ear.h"
 #include "postman.h"
 #include "script.h"
 #include "shop.h"
@@ -24,7 +25,8 @@ struct stage {
     struct postman postman;
     struct script script;
     struct watcher watcher; /* while `cast` */
-    struct almanac almanac; /* remembers, however often the daemon is started */
+    struct almanac almanac; /* remembers, however often the daemon is started ... */
+    struct ear ear;         /* ... and so does this one, which hears something when the script has it */
     struct world world;     /* while `cast` */
     struct crypt_keys keys;
     struct crypt_tokens *tokens; /* made from them; also while the daemon is down */
