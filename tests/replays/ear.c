@@ -46,8 +46,8 @@ static void hear_of_notice(struct ear *ear, const char *type, const json_t *data
         json_object_set_new(ear->notices, key, types = json_array());
     if (strcmp(type, "notice.done") == 0 && !was_said(types, "notice.started"))
         complain(ear, "done before it was started", body);
-    if (strcmp(type, "notice.missed") == 0 && was_said(types, "notice.started"))
-        complain(ear, "missed after it was started", body);
+    if (strcmp(type, "notice.missed") == 0 && was_said(types, "notice.done"))
+        complain(ear, "missed after it was done", body);
     if (strcmp(type, "notice.started") == 0 && (was_said(types, "notice.missed") || was_said(types, "notice.done")))
         complain(ear, "started when it was over", body);
     json_array_append_new(types, json_string(type));
