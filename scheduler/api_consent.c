@@ -1,6 +1,7 @@
 /* Our own word on who is written to. */
 #include "api_private.h"
 #include "events.h"
+#include "known.h"
 #include "launch.h"
 #include "suppression.h"
 
@@ -48,7 +49,7 @@ static void suppress(struct api *api, struct server_request *request, const stru
     struct error err = {0};
 
     if (!lift && *what.scope && !audience_known(api->world, text_of(what.scope))) {
-        error_set(&err, ERROR_REFUSED, "there is no audience \"%.100s\"", what.scope);
+        known_no_audience(api->world, what.scope, &err);
         refuse_field(request, "#/audience", &err);
         return;
     }
@@ -115,9 +116,10 @@ static int read_entry(const struct world *world, const json_t *entry, struct are
 
     if (check_fields(entry, err) < 0 || suppression_read(&line, &read, err) < 0)
         return -1;
-    if (read.scope.len && !audience_known(world, read.scope))
-        return error_set(err, ERROR_REFUSED, "scope: there is no audience \"%.*s\"",
-                         TEXT_ARGS(text_slice(read.scope, 0, 100)));
+    if (read.scope.len && !audience_known(world, read.scope)) {
+        known_no_audience(world, arena_copy(arena, read.scope), err);
+        return error_at(err, "scope");
+    }
     *out = (struct store_suppression){
         .scope = arena_copy(arena, read.scope),
         .reason = read.reason,

@@ -1,5 +1,6 @@
 /* Feeds for who has the link: listed, made, given another link, revoked. */
 #include "api_private.h"
+#include "known.h"
 
 #include <string.h>
 
@@ -71,7 +72,8 @@ void api_feeds_add(struct api *api, struct server_request *request, const struct
     struct error err = {0};
 
     if (!site || !site->settings) {
-        server_refuse(request, 404, "there is no such site");
+        known_no_site(world, asked->site, &err);
+        server_refuse(request, 404, err.text);
         return;
     }
     if (*asked->event && !event_known(world, site, asked->event)) {
@@ -85,9 +87,18 @@ void api_feeds_add(struct api *api, struct server_request *request, const struct
 
 static bool is_known(struct api *api, struct server_request *request, const char *name)
 {
+    struct error err = {0};
+
     if (private_feeds_named(api->world->private_feeds, name))
         return true;
-    server_refuse(request, 404, "there is no private feed of that name");
+    auto_free const struct store_private_feed **all =
+        must_calloc(PRIVATE_FEEDS_MAX, sizeof(struct store_private_feed *));
+    auto_free const char **names = must_calloc(PRIVATE_FEEDS_MAX, sizeof *names);
+    size_t count = private_feeds_list(api->world->private_feeds, 0, PRIVATE_FEEDS_MAX, all);
+    for (size_t i = 0; i < count; i++)
+        names[i] = all[i]->name;
+    known_none("private feed", name, names, count, &err);
+    server_refuse(request, 404, err.text);
     return false;
 }
 

@@ -1,6 +1,7 @@
 /* Messages outside the ledger, on an operator's word. */
 #include "api_private.h"
 #include "crypt_token.h"
+#include "known.h"
 #include "preview.h"
 #include "send_test.h"
 
@@ -35,11 +36,7 @@ static struct world_rule *rule_of(struct api *api, struct server_request *reques
 
     if (rule)
         return rule;
-    const char **names = must_calloc(api->world->rule_count, sizeof *names);
-    for (size_t i = 0; i < api->world->rule_count; i++)
-        names[i] = api->world->rules[i].plan.rule->name;
-    preview_no_rule(name, names, api->world->rule_count, &err);
-    free(names);
+    known_no_rule(api->world, name, &err);
     server_refuse(request, 404, err.text);
     return NULL;
 }

@@ -1,5 +1,6 @@
 /* What an operator does to notices, notifiers and the whole. */
 #include "api_private.h"
+#include "known.h"
 #include "launch.h"
 #include "news.h"
 #include "sync.h"
@@ -39,7 +40,7 @@ static bool target_known(struct api *api, struct server_request *request, const 
         error_set(&err, ERROR_REFUSED, "there is no notice %lld; `onsale notices` lists them",
                   (long long)asked->target_notice);
     if (asked->target_notifier && !notifier_known(world, asked->target_notifier) && !world_paused(world, asked->target))
-        error_set(&err, ERROR_REFUSED, "there is no notifier \"%.100s\"", asked->target_notifier);
+        known_no_notifier(world, asked->target_notifier, &err);
     if (err.kind == ERROR_NONE)
         return true;
     server_refuse(request, 404, err.text);

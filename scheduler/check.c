@@ -3,6 +3,7 @@
 #include "origin.h"
 #include "unsubscribe.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { LINE_MAX_LEN = 64 * 1024 };
@@ -143,6 +144,16 @@ static void print_audience(const struct audience_settings *audience, FILE *out)
     print_line(&line, out);
 }
 
+/* What is not there, with the line that names it: it may come before the sale does. */
+static void warn_of_site_file(const struct settings *settings, const struct site_settings *site, FILE *out)
+{
+    struct config_place place = config_place_of(settings->doc, site->place, "path");
+
+    if (site->source == SOURCE_FILE && access(site->path, R_OK) < 0)
+        fprintf(out, "    warning: %s:%u:%u: path: %s: %s\n", settings->path, place.line, place.column, site->path,
+                strerror(errno));
+}
+
 /* A file can be looked into without asking anybody. One that is not there may come before the sale does. */
 static int check_file(const struct settings *settings, const struct audience_settings *audience, FILE *out,
                       struct error *err)
@@ -230,8 +241,6 @@ struct channel *check_bench_channel(struct check_bench *bench, const struct noti
 
     memcpy(state, notifier->plugin_state, size);
     struct channel *channel = channel_new(&notifier->channel, notifier->plugin, state, &parts, &nobody, err);
-    if (!channel)
-        error_at(err, "notifier %s", notifier->channel.name);
     return channel;
 }
 
@@ -241,6 +250,16 @@ static int open_plugin(struct check_bench *bench, const struct notifier_settings
 
     channel_free(channel);
     return channel ? 0 : -1;
+}
+
+/* A plugin says "url: expected ...": the line of that key, else where the notifier begins. */
+static struct config_place place_of_fault(const struct settings *settings, const struct notifier_settings *notifier,
+                                          const char *said)
+{
+    char key[64];
+
+    snprintf(key, sizeof key, "%.*s", (int)strcspn(said, ":"), said);
+    return config_place_of(settings->doc, notifier->channel.place, key);
 }
 
 static int print_notifiers(const struct settings *settings, FILE *out, struct error *err)
@@ -254,8 +273,11 @@ static int print_notifiers(const struct settings *settings, FILE *out, struct er
         print_notifier(settings, &settings->notifiers[i], out);
         if (!ready || open_plugin(&bench, &settings->notifiers[i], &why) == 0)
             continue;
-        fprintf(out, "    error: %s\n", why.text);
-        rc = error_set(err, ERROR_CONFIG, "%s", why.text);
+        const char *name = settings->notifiers[i].channel.name;
+        struct config_place place = place_of_fault(settings, &settings->notifiers[i], why.text);
+        error_at(&why, "notifier %s", name);
+        fprintf(out, "    error: %s:%u:%u: %s\n", settings->path, place.line, place.column, why.text);
+        rc = error_set(err, ERROR_CONFIG, "%s:%u:%u: %s", settings->path, place.line, place.column, why.text);
     }
     check_bench_clear(&bench);
     return rc;
@@ -321,8 +343,9 @@ static int print_rule(const struct settings *settings, const struct rule *rule, 
     print_reach(settings, rule, out);
     if (rc == 0)
         return 0;
-    fprintf(out, "    error: %s\n", why.text);
-    return error_set(err, ERROR_CONFIG, "%s", why.text);
+    struct config_place place = config_place_of(settings->doc, rule->place, "template");
+    fprintf(out, "    error: %s:%u:%u: %s\n", settings->path, place.line, place.column, why.text);
+    return error_set(err, ERROR_CONFIG, "%s:%u:%u: %s", settings->path, place.line, place.column, why.text);
 }
 
 /* Where people leave. */
@@ -393,8 +416,10 @@ int check_print(const struct settings *settings, FILE *out, struct error *err)
 
     print_top(settings, out);
     fputs("\nsites\n", out);
-    for (size_t i = 0; i < settings->site_count; i++)
+    for (size_t i = 0; i < settings->site_count; i++) {
         print_site(&settings->sites[i], out);
+        warn_of_site_file(settings, &settings->sites[i], out);
+    }
     fputs(settings->audience_count ? "\naudiences\n" : "\nno audiences: nobody can be told\n", out);
     for (size_t i = 0; i < settings->audience_count; i++) {
         print_audience(&settings->audiences[i], out);

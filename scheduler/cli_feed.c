@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "client.h"
 #include "feed.h"
+#include "known.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,14 +14,20 @@ static const struct site_settings *site_of(const struct settings *settings, cons
     if (!name && settings->site_count == 1)
         return &settings->sites[0];
     const struct site_settings *site = name ? settings_site(settings, name) : NULL;
-    auto_buf struct buf names;
-    buf_init(&names, 300);
+    auto_free const char **names = must_calloc(settings->site_count + 1, sizeof *names);
+    auto_buf struct buf all;
+
     if (site)
         return site;
-    for (size_t i = 0; i < settings->site_count; i++)
-        buf_addf(&names, "%s%s", i ? ", " : "", settings->sites[i].name);
-    error_set(err, ERROR_REFUSED, "%s%.100s%s: --site takes one of %s", name ? "there is no site \"" : "say which site",
-              name ? name : "", name ? "\"" : "", names.ptr);
+    buf_init(&all, 4096);
+    for (size_t i = 0; i < settings->site_count; i++) {
+        names[i] = settings->sites[i].name;
+        buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
+    }
+    if (name)
+        known_none("site", name, names, settings->site_count, err);
+    else
+        error_set(err, ERROR_REFUSED, "say which site: --site takes one of %.*s", TEXT_ARGS(buf_text(&all)));
     return NULL;
 }
 

@@ -4,9 +4,15 @@
 #include <string.h>
 
 static const struct cli_column columns[] = {
-    {"name", "NAME"},           {"site", "SITE"},          {"event_id", "EVENT"},  {"created_at", "CREATED"},
-    {"rotated_at", "NEW LINK"}, {"revoked_at", "REVOKED"}, {"fetches", "FETCHES"}, {"last_fetch_at", "LAST FETCH"},
-    {"last_client", "CLIENT"},
+    {"name", "NAME"},
+    {"site", "SITE"},
+    {"event_id", "EVENT", .spare = true},
+    {"created_at", "CREATED"},
+    {"rotated_at", "NEW LINK", .spare = true},
+    {"revoked_at", "REVOKED", .spare = true},
+    {"fetches", "FETCHES"},
+    {"last_fetch_at", "LAST FETCH"},
+    {"last_client", "CLIENT", .least = 8, .spare = true},
 };
 
 static int list(const struct cli *cli)

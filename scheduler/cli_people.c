@@ -4,8 +4,14 @@
 #include <string.h>
 
 static const struct cli_column columns[] = {
-    {"address", "ADDRESS"}, {"source", "SOURCE"}, {"state", "STATE"}, {"reason", "REASON"},
-    {"channel", "CHANNEL"}, {"code", "CODE"},     {"text", "SAID"},   {"at", "AT"},
+    {"address", "ADDRESS"},
+    {"source", "SOURCE"},
+    {"state", "STATE"},
+    {"reason", "REASON", .least = 8, .spare = true},
+    {"channel", "CHANNEL", .spare = true},
+    {"code", "CODE", .spare = true},
+    {"text", "SAID", .least = 8, .spare = true},
+    {"at", "AT", .spare = true},
 };
 static const char *const states[] = {"waiting", "claimed", "accepted", "refused", "in_doubt", "withheld"};
 

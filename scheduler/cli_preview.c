@@ -1,5 +1,6 @@
 /* `onsale preview`: asks the daemon; without one, makes the message from what the store and the configuration say. */
 #include "cli_report.h"
+#include "known.h"
 #include "preview.h"
 
 #include <string.h>
@@ -29,12 +30,10 @@ static int choose_rule(struct maker *maker, const char *name, struct error *err)
     const struct rule *rule = settings_rule(settings, name);
 
     if (!rule) {
-        const char **names = must_calloc(settings->rule_count, sizeof *names);
+        auto_free const char **names = must_calloc(settings->rule_count + 1, sizeof *names);
         for (size_t i = 0; i < settings->rule_count; i++)
             names[i] = settings->rules[i].name;
-        preview_no_rule(name, names, settings->rule_count, err);
-        free(names);
-        return -1;
+        return known_none("rule", name, names, settings->rule_count, err);
     }
     maker->mail = settings_mail(settings, settings_notifier(settings, rule->notify.at[0]));
     maker->spec.draft.rule = rule;

@@ -134,6 +134,10 @@ static int print_openings(const struct cli *cli, const json_t *answer, const str
     (void)cli;
     table_init(&table, ARRAY_LEN(headings), headings);
     table_right(&table, 5);
+    table_cut(&table, 2, 8);
+    table_cut(&table, 3, 8);
+    table_spare(&table, 4);
+    table_spare(&table, 5);
     json_array_foreach(answer, i, opening)
     {
         auto_buf struct buf tickets, notices;
@@ -153,7 +157,7 @@ static int print_openings(const struct cli *cli, const json_t *answer, const str
         table_add(&table, "%s", notices.len ? notices.ptr : "-");
         add_people(&table, 0, opening);
     }
-    table_print(&table, stdout);
+    table_end(&table, stdout);
     table_clear(&table);
     return EXIT_FINE;
 }
@@ -165,16 +169,18 @@ int cli_openings(const struct cli *cli)
 
 static void add_state(struct cli_table *table, const json_t *notice)
 {
-    const char *reason = cli_text(notice, "reason");
-
-    const char *state = cli_text(notice, "state");
+    const char *reason = cli_text(notice, "reason"), *state = cli_text(notice, "state");
     bool ahead = strcmp(state, "planned") == 0 || strcmp(state, "gathering") == 0 || strcmp(state, "ready") == 0;
-
     const char *notifier = json_is_true(json_object_get(notice, "notifier_paused"))
                                ? "paused"
                                : cli_text(json_object_get(notice, "notifier"), "state");
 
-    table_add(table, "%s%s%s%s%s%s%s", state, *reason ? ": " : "", reason,
+    long long put_off = cli_number(json_object_get(notice, "put_off"), "people");
+    char again[64] = "";
+
+    if (put_off > 0)
+        snprintf(again, sizeof again, ", %lld put off", put_off);
+    table_add(table, "%s%s%s%s%s%s%s%s", state, *reason ? ": " : "", reason, again,
               json_is_true(json_object_get(notice, "paused")) ? ", paused" : "", *notifier ? ", notifier " : "",
               notifier, ahead && json_is_false(json_object_get(notice, "fits")) ? ", will not fit" : "");
 }
@@ -193,6 +199,14 @@ static int print_notices(const struct cli *cli, const json_t *answer, const stru
     for (size_t k = 5; k < ARRAY_LEN(headings); k++)
         table_right(&table, k);
     table_right(&table, 0);
+    table_cut(&table, 3, 8);
+    table_cut(&table, 4, 8);
+    table_narrow(&table, 6, "ACC.");
+    for (size_t k = 7; k < ARRAY_LEN(headings); k++)
+        table_spare(&table, k);
+    table_narrow(&table, 7, "REF.");
+    table_narrow(&table, 8, "DOUBT");
+    table_narrow(&table, 9, "W/HELD");
     json_array_foreach(answer, i, notice)
     {
         const json_t *mine = json_object_get(notice, "counts");
@@ -205,7 +219,7 @@ static int print_notices(const struct cli *cli, const json_t *answer, const stru
         for (size_t k = 0; k < ARRAY_LEN(counts); k++)
             table_add(&table, "%lld", cli_number(mine, counts[k]));
     }
-    table_print(&table, stdout);
+    table_end(&table, stdout);
     table_clear(&table);
     return EXIT_FINE;
 }

@@ -93,6 +93,14 @@ static void begin(struct rows *rows)
             print_cell(rows->columns[i].key, i + 1 == rows->column_count);
     }
     table_init(&rows->table, rows->column_count, headings);
+    for (size_t i = 0; i < rows->column_count; i++) {
+        table_cut(&rows->table, i, rows->columns[i].least);
+        if (rows->columns[i].spare)
+            table_spare(&rows->table, i);
+        for (size_t k = 0; rows->columns[i].beside && k < rows->column_count; k++)
+            if (strcmp(rows->columns[k].key, rows->columns[i].beside) == 0)
+                table_spare_beside(&rows->table, i, k);
+    }
 }
 
 static void print_page(void *ctx, const json_t *page)
@@ -130,6 +138,8 @@ int cli_print_rows(const struct cli *cli, struct store_report *what, const struc
     int rc = client_list(&client, what, print_page, &rows, &err);
     if (rc == 0 && cli->json)
         puts(rows.count ? "\n]" : "[]");
+    else if (rc == 0 && !cli->csv)
+        table_end(&rows.table, stdout);
     table_clear(&rows.table);
     zone_free(rows.zone);
     client_close(&client);

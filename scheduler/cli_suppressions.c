@@ -2,6 +2,7 @@
  * line is judged, here and by the daemon; only when all are good, or --skip-bad says so, they are sent. */
 #include "audience/csv.h"
 #include "cli_rows.h"
+#include "known.h"
 #include "suppression.h"
 
 #include <errno.h>
@@ -16,7 +17,11 @@ enum {
 };
 
 static const struct cli_column columns[] = {
-    {"address", "ADDRESS"}, {"key", "KEY"}, {"scope", "AUDIENCE"}, {"reason", "REASON"}, {"at", "SINCE"},
+    {"address", "ADDRESS", .spare = true},
+    {"key", "KEY", .beside = "address"},
+    {"scope", "AUDIENCE", .spare = true},
+    {"reason", "REASON"},
+    {"at", "SINCE"},
 };
 
 int cli_suppressions(const struct cli *cli)
@@ -234,6 +239,15 @@ static void put(json_t *entry, const char *key, struct text value)
         json_object_set_new(entry, key, json_stringn(value.ptr, value.len));
 }
 
+static int check_audience(const struct settings *settings, const char *name, struct error *err)
+{
+    auto_free const char **known = must_calloc(settings->audience_count + 1, sizeof *known);
+
+    for (size_t i = 0; i < settings->audience_count; i++)
+        known[i] = settings->audiences[i].name;
+    return settings_audience(settings, name) ? 0 : known_none("audience", name, known, settings->audience_count, err);
+}
+
 static int check_line(const struct import *import, const struct suppression_line *line, struct error *err)
 {
     struct suppression read;
@@ -241,9 +255,9 @@ static int check_line(const struct import *import, const struct suppression_line
     if (suppression_read(line, &read, err) < 0)
         return -1;
     auto_free char *scope = text_dup(read.scope);
-    if (*scope && !settings_audience(import->client->settings, scope))
-        return error_set(err, ERROR_REFUSED, "scope: there is no audience \"%s\"", scope);
-    return 0;
+    if (!*scope || check_audience(import->client->settings, scope, err) == 0)
+        return 0;
+    return error_at(err, "scope");
 }
 
 static int take_row(struct import *import, const struct csv_row *row, struct error *err)
@@ -357,7 +371,8 @@ int cli_suppress_from(const struct cli *cli)
     }
     if (client_open(&client, cli->config, &err) < 0)
         return EXIT_CONFIG;
-    auto_file FILE *file = open_input(cli->from, &err);
+    bool fine = !cli->audience || check_audience(client.settings, cli->audience, &err) == 0;
+    auto_file FILE *file = fine ? open_input(cli->from, &err) : NULL;
     if (file) {
         struct import import = {.cli = cli,
                                 .client = &client,

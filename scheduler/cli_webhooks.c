@@ -15,6 +15,12 @@ static int print_webhooks(const struct cli *cli, const json_t *answer, const str
     table_init(&table, ARRAY_LEN(headings), headings);
     for (size_t column = 2; column < 5; column++)
         table_right(&table, column);
+    table_spare(&table, 4);
+    table_spare(&table, 7);
+    table_cut(&table, 8, 12);
+    table_narrow(&table, 2, "WAIT");
+    table_narrow(&table, 3, "ACC.");
+    table_narrow(&table, 4, "DROP");
     json_array_foreach(answer, i, row)
     {
         table_add(&table, "%s", cli_text(row, "name"));
@@ -30,7 +36,7 @@ static int print_webhooks(const struct cli *cli, const json_t *answer, const str
         table_add_moment(&table, cli_text(row, "next_at"), zone);
         table_add(&table, "%s", cli_text(row, "place"));
     }
-    table_print(&table, stdout);
+    table_end(&table, stdout);
     table_clear(&table);
     json_array_foreach(answer, i, row)
     {

@@ -1,5 +1,6 @@
 /* What people may do to a notice: hold, release, cancel, again, retry, pause, resume. */
 #include "dispatch.h"
+#include "known.h"
 #include "launch_private.h"
 #include "news.h"
 #include "progress.h"
@@ -287,7 +288,7 @@ static int check_target(const struct world *world, const char *target, struct er
     for (size_t i = 0; i < world->channel_count; i++)
         if (strcmp(channel_settings(world->channels[i])->name, name) == 0)
             return 0;
-    return error_set(err, ERROR_REFUSED, "there is no notifier \"%s\"", name);
+    return known_no_notifier(world, name, err);
 }
 
 struct store_job *launch_pause(struct launches *launches, const char *target, const char *who, store_done_fn *done,

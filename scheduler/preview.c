@@ -56,12 +56,3 @@ int preview_make(const struct preview_spec *spec, struct message *out, struct bu
         person.locale = text_of(spec->language);
     return draft_make(&spec->draft, &person, out, err);
 }
-
-int preview_no_rule(const char *name, const char *const *names, size_t count, struct error *err)
-{
-    auto_buf struct buf text;
-
-    buf_init(&text, 4096);
-    buf_add_suggestion(&text, name, names, count);
-    return error_set(err, ERROR_REFUSED, "there is no rule \"%.100s\"%s", name, text.ptr ? text.ptr : "");
-}

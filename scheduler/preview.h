@@ -18,7 +18,4 @@ struct preview_spec { /* borrowed */
 /* Fills `out` (after message_init) and adds a line to `note` for what is not as it would leave. */
 int preview_make(const struct preview_spec *spec, struct message *out, struct buf *note, struct error *err);
 
-/* "there is no rule "on-sael" (did you mean "on-sale"?)"; returns -1. */
-int preview_no_rule(const char *name, const char *const *names, size_t count, struct error *err);
-
 #endif

@@ -1,10 +1,34 @@
 /* The endpoints of webhooks: named well, reached by https, signed by a secret that is one. */
 #include "crypt_webhook.h"
+#include "origin.h"
 #include "settings_check.h"
 
 #include <string.h>
 
 #define MAKE_SECRET "echo \"whsec_$(openssl rand -base64 32)\""
+
+/* "10.0.0.5" of "https://10.0.0.5:8443/in": without brackets and port. */
+static struct text host_of(const char *url)
+{
+    struct text rest = text_of(strstr(url, "://") + 3);
+
+    rest.len = strcspn(rest.ptr, "/?#");
+    if (text_starts(rest, "[")) {
+        rest = text_slice(rest, 1, rest.len);
+        return text_cut(&rest, ']');
+    }
+    return text_cut(&rest, ':');
+}
+
+/* What is refused at the connection whatever happens is told now. A name is judged then alone: it may mean another
+ * address tomorrow. */
+static bool is_never_reached(struct text host)
+{
+    struct origin origin;
+
+    return text_equal_nocase(host, TEXT("localhost")) ||
+           (origin_read(host, &origin) == 0 && !origin_is_public(&origin));
+}
 
 static void check_url(struct settings *settings, const struct webhook_settings *webhook)
 {
@@ -18,6 +42,11 @@ static void check_url(struct settings *settings, const struct webhook_settings *
     else if (!text_starts(text_of(webhook->url), "https://") && !webhook->allow_private)
         config_problem(settings->doc, place,
                        "url: expected https:// (http only with allow_private: true, within your own network)");
+    else if (!webhook->allow_private && is_never_reached(host_of(webhook->url)))
+        config_problem(settings->doc, place,
+                       "url: %.*s is no address of the public internet, and would never be called: within your own "
+                       "network allow_private: true says so",
+                       TEXT_ARGS(host_of(webhook->url)));
 }
 
 static void check_secret(struct settings *settings, const struct webhook_settings *webhook, const char *key,

@@ -2,6 +2,7 @@
 #include "webhooks_private.h"
 
 #include "crypt.h"
+#include "known.h"
 
 #include <string.h>
 
@@ -44,6 +45,16 @@ static void on_pinged(void *ctx, const struct fetch_result *result)
     ping_free(ping);
 }
 
+static void no_webhook(const struct webhooks *webhooks, const char *name, struct error *err)
+{
+    size_t count = webhooks ? webhooks->count : 0;
+    auto_free const char **names = must_calloc(count + 1, sizeof *names);
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = webhooks->endpoints[i].settings->name;
+    known_none("webhook", name, names, count, err);
+}
+
 struct webhook_ping *webhook_ping(struct webhooks *webhooks, const char *name, webhook_pinged_fn *done, void *ctx,
                                   struct error *err)
 {
@@ -54,7 +65,7 @@ struct webhook_ping *webhook_ping(struct webhooks *webhooks, const char *name, w
         if (strcmp(webhooks->endpoints[i].settings->name, name) == 0)
             endpoint = &webhooks->endpoints[i];
     if (!endpoint) {
-        error_set(err, ERROR_REFUSED, "there is no webhook \"%.100s\"", name);
+        no_webhook(webhooks, name, err);
         return NULL;
     }
     ping = must_calloc(1, sizeof *ping);

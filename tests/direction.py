@@ -25,7 +25,7 @@ LADDER = [
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_claims', 'channel_kept', 'channel_private'], ['store/'],
                ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_page', 'server_reply',
                 'server_stream']]),
-    ('flow', True, [['events'], ['world'], ['private_feeds'], ['news'], ['progress'], ['outlook'], ['outside'], ['again'],
+    ('flow', True, [['events'], ['world'], ['known'], ['private_feeds'], ['news'], ['progress'], ['outlook'], ['outside'], ['again'],
                     ['feed_body'], ['feed', 'feed_publish', 'feed_write', 'feed_private'], ['retention'], ['webhooks', 'webhooks_ping', 'webhooks_private'], ['writeback'], ['consent'], ['gather'], ['roll'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_private', 'sending'],
                     ['invitation'],
                     ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_orphan', 'launch_tongues', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_nudge', 'sync_plan', 'sync_private'], ['operators'],
@@ -47,7 +47,7 @@ LADDER = [
                      ['doors'],
                      ['daemon'],
                      ['client'], ['client_events'],
-                     ['cli_table'],
+                     ['cli_fit'], ['cli_table'],
                      ['cli', 'cli_preview', 'cli_report', 'cli_show', 'cli_feed', 'cli_feeds', 'cli_people', 'cli_rows', 'cli_suppressions', 'cli_control', 'cli_backup', 'cli_status', 'cli_bounce', 'cli_privacy', 'cli_watch', 'cli_webhooks'],
                      ['main']]),
 ]

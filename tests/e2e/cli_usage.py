@@ -2,10 +2,13 @@
 """What the commands say, and the exit code, when they are used wrongly or there is nothing to talk to: 0 fine, 1 failed,
 2 usage, 3 configuration, or a state that is damaged. Each line: what is typed, the exit code, and what must be said."""
 
+import fcntl
 import os
 import pty
 import socket
+import struct
 import subprocess
+import termios
 
 import small
 
@@ -71,7 +74,8 @@ RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
     (["hold", "77"], 1, "there is no notice 77"),
     (["retry", "77", "--in-doubt"], 1, "there is no notice 77"),
     (["pause", "77"], 1, "there is no notice 77"),
-    (["pause", "post"], 1, 'there is no notifier "post"'),
+    (["pause", "post"], 1, 'there is no notifier "post" (known: mail)'),
+    (["pause", "mial"], 1, 'there is no notifier "mial" (did you mean "mail"?)'),
     (["resume", "post"], 1, 'there is no notifier "post"'),
     (["hold", "1"], 1, "notice 1 is done"),
     (["release", "1"], 1, "notice 1 is done"),
@@ -80,7 +84,14 @@ RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
     (["again", "2", "--anyway"], 1, "it has not ended yet"),
     (["again", "1"], 1, "nothing was changed"),
     (["retry", "1", "--refused", "550"], 0, "nobody"),
-    (["suppress", "ada@fans.example", "--audience", "vips"], 1, 'there is no audience "vips"'),
+    (["suppress", "ada@fans.example", "--audience", "vips"], 1, 'there is no audience "vips" (known: fans)'),
+    (["suppress", "--from", "/dev/null", "--audience", "fnas"], 1, 'there is no audience "fnas" (did you mean "fans"?)'),
+    (["feed", "--site", "arean"], 1, 'there is no site "arean" (did you mean "arena"?)'),
+    (["feeds", "add", "press", "--site", "arean"], 1, 'there is no site "arean" (did you mean "arena"?)'),
+    (["feeds", "rotate", "press"], 1, 'there is no private feed "press" (there is none)'),
+    (["feeds", "add", "press"], 0, "/feeds/t/"),
+    (["feeds", "revoke", "pres"], 1, 'there is no private feed "pres" (did you mean "press"?)'),
+    (["webhooks", "test", "crm"], 1, 'there is no webhook "crm" (there is none)'),
     (["suppress", "ada@fans.example", "--audience", "fans"], 0, "is not written to any more as one of audience fans"),
     (["unsuppress", "ada@fans.example"], 0, "but not as one of audience fans (operator): onsale unsuppress ada@fans.example --aud"),
     (["unsuppress", "ada@fans.example", "--audience", "fans"], 0, "may be written to again"),
@@ -93,7 +104,7 @@ RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
     (["notices"], 0, ", notifier paused"),
     (["resume"], 0, "notifier mail goes on: paused by "),
     (["sync"], 0, "every site is walked"),
-    (["send-test", "no-sale", "--to", "me@arena.example"], 1, 'there is no rule "no-sale"'),
+    (["send-test", "no-sale", "--to", "me@arena.example"], 1, 'there is no rule "no-sale" (did you mean "on-sale"?)'),
     (["send-test", "on-sale", "--to", "me@arena.example"], 0, "accepted by mail"),
     (["cancel", "2"], 0, "notice 2 is cancelled"),
     (["audit"], 0, "found no problem"),
@@ -115,6 +126,24 @@ def people_checked(b):
     try_all(b, [(["check"], 0, "warning: " + b.path(place))])
     b.write("people.csv", people)
     try_all(b, [(["check"], 0, "on-sale: ")])
+
+
+def told_by_check(b):
+    """What would fail or be wrong later is told now, with the line."""
+    before = open(b.path("onsale.yaml"), encoding="utf-8").read()
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    for find, replace, code, said in (
+            ("path: definitions.json", "path: definitons.json", 0, "warning: " + b.path("onsale.yaml:7:39: path: ")),
+            ("operators: ", "templates: [mine]\noperators: ", 3, "onsale.yaml:5:13: error: templates: expected a folder"),
+            ("template: on-sale,", "template: on-sael,", 3, "error: " + b.path("onsale.yaml:13:84: rule on-sale: ")),
+            ("rules:\n", "webhooks: [{name: crm, url: 'https://192.168.7.7/', secret: " + secret + "}]\nrules:\n", 3,
+             "onsale.yaml:12:29: error: url: 192.168.7.7 is no address of the public internet"),
+            ("rules:\n", "webhooks: [{name: crm, url: 'http://192.168.7.7/', allow_private: true, secret: " + secret + "}]\nrules:\n",
+             0, "crm: of everything, to http://192.168.7.7")):
+        assert find in before
+        b.write("onsale.yaml", before.replace(find, replace))
+        try_all(b, [(["check"], code, said)])
+    b.write("onsale.yaml", before)
 
 
 def damaged_state(b):
@@ -141,9 +170,10 @@ def try_all(b, cases):
         assert not any(ord(c) < 32 and c not in "\n\r" for c in text), f"{arguments}: control characters\n{text!r}"
 
 
-def on_terminal(b, *arguments, **more):
-    """What a terminal gets."""
+def on_terminal(b, *arguments, columns=0, **more):
+    """What a terminal gets that is so wide; 0: it does not say."""
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     child = subprocess.Popen([os.path.join(small.BUILD, "onsale"), *arguments], env={**b.environment, **more},
                              stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
     os.close(slave)
@@ -169,6 +199,31 @@ def colours(b):
         shown = on_terminal(b, *command, NO_COLOR="1")
         assert "\x1b" not in shown and "\u202e" not in shown and "\u009b" not in shown, (command, shown)
     assert "EET" in b.run("notices", TZ="Europe/Vilnius").stdout or "EEST" in b.run("notices", TZ="Europe/Vilnius").stdout
+
+
+def narrow(b):
+    """A table is as wide as the terminal at most, says so when that took something, and never cuts what one may have to type;
+    elsewhere it is whole."""
+    whole = {command: b.run(*command).stdout for command in (("notices",), ("openings",), ("people", "1"), ("suppressions",))}
+    title = "X" * 60
+    assert title in whole[("notices",)] and "\u2026" not in whole[("notices",)]
+    for columns in (80, 100):
+        for command, everything in whole.items():
+            shown = on_terminal(b, *command, columns=columns, NO_COLOR="1", LANG="C.UTF-8", LC_ALL="").replace("\r", "")
+            lines = shown.splitlines()
+            assert max(map(len, lines)) <= columns, (columns, command, shown)
+            assert max(map(len, everything.splitlines())) > columns or shown == everything, (columns, command, shown, everything)
+            if command == ("notices",):
+                assert [line.split()[0] for line in lines[:3]] == ["ID", "1", "2"] and "\u2026" in shown, shown
+                assert "`| cat` shows the whole" in shown and title not in shown and "on-sale" in shown, shown
+            if command[0] == "suppressions":
+                rows = b.json("suppressions")  # an address is only left while somebody of a notice has it
+                assert all((row["address"] or row["key"]) in shown for row in rows), shown
+                assert columns > 80 or len(rows) > 1 or rows[0]["key"] not in shown, "who has an address needs no key"
+    assert title in on_terminal(b, "notices", NO_COLOR="1"), "a terminal that does not say how wide it is"
+    assert title in on_terminal(b, "notices", columns=80, NO_COLOR="1", COLUMNS="300"), "who says COLUMNS means it"
+    plain = on_terminal(b, "notices", columns=80, NO_COLOR="1", LANG="C", LC_ALL="", LC_CTYPE="")
+    assert "..." in plain and "\u2026" not in plain, plain
 
 
 def hostile_requests(b):
@@ -223,11 +278,16 @@ def test(b):
     try_all(b, ALONE)
     assert not os.path.exists(b.path("mails")), "looking at a configuration makes no folders"
     people_checked(b)
+    told_by_check(b)
     damaged_state(b)
-    b.sale(3, title="Red \x1b[31mNight \u202eabc\u009b1m")
+    b.sale(3, title="Red \x1b[31mNight \u202eabc\u009b1m" + 60 * "X")
     b.start()
     b.wait(lambda: len(b.json("notices")) == 2 and b.state(1) == "done")
     colours(b)
+    assert b.run("suppress", "bert@fans.example").returncode == 0
+    narrow(b)
+    assert b.run("suppress", "nobody-here@fans.example").returncode == 0
+    narrow(b)
     with open("/dev/full", "w", encoding="utf-8") as full:
         for command in (["people", "1", "--csv"], ["notices"], ["why", "ada@fans.example", "--json"]):
             done = subprocess.run([os.path.join(small.BUILD, "onsale"), *command], env=b.environment, stdout=full,

@@ -57,7 +57,7 @@ def test(b):
     open(b.path("log"), "w", encoding="utf-8").close()
     b.start()
     assert feed(b, "--site", "arena") == alone and feed(b, "--event", "summer-night") == event
-    for arguments, says in (["--site", "arenas"], "one of arena"), (["--event", "nobody"], "was ever shown"):
+    for arguments, says in (["--site", "arenas"], 'did you mean "arena"?'), (["--event", "nobody"], "was ever shown"):
         wrong = b.run("feed", *arguments)
         assert wrong.returncode == 1 and says in wrong.stderr, wrong
     b.stop()

@@ -27,6 +27,11 @@ static const struct bad {
      "\"::1:8470\""},
     {"store: ", "disk_reserve: 64\nstore: ",
      "1:15: disk_reserve: expected a size such as 512, 64KB or 10MB from 1MB to 1024GB, found \"64\""},
+    {"store: ", "templates: /nowhere/at/all\nstore: ",
+     "1:12: templates: expected a folder (from the folder of this file), found /nowhere/at/all: No such file or "
+     "directory"},
+    {"store: ", "templates: [/etc/passwd]\nstore: ",
+     "1:13: templates: expected a folder (from the folder of this file), found /etc/passwd: no folder"},
     {"http: {", "http: {rate: [50/s, 600/min], ", "4:14: rate: expected one rate"},
     {"http: {", "http: {rate: often, ", "4:14: rate: expected a rate such as 50/s or 600/min, found \"often\""},
     {"http: {", "http: {connections: 3, ", "4:21: connections: expected a whole number from 16 to 60000, found \"3\""},
@@ -225,6 +230,22 @@ static const struct bad {
      "26:29: url: expected https:// (http only with allow_private: true, within your own network)"},
     {"rules:\n", "webhooks: [{name: crm, url: \"https://me:hunter2@a.example\", secret: " SECRET "}]\nrules:\n",
      "26:29: url: expected a URL that begins with https://, without name and password"},
+    {"rules:\n", "webhooks: [{name: crm, url: \"https://10.0.0.5/in\", secret: " SECRET "}]\nrules:\n",
+     "26:29: url: 10.0.0.5 is no address of the public internet, and would never be called: within your own network "
+     "allow_private: true says so"},
+    {"rules:\n", "webhooks: [{name: crm, url: \"https://[::1]:8443/in\", secret: " SECRET "}]\nrules:\n",
+     "26:29: url: ::1 is no address of the public internet, and would never be called: within your own network "
+     "allow_private: true says so"},
+    {"rules:\n", "webhooks: [{name: crm, url: \"https://LOCALHOST:9/\", secret: " SECRET "}]\nrules:\n",
+     "26:29: url: LOCALHOST is no address of the public internet, and would never be called: within your own network "
+     "allow_private: true says so"},
+    {"rules:\n", "webhooks: [{name: crm, url: \"https://169.254.169.254\", secret: " SECRET "}]\nrules:\n",
+     "26:29: url: 169.254.169.254 is no address of the public internet, and would never be called: within your own "
+     "network "
+     "allow_private: true says so"},
+    {"rules:\n", "webhooks: [{name: crm, url: \"https://[fe80::1]/\", secret: " SECRET "}]\nrules:\n",
+     "26:29: url: fe80::1 is no address of the public internet, and would never be called: within your own network "
+     "allow_private: true says so"},
     {"rules:\n", "webhooks: [{name: Crm, url: https://a.example, secret: " SECRET "}]\nrules:\n",
      "26:19: name: expected 1 to 64 of a to z, 0 to 9, \"_\" and \"-\", found \"Crm\""},
     {"rules:\n", "webhooks: [{name: crm, url: https://a.example, secret_file: secret}]\nrules:\n",
