@@ -1,6 +1,7 @@
 /* What is known: reports of the store, and how the daemon stands. */
 #include "api_private.h"
 #include "build-config.h"
+#include "dispatch.h"
 #include "health.h"
 #include "progress.h"
 #include "sync.h"
@@ -49,6 +50,39 @@ static json_t *standing_of(const struct channel *channel)
                      standing.until_ms == MOMENT_NONE ? NULL : at.ptr);
 }
 
+/* Whom their own mail servers put off, of a notice; NULL: nobody. */
+static json_t *put_off_of(const struct world *world, const struct notice *notice)
+{
+    struct dispatch_put_off put_off;
+    auto_buf struct buf at, said;
+
+    buf_init(&at, 64);
+    buf_init(&said, 4096);
+    if (!dispatch_put_off_of(world->dispatch, notice, &put_off))
+        return NULL;
+    if (put_off.next_at_ms != MOMENT_NONE)
+        buf_add_moment(&at, put_off.next_at_ms);
+    buf_add_visible(&said, text_of(put_off.said));
+    return json_pack("{s:I, s:s?, s:s, s:s}", "people", (json_int_t)put_off.people, "next_at", at.len ? at.ptr : NULL,
+                     "notifier", put_off.notifier, "said", said.ptr);
+}
+
+static json_t *all_put_off(const struct world *world)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < world->notices.count; i++) {
+        const struct notice *notice = world->notices.at[i];
+        json_t *one = notice->state == NOTICE_SENDING ? put_off_of(world, notice) : NULL;
+        if (!one)
+            continue;
+        json_object_set_new(one, "notice", json_integer(notice->id));
+        json_object_set_new(one, "rule", json_string(notice->rule));
+        json_array_append_new(out, one);
+    }
+    return out;
+}
+
 void api_status(struct api *api, struct server_request *request, const struct api_request *asked)
 {
     struct world *world = api->world;
@@ -75,10 +109,10 @@ void api_status(struct api *api, struct server_request *request, const struct ap
         json_array_append_new(pauses,
                               json_pack("{s:s, s:s}", "target", world->pauses[i].target, "who", world->pauses[i].who));
     server_answer(request, 200,
-                  json_pack("{s:s, s:o, s:I, s:s?, s:b, s:o, s:o, s:o, s:o}", "version", ONSALE_VERSION, "health",
+                  json_pack("{s:s, s:o, s:I, s:s?, s:b, s:o, s:o, s:o, s:o, s:o}", "version", ONSALE_VERSION, "health",
                             health_of(world), "generation", (json_int_t)store_generation(world->store), "copy",
                             world->copy, "frozen", world->frozen, "sites", sites, "notifiers", channels, "pauses",
-                            pauses, "writebacks", writebacks_of(world)));
+                            pauses, "writebacks", writebacks_of(world), "put_off", all_put_off(world)));
 }
 
 void api_people(struct api *api, struct server_request *request, const struct api_request *asked)
@@ -134,6 +168,9 @@ void api_add_standings(const struct world *world, json_t *rows)
             json_object_set_new(row, "notifier_paused", json_true());
         if (channel_standing(channel).state != CHANNEL_WELL)
             json_object_set_new(row, "notifier", standing_of(channel));
+        json_t *put_off = notice->state == NOTICE_SENDING ? put_off_of(world, notice) : NULL;
+        if (put_off)
+            json_object_set_new(row, "put_off", put_off);
     }
 }
 

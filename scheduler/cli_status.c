@@ -38,6 +38,20 @@ static void print_sites(const json_t *sites, const struct zone *zone)
     }
 }
 
+/* "notice 12, on-sale: 40 people are tried again by mail, the first at 10:00:20: 450 4.2.0 mailbox busy" */
+static void print_put_off(const json_t *list, const struct zone *zone)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        auto_buf struct buf at;
+        buf_init(&at, 256);
+        buf_add_local(&at, cli_text(one, "next_at"), zone);
+        printf("notice %lld, %s: %lld people are tried again by %s, the first at %s: %s\n", cli_number(one, "notice"),
+               cli_text(one, "rule"), cli_number(one, "people"), cli_text(one, "notifier"), at.ptr,
+               cli_text(one, "said"));
+    }
+}
+
 static void print_status(const json_t *answer)
 {
     const json_t *health = json_object_get(answer, "health"), *notifiers = json_object_get(answer, "notifiers"),
@@ -56,6 +70,7 @@ static void print_status(const json_t *answer)
         const char *target = cli_text(json_array_get(pauses, i), "target");
         printf("paused: %s, by %s\n", *target ? target : "everything", cli_text(json_array_get(pauses, i), "who"));
     }
+    print_put_off(json_object_get(answer, "put_off"), zone);
     if (cli_number(writebacks, "waiting") > 0) {
         auto_buf struct buf since;
         buf_init(&since, 256);

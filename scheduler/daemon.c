@@ -45,10 +45,12 @@ struct daemon {
     struct cast_parts parts;
     struct cast *cast;
     struct doors *doors;
-    size_t handed;         /* sockets of the service manager */
-    struct settings *next; /* a reload's settings, waiting for the old cast to be quiet */
-    int64_t quiet_by_ms;   /* by the monotonic clock */
-    unsigned rest_looks;   /* of the doctor, in a row */
+    size_t handed;          /* sockets of the service manager */
+    struct settings *next;  /* a reload's settings, waiting for the old cast to be quiet */
+    char *store, *instance; /* as the state was opened: a reload does not change them */
+    int64_t disk_reserve;
+    int64_t quiet_by_ms;    /* by the monotonic clock */
+    unsigned rest_looks;    /* of the doctor, in a row */
     bool leaving;
     int exit_code;
 };
@@ -76,6 +78,35 @@ static void take_keys(struct daemon *daemon)
     daemon->keys = daemon->next_keys;
 }
 
+/* What the file says and only a restart brings. Whoever changed it has to hear that nothing came of it yet. */
+static void note_waiting(struct daemon *daemon, const struct settings *settings)
+{
+    struct buf waits;
+
+    free(daemon->world.restart_for);
+    daemon->world.restart_for = NULL;
+    buf_init(&waits, 64 * 1024);
+    if (strcmp(settings->store, daemon->store) != 0)
+        buf_addf(&waits, "store is %s and not %s", daemon->store, settings->store);
+    if (strcmp(settings->instance, daemon->instance) != 0)
+        buf_addf(&waits, "%sinstance is \"%s\" and not \"%s\"", waits.len ? "; " : "", daemon->instance,
+                 settings->instance);
+    if (settings->disk_reserve != daemon->disk_reserve) {
+        buf_addf(&waits, "%sdisk_reserve is ", waits.len ? "; " : "");
+        buf_add_size(&waits, daemon->disk_reserve);
+        buf_adds(&waits, " and not ");
+        buf_add_size(&waits, settings->disk_reserve);
+    }
+    doors_add_waiting(daemon->doors, &settings->http, &waits);
+    if (waits.len == 0) {
+        buf_clear(&waits);
+        return;
+    }
+    daemon->world.restart_for = buf_take(&waits);
+    log_line(&daemon->log, LOG_WARNING, "event=restart_wanted what=%s remedy=\"systemctl restart onsale\"",
+             LOG_QUOTED(text_of(daemon->world.restart_for)));
+}
+
 static void swap_cast(struct daemon *daemon)
 {
     struct error err = {0};
@@ -93,6 +124,7 @@ static void swap_cast(struct daemon *daemon)
         return;
     }
     doors_reload(daemon->doors, &cast_settings(daemon->cast)->http);
+    note_waiting(daemon, cast_settings(daemon->cast));
     news_reload(&daemon->world, NULL);
     free(daemon->world.reload_refused);
     daemon->world.reload_refused = NULL;
@@ -197,11 +229,6 @@ static void on_hangup(uv_signal_t *handle, int number)
         refuse_reload(daemon, err.text);
         return;
     }
-    if (strcmp(daemon->next->store, cast_settings(daemon->cast)->store) != 0)
-        log_line(&daemon->log, LOG_WARNING, "event=reload what=\"another store needs a restart: the old one stays\"");
-    if (doors_differ(&cast_settings(daemon->cast)->http, &daemon->next->http))
-        log_line(&daemon->log, LOG_WARNING,
-                 "event=reload what=\"other sockets or limits of http need a restart: the old ones stay\"");
     begin_quiet(daemon);
 }
 
@@ -349,6 +376,9 @@ static int build(struct daemon *daemon, struct settings **settings, struct error
     world->metrics = metrics_new(clock_now_ms(world->clock));
     turns_begin(&daemon->turns, &daemon->loop, world->metrics);
     world->keys = &daemon->keys;
+    daemon->store = must_strdup((*settings)->store);
+    daemon->instance = must_strdup((*settings)->instance);
+    daemon->disk_reserve = (*settings)->disk_reserve;
     if (open_store(daemon, *settings, err) < 0 || store_load(world->store, &daemon->image, err) < 0)
         return -1;
     world_take(world, &daemon->image);
@@ -417,6 +447,8 @@ static void teardown(struct daemon *daemon)
     world_forget(world);
     metrics_free(world->metrics);
     store_image_clear(&daemon->image);
+    free(daemon->store);
+    free(daemon->instance);
 }
 
 int daemon_run(const struct daemon_options *options)

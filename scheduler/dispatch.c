@@ -155,6 +155,7 @@ static void on_turned(void *ctx, const struct store_turned *result)
         take_progress(line, result);
         line_take_claims(line, result);
         take_in_hand(line, result);
+        line_look_at_put_off(line);
     }
     line_drain(line);
 }

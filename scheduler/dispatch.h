@@ -21,4 +21,11 @@ void dispatch_call_back(struct dispatch *dispatch);
 /* Is anything claimed or any fate not on disk? For an orderly stop. */
 bool dispatch_quiet(const struct dispatch *dispatch);
 
+/* People of a notice whose own receivers asked us to come again (450 and the like), while it is being sent. */
+struct dispatch_put_off {
+    int64_t people, next_at_ms;  /* the first of them */
+    const char *notifier, *said; /* the last such answer; until the loop goes on */
+};
+bool dispatch_put_off_of(const struct dispatch *dispatch, const struct notice *notice, struct dispatch_put_off *out);
+
 #endif

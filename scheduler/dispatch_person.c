@@ -108,6 +108,7 @@ static void judge(struct sending *sending, const struct channel_result *result, 
     } else if (said == FATE_TRY_LATER) {
         wait_again(sending, fate, result->attempt + 1,
                    again_delay_ms(&rule->retry, result->attempt, result->retry_after_ms, crypt_random_u64()));
+        dispatch_put_off(sending, as_said(result, text));
     }
     if (said == FATE_ACCEPTED || said == FATE_REFUSED || fate->fate == FATE_WITHHELD)
         if (brake_takes(&sending->brake, said == FATE_ACCEPTED ? 0 : code_of(result))) {

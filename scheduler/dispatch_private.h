@@ -1,6 +1,6 @@
 /* dispatch_private.h - what the files of dispatch share: dispatch.c (lines, and their turns of the ledger), sending.c
- * (one notice on a line), dispatch_claims.c (who is claimed next) and dispatch_person.c (one person's message out, one
- * person's fate in). */
+ * (one notice on a line), dispatch_claims.c (who is claimed next), dispatch_person.c (one person's message out, one
+ * person's fate in) and dispatch_put_off.c (who is to be tried again, told). */
 #ifndef ONSALE_DISPATCH_PRIVATE_H
 #define ONSALE_DISPATCH_PRIVATE_H
 
@@ -8,10 +8,17 @@
 #include "brake.h"
 #include "dispatch.h"
 #include "metrics.h"
+#include "seldom.h"
 #include "sending.h"
 #include "share.h"
 
 enum { CLAIMS_MAX = 64 }; /* of one turn of the ledger: it stays short */
+
+struct put_off {
+    char said[200];       /* "450 4.2.0 ...", the last answer of its kind; "" nobody is put off */
+    int64_t since_ms;     /* by the monotonic clock */
+    struct seldom seldom; /* in the log */
+};
 
 struct sending {
     struct line *line;
@@ -32,6 +39,7 @@ struct sending {
     size_t out; /* asked for or claimed, fate not on disk */
     struct brake brake;
     int braked_by; /* the code that stopped it; 0: none did */
+    struct put_off put_off;
     struct sending *next;
 };
 
@@ -104,6 +112,10 @@ size_t line_choose_claims(struct line *line, struct store_claim *out, int64_t no
 void line_take_claims(struct line *line, const struct store_turned *result);
 void line_drop_claims(struct line *line);   /* none was made */
 void line_forget_claims(struct line *line); /* nobody hears what becomes of them */
+
+/* dispatch_put_off.c */
+void dispatch_put_off(struct sending *sending, const char *said); /* one person, for their receiver's sake */
+void line_look_at_put_off(struct line *line);                     /* after each turn of the ledger */
 
 /* dispatch_person.c */
 void dispatch_hand_over(struct sending *sending, const struct store_delivery *delivery, int64_t now_ms);

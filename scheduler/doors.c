@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+enum fixed { FIXED_LISTEN, FIXED_PROXIES, FIXED_CONNECTIONS, FIXED_RATE, FIXED_KEYS };
+
 struct doors {
     struct world *world;
     struct auth *auth;
@@ -23,6 +25,7 @@ struct doors {
     struct pages *pages;
     struct scrape scrape;
     struct feeds *feeds;
+    char *opened[FIXED_KEYS]; /* what the configuration said of them at the start */
 };
 
 /* --- One function a door ------------------------------------------------------------------------------------------ */
@@ -160,6 +163,65 @@ static void raise_descriptors(size_t connections, struct log *log)
                  (unsigned long long)wanted);
 }
 
+/* --- What stays as it was opened -----------------------------------------------------------------------------------
+ */
+
+static void add_list(struct buf *out, const struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        buf_addf(out, "%s%s", i ? ", " : "", list->at[i]);
+    if (!list->count)
+        buf_adds(out, "nothing");
+}
+
+static void add_fixed(struct buf *out, const struct http_settings *http, enum fixed key)
+{
+    struct config_rate rate = rate_of(http);
+
+    switch (key) {
+    case FIXED_LISTEN:
+        add_list(out, &http->listen);
+        break;
+    case FIXED_PROXIES:
+        add_list(out, &http->proxies);
+        break;
+    case FIXED_CONNECTIONS:
+        buf_addf(out, "%lld", (long long)http->connections);
+        break;
+    case FIXED_RATE:
+        buf_addf(out, rate.count ? "%lld in " : "without limit", (long long)rate.count);
+        if (rate.count)
+            buf_add_span(out, rate.per_ms);
+        break;
+    case FIXED_KEYS:
+        break;
+    }
+}
+
+static void remember_opened(struct doors *doors, const struct http_settings *http)
+{
+    for (enum fixed key = 0; key < FIXED_KEYS; key++) {
+        struct buf text;
+        buf_init(&text, 16 * 1024);
+        add_fixed(&text, http, key);
+        doors->opened[key] = buf_take(&text);
+    }
+}
+
+void doors_add_waiting(const struct doors *doors, const struct http_settings *next, struct buf *out)
+{
+    static const char *const names[FIXED_KEYS] = {"listen", "proxies", "connections", "rate"};
+
+    for (enum fixed key = 0; key < FIXED_KEYS; key++) {
+        auto_buf struct buf text;
+        buf_init(&text, 16 * 1024);
+        add_fixed(&text, next, key);
+        if (!text_is(buf_text(&text), doors->opened[key]))
+            buf_addf(out, "%shttp.%s is %s and not %.*s", out->len ? "; " : "", names[key], doors->opened[key],
+                     TEXT_ARGS(buf_text(&text)));
+    }
+}
+
 struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size_t handed, struct world *world,
                          struct error *err)
 {
@@ -183,6 +245,7 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
     };
 
     doors->world = world;
+    remember_opened(doors, http);
     doors->auth = auth_new(world->clock, world->log, err);
     if (doors->auth) {
         auth_set_tokens(doors->auth, http->tokens, http->token_count);
@@ -213,23 +276,6 @@ void doors_reload(struct doors *doors, const struct http_settings *http)
     hooks_reload(doors->hooks, http);
 }
 
-static bool lists_differ(const struct config_list *a, const struct config_list *b)
-{
-    bool differ = a->count != b->count;
-
-    for (size_t i = 0; !differ && i < a->count; i++)
-        differ = strcmp(a->at[i], b->at[i]) != 0;
-    return differ;
-}
-
-bool doors_differ(const struct http_settings *opened, const struct http_settings *next)
-{
-    struct config_rate old = rate_of(opened), new = rate_of(next);
-
-    return lists_differ(&opened->listen, &next->listen) || lists_differ(&opened->proxies, &next->proxies) ||
-           opened->connections != next->connections || old.count != new.count || old.per_ms != new.per_ms;
-}
-
 /* The server goes last: it answers what still waits. */
 void doors_close(struct doors *doors)
 {
@@ -241,6 +287,8 @@ void doors_close(struct doors *doors)
     feeds_close(doors->feeds);
     server_close(doors->server);
     auth_free(doors->auth);
+    for (enum fixed key = 0; key < FIXED_KEYS; key++)
+        free(doors->opened[key]);
     free(doors->proxies);
     free(doors);
 }

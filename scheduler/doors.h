@@ -12,8 +12,9 @@ struct doors *doors_open(uv_loop_t *loop, const struct http_settings *http, size
                          struct error *err);
 /* After a reload: tokens are as configured now; what is listened on stays. */
 void doors_reload(struct doors *doors, const struct http_settings *http);
-/* Whether a reload asks for other sockets or limits than the doors were opened with: they stay until a restart. */
-bool doors_differ(const struct http_settings *opened, const struct http_settings *next);
+/* What a file asks for other than the doors were opened with, which stays until a restart: "http.rate is 50 in 1s and
+ * not 90 in 1s"; adds nothing when it asks for the same. */
+void doors_add_waiting(const struct doors *doors, const struct http_settings *next, struct buf *out);
 void doors_close(struct doors *doors); /* NULL is fine */
 
 #endif

@@ -123,6 +123,8 @@ void health_judge(const struct health_facts *facts, struct health *out)
         find(out, HEALTH_DAEMON, true, "what is in flight comes home: reloading or stopping");
     if (facts->reload_refused)
         judge_reload(facts, out);
+    if (facts->restart_for)
+        find(out, HEALTH_DAEMON, false, "until a restart %s: systemctl restart onsale", facts->restart_for);
     if (facts->copy)
         find(out, HEALTH_COPY, true,
              "nothing is sent, lest people are told twice: %s. If no other daemon sends from this state: onsale resume "
@@ -173,6 +175,7 @@ void health_look(const struct world *world, struct health *out)
                                  .held = states[NOTICE_HELD],
                                  .pauses = world->pause_count,
                                  .reload_refused = world->reload_refused,
+                                 .restart_for = world->restart_for,
                                  .configured_at_ms = world->configured_at_ms};
     for (size_t i = 0; i < world->notices.count; i++) {
         const struct notice *notice = world->notices.at[i];

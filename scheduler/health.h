@@ -54,6 +54,7 @@ struct health_facts { /* borrowed texts */
     size_t held, pauses;
     size_t unread;              /* notices whose people cannot be read, and ... */
     const char *unread_why;     /* ... why, of one of them */
+    const char *restart_for;    /* what the configuration says and only a restart brings; NULL: nothing */
     const char *reload_refused; /* why the file that lies there is not at work; NULL: it is, or nobody tried */
     int64_t configured_at_ms;   /* what is at work was read then */
 };

@@ -181,7 +181,11 @@ static void note_failure(struct sync *sync, const struct source_walk *walk)
     sync->failure = *walk->failure;
     if (news)
         news_site(sync->world, sync->site->settings->name, walk->failure->text);
-    log_line(sync->world->log, news ? LOG_WARNING : LOG_INFO, "event=walk_failed site=%s times=%lld error=%s",
+    bool tell = seldom_goes_on(&sync->seldom, clock_mono_ms(sync->world->clock),
+                               strcmp(sync->told.text, walk->failure->text) != 0);
+    if (tell)
+        sync->told = *walk->failure;
+    log_line(sync->world->log, tell ? LOG_WARNING : LOG_DEBUG, "event=walk_failed site=%s times=%lld error=%s",
              sync->site->settings->name, (long long)sync->failures, LOG_QUOTED(text_of(walk->failure->text)));
 }
 
@@ -259,7 +263,9 @@ static void note_fine(struct sync *sync, const struct source_walk *walk, int64_t
 {
     if (sync->failure.kind != ERROR_NONE) {
         news_site(sync->world, sync->site->settings->name, NULL);
-        log_line(sync->world->log, LOG_NOTICE, "event=walk_well site=%s", sync->site->settings->name);
+        log_line(sync->world->log, LOG_NOTICE, "event=walk_well site=%s failed=%lld seconds=%lld",
+                 sync->site->settings->name, (long long)sync->failures,
+                 (long long)(seldom_ends(&sync->seldom, clock_mono_ms(sync->world->clock)) / SECOND_MS));
     }
     sync->failure = (struct error){0};
     sync->failures = 0;

@@ -4,6 +4,7 @@
 #define ONSALE_SYNC_PRIVATE_H
 
 #include "gatekeeper.h"
+#include "seldom.h"
 #include "sync.h"
 
 /* An event about which something is to be done, in the order of its becoming so. */
@@ -48,7 +49,9 @@ struct sync {
     struct nudges nudges;
     int64_t last_full_at_ms, failures;
     int64_t well_mono_ms; /* when a walk last succeeded; MOMENT_NONE before the first */
-    struct error failure;
+    struct error failure; /* of the last walk; ERROR_NONE: it was fine */
+    struct error told;    /* ... what the log has of it */
+    struct seldom seldom;
     struct error bad_why; /* last said of records that could not be read */
 
     struct touched_events unplanned, unstored;

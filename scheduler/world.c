@@ -61,6 +61,8 @@ void world_forget(struct world *world)
     free(world->pauses);
     free(world->reload_refused);
     world->reload_refused = NULL;
+    free(world->restart_for);
+    world->restart_for = NULL;
     for (size_t i = 0; i < world->first_load_count; i++)
         free(world->first_loads[i].name);
     free(world->first_loads);

@@ -95,6 +95,7 @@ struct world {
     const char *copy;         /* why no claim may be made (promise 9), or NULL */
     int64_t configured_at_ms; /* when the configuration that is at work was read */
     char *reload_refused;     /* why a later one is not; NULL: there is none */
+    char *restart_for;        /* what of it waits for a restart; NULL: nothing */
     struct world_disk {
         struct error why; /* no claim may be made: no room, or the disk does not work; ERROR_NONE: all is well */
         bool tight;       /* no people are read and no sites walked: there is room for claims and fates alone */

@@ -14,7 +14,7 @@ ROOT = os.path.join(os.environ.get('ONSALE_SOURCE', os.path.join(os.path.dirname
 LADDER = [
     ('ground', True, [['error'], ['text'], ['index'], ['clock'], ['log'], ['metrics', 'metrics_table'], ['notify'], ['zone'], ['locale'], ['letters'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['crypt_webhook'], ['crypt_jws'], ['dns'],
                       ['config', 'config_value', 'config_yaml', 'config_problem', 'config_tree'],
-                      ['origin'], ['target'], ['conditional'], ['visitors']]),
+                      ['origin'], ['seldom'], ['target'], ['conditional'], ['visitors']]),
     ('loop', False, [['fetch'], ['wire'], ['alarm'], ['turns']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
     ('words', True, [['address'], ['suppression'], ['scrub'], ['pace'], ['share'], ['forecast'], ['brake'], ['breaker'], ['told'], ['plan', 'want'], ['gate'],
@@ -26,7 +26,7 @@ LADDER = [
                ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_page', 'server_reply',
                 'server_stream']]),
     ('flow', True, [['events'], ['world'], ['known'], ['private_feeds'], ['news'], ['progress'], ['outlook'], ['outside'], ['again'],
-                    ['feed_body'], ['feed', 'feed_publish', 'feed_write', 'feed_private'], ['retention'], ['webhooks', 'webhooks_ping', 'webhooks_private'], ['writeback'], ['consent'], ['gather'], ['roll'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_private', 'sending'],
+                    ['feed_body'], ['feed', 'feed_publish', 'feed_write', 'feed_private'], ['retention'], ['webhooks', 'webhooks_ping', 'webhooks_private'], ['writeback'], ['consent'], ['gather'], ['roll'], ['gatekeeper'], ['dispatch', 'dispatch_claims', 'dispatch_person', 'dispatch_put_off', 'dispatch_private', 'sending'],
                     ['invitation'],
                     ['launch', 'launches', 'launch_gate', 'launch_end', 'launch_operator', 'launch_orphan', 'launch_tongues', 'launch_private'], ['disk'], ['estimate'], ['follow'], ['sync', 'sync_nudge', 'sync_plan', 'sync_private'], ['operators'],
                     ['draft'], ['preview'], ['send_test']]),

@@ -17,7 +17,7 @@ static struct health_facts well(void)
 /* The change that a case makes to facts that are well. */
 struct change {
     bool building, stopping, frozen, disk_holds;
-    const char *refused_file, *unread, *copy, *write_failure, *keeping, *site_failure, *trouble;
+    const char *refused_file, *restart_for, *unread, *copy, *write_failure, *keeping, *site_failure, *trouble;
     int64_t room_bytes, stuck_ms, stale_ms;
     bool needs_person;
     size_t held, pauses;
@@ -43,6 +43,7 @@ static struct health judge(const struct change *change)
     if (change->write_failure)
         error_set(&facts.store.failure, ERROR_TRY_LATER, "%s", change->write_failure);
     facts.reload_refused = change->refused_file;
+    facts.restart_for = change->restart_for;
     facts.configured_at_ms = 0;
     facts.unread = change->unread ? 1 : 0;
     facts.unread_why = change->unread;
@@ -86,6 +87,12 @@ static const struct {
      HEALTH_WARN,
      HEALTH_WARN,
      "of 1970-01-01T00:00:00.000Z is at work, the file was refused: onsale.yaml:3:1: no"},
+    {"a change waits for a restart",
+     {.restart_for = "http.rate is 50 in 1s and not 90 in 1s"},
+     HEALTH_DAEMON,
+     HEALTH_WARN,
+     HEALTH_WARN,
+     "until a restart http.rate is 50 in 1s and not 90 in 1s: systemctl restart onsale"},
     {"unread people", {.unread = "fans.csv: gone"}, HEALTH_NOTICES, HEALTH_WARN, HEALTH_WARN, "people: fans.csv: gone"},
     {"its log grows", {.keeping = "not folded"}, HEALTH_STORE, HEALTH_WARN, HEALTH_WARN, "lost, but: not folded"},
     {"stuck", {.stuck_ms = 10001}, HEALTH_STORE, HEALTH_FAIL, HEALTH_FAIL, "not moved for 10 s"},
