@@ -1,17 +1,9 @@
-/* Who is to be tried again: listed page by page, and called back slice by slice beside busy writers. */
+/* Who is to be tried again: listed page by page, and called back slice by slice, by an operator, beside busy writers.
+ */
 #include "store_bench.h"
 
-static int setup(void **state)
-{
-    struct bench *b = must_calloc(1, sizeof *b);
-
-    bench_init(b);
-    bench_open(b);
-    *state = b;
-    return 0;
-}
-
-static int teardown(void **state)
+/* No audit: who is listed without ever having been told would be found. */
+static int tear_down_unaudited(void **state)
 {
     bench_clear(*state);
     free(*state);
@@ -46,7 +38,7 @@ enum { WAITING = 200, WRITES_MOST = 6000, NAMES = 200 };
 struct busy {
     struct bench *b;
     struct store_suppression words[NAMES];
-    int writes;
+    int writes, under_way;
     bool over;
 };
 
@@ -54,6 +46,7 @@ static void on_written(void *ctx, int64_t count, const struct error *failure);
 
 static void write_something(struct busy *busy)
 {
+    busy->under_way++;
     store_suppress(busy->b->store, busy->words, NAMES, on_written, busy);
 }
 
@@ -63,6 +56,7 @@ static void on_written(void *ctx, int64_t count, const struct error *failure)
 
     (void)count;
     assert_null(failure);
+    busy->under_way--;
     if (!busy->over && ++busy->writes < WRITES_MOST)
         write_something(busy);
 }
@@ -100,19 +94,92 @@ static void a_retry_beside_busy_writers(void **state)
     }
     for (int i = 0; i < WAITING; i++)
         write_something(&busy);
-    while (!busy.over)
+    while (!busy.over || busy.under_way > 0)
         uv_run(&b->loop, UV_RUN_ONCE);
     assert_int_equal(b->count, PEOPLE);
     assert_true(busy.writes < WRITES_MOST);
     bench_audit(b);
 }
 
+static void people_can_be_chosen_for_another_try(void **state)
+{
+    struct bench *b = *state;
+    struct store_retry what = {.notice = 1, .fate = FATE_REFUSED, .code = 550, .channel = "mail", .now_ms = DUE_MS};
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, 4);
+    bench_suppress_one(b, 4, "", false);
+    bench_claim(b, 1, 4, 1);
+    bench_fate(b, 1, 1, 1, FATE_REFUSED, 0);
+    bench_fate(b, 1, 2, 1, FATE_IN_DOUBT, 0);
+    bench_fate(b, 1, 3, 1, FATE_ACCEPTED, 0);
+    what.code = 421;
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->count, 0);
+    what.code = 550;
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->count, 1);
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->count, 0); /* waits already */
+    what = (struct store_retry){
+        .notice = 1, .fate = FATE_WITHHELD, .withheld = WITHHELD_SUPPRESSED, .channel = "mail", .now_ms = DUE_MS};
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->count, 1);
+    what.fate = FATE_ACCEPTED;
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_int_equal(b->failure.kind, ERROR_REFUSED);
+    bench_launch(b, 1, 0);
+    assert_int_equal(b->launch.again_count, 2);
+    bench_tally_is(&b->launch.tally, (struct tally){.planned = 4, .waiting = 2, .accepted = 1, .in_doubt = 1});
+}
+
+/* Slice by slice: what failed at a later one says how many wait by then, and asking again moves the others. */
+static void a_retry_that_fails_half_way_says_who_was_moved(void **state)
+{
+    struct bench *b = *state;
+    struct store_retry what = {.notice = 1, .fate = FATE_REFUSED, .channel = "mail", .now_ms = DUE_MS};
+    enum { PEOPLE = 6000, SLICE = 2500 };
+
+    bench_add_notice(b, 1);
+    bench_gather(b, 1, 1, 1, PEOPLE);
+    bench_sql(b, "INSERT INTO fate SELECT 1, seq, 1, 'mail', 1, 3, 0, 550, NULL, 1806048000000, NULL, 1 FROM told "
+                 "WHERE roll = 1;"
+                 "INSERT INTO claim VALUES(1, 1, 'mail', 1, 6000, 6000, 1806048000000, 1);"
+                 "INSERT INTO counter VALUES(1, 'mail', 6000, 0, 0, 6000, 0, 0, NULL, NULL);"
+                 "INSERT INTO fate_sum VALUES(1, 'mail', 3, 0, 550, 0, 6000);"
+                 "UPDATE notice SET state = 5, claimed = 1 WHERE id = 1;"
+                 "CREATE TRIGGER fault BEFORE INSERT ON again WHEN NEW.seq = 4000 BEGIN"
+                 "  SELECT RAISE(ABORT, 'fault'); END");
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    assert_non_null(strstr(b->failure.text, "fault"));
+    assert_int_equal(b->count, SLICE);
+    bench_launch(b, 1, 0);
+    assert_int_equal(b->launch.again_count, SLICE);
+    bench_tally_is(&b->launch.tally, (struct tally){.planned = PEOPLE, .waiting = SLICE, .refused = PEOPLE - SLICE});
+    assert_int_equal(bench_number(b, "SELECT state FROM notice WHERE id = 1"), NOTICE_SENDING);
+    bench_audit(b);
+    bench_sql(b, "DROP TRIGGER fault");
+    store_retry(b->store, &what, bench_on_count, b);
+    bench_wait(b);
+    bench_fine(b);
+    assert_int_equal(b->count, PEOPLE - SLICE);
+    bench_audit(b);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(listed_page_by_page, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_retry_beside_busy_writers, setup, teardown),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(listed_page_by_page, bench_set_up, tear_down_unaudited),
+        TEST(a_retry_beside_busy_writers),
+        TEST(people_can_be_chosen_for_another_try),
+        TEST(a_retry_that_fails_half_way_says_who_was_moved),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

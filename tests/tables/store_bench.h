@@ -347,6 +347,16 @@ static inline void bench_suppress(struct bench *b, const struct store_suppressio
     bench_wait(b);
 }
 
+/* Our own word that one person is not written to, for everything ("") or as one of an audience; or it is taken back. */
+static inline void bench_suppress_one(struct bench *b, unsigned who, const char *scope, bool lift)
+{
+    struct store_suppression what = {.scope = scope, .reason = "operator", .at_ms = DUE_MS, .lift = lift};
+
+    bench_key(what.key, who);
+    bench_suppress(b, &what, 1);
+    bench_fine(b);
+}
+
 /* b->failure is the turn's, or of the first claim that could not be made. */
 static inline void bench_claims(struct bench *b, const struct store_fate *fates, size_t fate_count,
                                 const struct store_claim *claims, size_t claim_count)

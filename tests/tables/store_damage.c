@@ -79,6 +79,15 @@ static void garbage_in_the_header(void **state)
     refused(b, "cp BACKUP");
 }
 
+static void something_else_altogether(void **state)
+{
+    static const char letter[] = "this was a database once, and now it is a letter to somebody else entirely";
+    struct bench *b = *state;
+
+    write_file(b->db, letter, strlen(letter));
+    refused(b, "cp BACKUP");
+}
+
 static void a_file_cut_short(void **state)
 {
     struct bench *b = *state;
@@ -190,15 +199,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
-        TEST(a_folder),
-        TEST(garbage_in_the_header),
-        TEST(a_file_cut_short),
-        TEST(anothers_database),
-        TEST(garbage_in_the_log),
-        TEST(a_damaged_page),
-        TEST(a_backup_names_the_state),
-        TEST(nothing_where_a_state_was),
-
+        TEST(a_folder),         TEST(garbage_in_the_header),    TEST(something_else_altogether),
+        TEST(a_file_cut_short), TEST(anothers_database),        TEST(garbage_in_the_log),
+        TEST(a_damaged_page),   TEST(a_backup_names_the_state), TEST(nothing_where_a_state_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
