@@ -2,10 +2,10 @@
 
 #include "build-config.h"
 #include "clock.h"
+#include "multi.h"
 #include "origin.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,9 +21,7 @@ enum {
 #define RETRY_AFTER_MAX_MS (INT64_C(30) * DAY_MS)
 
 struct fetcher {
-    uv_loop_t *loop;
-    CURLM *multi;
-    uv_timer_t timer; /* the one timeout that curl asks for */
+    struct multi *multi;
     struct fetch *fetches;
     struct metrics *metrics; /* or NULL */
     bool public_only, closed;
@@ -440,7 +438,7 @@ static void unlink_fetch(struct fetch *fetch)
 {
     struct fetcher *fetcher = fetch->fetcher;
 
-    curl_multi_remove_handle(fetcher->multi, fetch->easy);
+    curl_multi_remove_handle(multi_curl(fetcher->multi), fetch->easy);
     if (fetch->prev)
         fetch->prev->next = fetch->next;
     else
@@ -449,98 +447,14 @@ static void unlink_fetch(struct fetch *fetch)
         fetch->next->prev = fetch->prev;
 }
 
-/* Tells the owners of all transfers that have ended. They may start and cancel others, and close us. */
-static void drain(struct fetcher *fetcher)
+/* The owner may start and cancel others, and close us. */
+static void on_ended(void *transfer, CURLcode code)
 {
-    CURLMsg *message;
-    int left;
+    struct fetch *fetch = transfer;
 
-    while (!fetcher->closed && (message = curl_multi_info_read(fetcher->multi, &left))) {
-        struct fetch *fetch = NULL;
-        CURLcode code = message->data.result; /* now: the message dies when its handle leaves the multi */
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
-        unlink_fetch(fetch);
-        answer(fetch, code);
-        fetch_free(fetch);
-    }
-}
-
-static void on_timeout(uv_timer_t *timer)
-{
-    struct fetcher *fetcher = timer->data;
-    int running;
-
-    curl_multi_socket_action(fetcher->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    drain(fetcher);
-}
-
-static int on_timer_wish(CURLM *multi, long timeout_ms, void *ctx)
-{
-    struct fetcher *fetcher = ctx;
-
-    (void)multi;
-    if (timeout_ms < 0)
-        uv_timer_stop(&fetcher->timer);
-    else /* later, since curl must not be called from here; being woken early is fine with it */
-        uv_timer_start(&fetcher->timer, on_timeout, timeout_ms > 0 ? (uint64_t)timeout_ms : 1, 0);
-    return 0;
-}
-
-struct watch { /* of one socket of curl's */
-    struct fetcher *fetcher;
-    curl_socket_t socket;
-    uv_poll_t poll;
-};
-
-static void on_watch_closed(uv_handle_t *poll)
-{
-    free(poll->data);
-}
-
-static void on_socket(uv_poll_t *poll, int status, int events)
-{
-    struct watch *watch = poll->data;
-    struct fetcher *fetcher = watch->fetcher;
-    int what = status < 0
-                   ? CURL_CSELECT_ERR
-                   : (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    int running;
-
-    curl_multi_socket_action(fetcher->multi, watch->socket, what, &running);
-    drain(fetcher);
-}
-
-static int on_socket_wish(CURL *easy, curl_socket_t socket, int what, void *ctx, void *socket_ctx)
-{
-    struct fetcher *fetcher = ctx;
-    struct watch *watch = socket_ctx;
-
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (watch) {
-            curl_multi_assign(fetcher->multi, socket, NULL);
-            uv_close((uv_handle_t *)&watch->poll, on_watch_closed); /* before curl closes the socket */
-        }
-        return 0;
-    }
-    if (!watch) {
-        watch = must_calloc(1, sizeof *watch);
-        watch->fetcher = fetcher;
-        watch->socket = socket;
-        if (uv_poll_init_socket(fetcher->loop, &watch->poll, socket) < 0) {
-            free(watch);
-            return -1; /* curl fails the transfer */
-        }
-        watch->poll.data = watch;
-        curl_multi_assign(fetcher->multi, socket, watch);
-    }
-    return uv_poll_start(&watch->poll,
-                         (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-                         on_socket) < 0
-               ? -1
-               : 0;
+    unlink_fetch(fetch);
+    answer(fetch, code);
+    fetch_free(fetch);
 }
 
 struct fetcher *fetcher_new(uv_loop_t *loop, struct error *err)
@@ -552,21 +466,14 @@ struct fetcher *fetcher_new(uv_loop_t *loop, struct error *err)
         free(fetcher);
         return NULL;
     }
-    if (!(fetcher->multi = curl_multi_init())) {
+    if (!(fetcher->multi = multi_new(loop, on_ended))) {
         error_set(err, ERROR_CONFIG, "curl cannot start");
         curl_global_cleanup();
         free(fetcher);
         return NULL;
     }
-    fetcher->loop = loop;
-    uv_timer_init(loop, &fetcher->timer);
-    fetcher->timer.data = fetcher;
-    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETDATA, fetcher);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERDATA, fetcher);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HOST_CONNECTIONS);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)ALL_CONNECTIONS);
+    curl_multi_setopt(multi_curl(fetcher->multi), CURLMOPT_MAX_HOST_CONNECTIONS, (long)HOST_CONNECTIONS);
+    curl_multi_setopt(multi_curl(fetcher->multi), CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)ALL_CONNECTIONS);
     return fetcher;
 }
 
@@ -575,9 +482,9 @@ void fetcher_public(struct fetcher *fetcher)
     fetcher->public_only = true;
 }
 
-static void on_fetcher_closed(uv_handle_t *timer)
+static void on_multi_closed(void *ctx)
 {
-    free(timer->data);
+    free(ctx);
     curl_global_cleanup(); /* not before: the transfer whose callback closed us was still to be freed */
 }
 
@@ -591,8 +498,7 @@ void fetcher_close(struct fetcher *fetcher)
         fetch_cancel(&fetch);
     }
     fetcher->closed = true;
-    curl_multi_cleanup(fetcher->multi); /* takes its sockets back through on_socket_wish() */
-    uv_close((uv_handle_t *)&fetcher->timer, on_fetcher_closed);
+    multi_close(fetcher->multi, on_multi_closed, fetcher);
 }
 
 void fetcher_meter(struct fetcher *fetcher, struct metrics *metrics)
@@ -608,7 +514,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_spec *spec
     if (!fetch)
         return NULL;
     assert(!fetcher->closed && fetcher->public_only == spec->public_only);
-    if (curl_multi_add_handle(fetcher->multi, fetch->easy) != CURLM_OK) {
+    if (curl_multi_add_handle(multi_curl(fetcher->multi), fetch->easy) != CURLM_OK) {
         error_set(err, ERROR_TRY_LATER, "%s: the transfer could not be started", fetch->place);
         fetch_free(fetch);
         return NULL;

@@ -15,7 +15,9 @@ LADDER = [
     ('ground', True, [['error'], ['text'], ['index'], ['clock'], ['log'], ['metrics', 'metrics_table'], ['notify'], ['zone'], ['locale'], ['letters'], ['crypt'], ['crypt_keys'], ['crypt_siv'], ['crypt_token'], ['crypt_webhook'], ['crypt_jws'], ['dns'],
                       ['config', 'config_value', 'config_yaml', 'config_problem', 'config_tree'],
                       ['origin'], ['seldom'], ['target'], ['conditional'], ['visitors']]),
-    ('loop', False, [['fetch'], ['wire'], ['alarm'], ['turns']]),
+    # A rung of its own, so that fetch and wire, which both stand on it, stay strangers.
+    ('libcurl in the loop', False, [['multi']]),
+    ('loop', False, [['fetch'], ['wire', 'wire_setup'], ['alarm'], ['turns']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
     ('words', True, [['address'], ['suppression'], ['scrub'], ['pace'], ['share'], ['forecast'], ['brake'], ['breaker'], ['told'], ['plan', 'want'], ['gate'],
                      ['render', 'render_form', 'render_run', 'render_private'],
@@ -53,7 +55,7 @@ LADDER = [
 ]
 
 LIBRARIES = {
-    r'curl/': {'fetch', 'wire'},
+    r'curl/': {'multi', 'fetch', 'wire', 'wire_setup'},  # transfers and connections, and what both need of the loop
     r'microhttpd': {'server_private'},
     r'libical/': {'calendar'},
     r'zlib': {'feed_body'},
