@@ -4,13 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-enum {
-    RETRY_FIRST_MS = 1000,
-    RETRY_MAX_MS = 60 * SECOND_MS,
-    WELL_FOR_GOOD_MS = 60 * SECOND_MS, /* trouble after this long is a new one: patience begins anew */
-    NAMES_MAX = 4096,                  /* bytes of three addresses at most: each is checked, and far shorter */
-};
-
 const struct config_option channel_options[] = {
     {.name = "", .type = CONFIG_PLACE, .offset = offsetof(struct channel_settings, place)},
     {.name = "name", .type = CONFIG_TEXT, .offset = offsetof(struct channel_settings, name), .required = true},
@@ -36,97 +29,8 @@ const struct config_option channel_options[] = {
 };
 
 static void on_tell(uv_idle_t *idle);
-static void on_retry(uv_timer_t *timer);
 static void on_grace_over(uv_timer_t *timer);
 static void drain(struct channel *channel);
-
-/* ---- jobs ---- */
-
-static void list_init(struct job_list *list)
-{
-    list->first = NULL;
-    list->end = &list->first;
-}
-
-static void list_put(struct job_list *list, struct channel_job *job)
-{
-    job->next = NULL;
-    *list->end = job;
-    list->end = &job->next;
-}
-
-static struct channel_job *list_take(struct job_list *list)
-{
-    struct channel_job *job = list->first;
-
-    if (!job)
-        return NULL;
-    list->first = job->next;
-    if (!list->first)
-        list->end = &list->first;
-    return job;
-}
-
-/* Its memory goes too. */
-static void job_clear(struct channel_job *job)
-{
-    free(job->text);
-    job->text = NULL;
-    buf_clear(&job->names);
-    buf_clear(&job->raw);
-}
-
-/* For the next one. */
-static void job_reset(struct channel_job *job)
-{
-    free(job->text);
-    job->text = NULL;
-    buf_reset(&job->names);
-    buf_reset(&job->raw);
-}
-
-static size_t add_name(struct buf *names, const char *name)
-{
-    size_t at = names->len;
-
-    if (name)
-        buf_adds(names, name);
-    buf_addc(names, '\0');
-    return at;
-}
-
-static struct channel_job *job_new(struct channel *channel, struct channel_delivery *delivery)
-{
-    struct channel_job *job = list_take(&channel->unused);
-    struct buf spare;
-
-    if (!job) {
-        job = must_calloc(1, sizeof *job);
-        job->next_all = channel->jobs;
-        channel->jobs = job;
-        buf_init(&job->names, NAMES_MAX);
-    }
-    size_t to = add_name(&job->names, delivery->to), from = add_name(&job->names, delivery->from),
-           token = add_name(&job->names, delivery->token);
-    assert(!buf_failed(&job->names));
-    spare = job->raw;
-    job->raw = delivery->raw;
-    spare.limit = delivery->raw.limit;
-    delivery->raw = spare;
-    job->out = (struct notifier_delivery){
-        .to = job->names.ptr + to,
-        .from = job->names.ptr + from,
-        .token = job->names.ptr + token,
-        .raw = job->raw.ptr ? job->raw.ptr : "",
-        .raw_len = job->raw.len,
-        .attempt = delivery->attempt,
-    };
-    job->result = (struct channel_result){.notice = delivery->notice,
-                                          .seq = delivery->seq,
-                                          .attempt = delivery->attempt,
-                                          .handed_over_at_ms = MOMENT_NONE};
-    return job;
-}
 
 /* ---- telling dispatch: always from the loop, with nothing of a plugin or of dispatch on the stack ---- */
 
@@ -145,7 +49,7 @@ static void job_answer(struct channel *channel, struct channel_job *job, enum fa
     if (fate != FATE_ACCEPTED || job->result.notice == 0) /* nobody keeps what was said to an accepted one */
         job->text = scrub(text, job->out.to); /* whatever the plugin did about it: it is kept, and shown to operators */
     job->state = JOB_ANSWERED;
-    list_put(&channel->answered, job);
+    job_list_put(&channel->answered, job);
     channel_tell_soon(channel);
 }
 
@@ -161,21 +65,18 @@ void channel_return_queued(struct channel *channel, const char *text)
 {
     struct channel_job *job;
 
-    while ((job = list_take(&channel->queued)))
+    while ((job = job_list_take(&channel->queued)))
         return_job(channel, job, text);
 }
 
 static void return_queued_of(struct channel *channel, int64_t notice, const char *text)
 {
-    struct job_list queued = channel->queued;
+    struct job_list queued = job_list_take_all(&channel->queued);
     struct channel_job *job;
 
-    if (!queued.first)
-        return;
-    list_init(&channel->queued);
-    while ((job = list_take(&queued))) {
+    while ((job = job_list_take(&queued))) {
         if (job->result.notice != notice) {
-            list_put(&channel->queued, job);
+            job_list_put(&channel->queued, job);
             continue;
         }
         return_job(channel, job, text);
@@ -186,7 +87,7 @@ static void return_queued_of(struct channel *channel, int64_t notice, const char
 void channel_call_back(struct channel *channel, int64_t notice, const char *text)
 {
     return_queued_of(channel, notice, text);
-    for (struct channel_job *job = channel->jobs; job && channel->notifier->call_back; job = job->next_all) {
+    for (struct channel_job *job = channel->jobs.all; job && channel->notifier->call_back; job = job->next_all) {
         if (job->state != JOB_BEGUN || job->result.notice != notice)
             continue;
         channel->notifier->call_back(channel->state, &job->out);
@@ -195,49 +96,24 @@ void channel_call_back(struct channel *channel, int64_t notice, const char *text
     }
 }
 
-/* Told once, however often it tries in vain; again when a person has to come, or it is something else. */
-static void tell_state(struct channel *channel)
-{
-    bool unwell = channel->troubled || channel->breaker.state != BREAKER_CLOSED;
-    bool news = channel->trouble_news || (unwell && !channel->trouble_told);
-
-    channel->trouble_news = false;
-    if (unwell && news) {
-        channel->trouble_told = true;
-        channel->events.trouble(channel->events.ctx, channel,
-                                channel->troubled ? channel->trouble_text : channel->breaker_text,
-                                channel->needs_person);
-    } else if (!unwell && channel->trouble_told) {
-        channel->trouble_told = false;
-        channel->events.well(channel->events.ctx, channel);
-    }
-}
-
 static void on_tell(uv_idle_t *idle)
 {
     struct channel *channel = idle->data;
-    struct job_list answered = channel->answered;
+    struct job_list answered = job_list_take_all(&channel->answered);
     struct channel_job *job;
 
     uv_idle_stop(&channel->tell);
-    if (!answered.first)
-        answered.end = &answered.first;
-    list_init(&channel->answered);
-    tell_state(channel);
+    channel_tell_trouble(channel);
     channel_tell_asked(channel);
     bool room = answered.first || channel->room_news;
     channel->room_news = false;
-    while ((job = answered.first)) {
+    while ((job = job_list_take(&answered))) {
         bool abandoned = job->state == JOB_ABANDONED;
-        answered.first = job->next;
         job->result.text = job->text;
         channel->in_flight--;
         channel->events.finish(channel->events.ctx, channel, &job->result);
-        if (abandoned)
-            continue;
-        job_reset(job);
-        job->state = JOB_FREE;
-        list_put(&channel->unused, job);
+        if (!abandoned)
+            jobs_give_back(&channel->jobs, job);
     }
     if (room)
         channel->events.room(channel->events.ctx, channel);
@@ -317,70 +193,6 @@ void channel_take_ready(struct channel *channel)
     drain(channel);
 }
 
-/* "cannot connect after 3 ms" is no news after "cannot connect after 4 ms". */
-static bool same_words(const char *a, const char *b)
-{
-    static const char digits[] = "0123456789";
-
-    for (;; a++, b++) {
-        a += strspn(a, digits);
-        b += strspn(b, digits);
-        if (*a != *b)
-            return false;
-        if (!*a)
-            return true;
-    }
-}
-
-void channel_take_trouble(struct channel *channel, const char *text, bool needs_person)
-{
-    int64_t now_ms = clock_mono_ms(channel->parts.clock);
-    auto_free char *clean = scrub(text, NULL);
-    bool same = channel->troubled && channel->needs_person >= needs_person && same_words(clean, channel->trouble_text);
-
-    if (!channel->troubled && now_ms - channel->well_since_ms > WELL_FOR_GOOD_MS)
-        channel->tries = 0;
-    bool told = channel->trouble_told && !channel->troubled && !needs_person; /* by the breaker, in other words */
-    channel->troubled = true;
-    channel->needs_person |= needs_person;
-    channel->trouble_news |= !same && !told;
-    snprintf(channel->trouble_text, sizeof channel->trouble_text, "%s", clean);
-    channel_return_queued(channel, channel->trouble_text);
-    channel_tell_soon(channel);
-    if (channel->needs_person || channel->stopping) {
-        uv_timer_stop(&channel->retry);
-        return;
-    }
-    int64_t wait_ms = channel->tries > 6 ? RETRY_MAX_MS : (int64_t)RETRY_FIRST_MS << channel->tries;
-    channel->tries++;
-    uv_update_time(channel->parts.loop);
-    uv_timer_start(&channel->retry, on_retry, (uint64_t)(wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS), 0);
-}
-
-void channel_take_well(struct channel *channel)
-{
-    if (!channel->troubled)
-        return;
-    channel->troubled = channel->needs_person = channel->trouble_news = false;
-    channel_reached(channel);
-    channel->room_news = true; /* if only for one */
-    channel->well_since_ms = clock_mono_ms(channel->parts.clock);
-    channel->busy = false;
-    uv_timer_stop(&channel->retry);
-    channel_tell_soon(channel);
-}
-
-/* A plugin that cannot try without a delivery is believed to be well, until the next one proves otherwise. */
-static void on_retry(uv_timer_t *timer)
-{
-    struct channel *channel = timer->data;
-
-    if (channel->notifier->warm)
-        channel->notifier->warm(channel->state);
-    else
-        channel_take_well(channel);
-}
-
 /* ---- what may start now ---- */
 
 static void begin(struct channel *channel, struct channel_job **batch, struct notifier_delivery **out, size_t count)
@@ -399,10 +211,7 @@ static void begin(struct channel *channel, struct channel_job **batch, struct no
     channel->begun -= count;
     for (size_t i = count; i-- > 0;) { /* back to the front, in their order */
         batch[i]->state = JOB_QUEUED;
-        batch[i]->next = channel->queued.first;
-        if (!channel->queued.first)
-            channel->queued.end = &batch[i]->next;
-        channel->queued.first = batch[i];
+        job_list_put_back(&channel->queued, batch[i]);
     }
 }
 
@@ -421,7 +230,7 @@ static void drain(struct channel *channel)
            channel_rest_ms(channel) == 0) {
         size_t count = 0;
         while (count < most && count < BATCH_MAX && channel->queued.first)
-            batch[count++] = list_take(&channel->queued);
+            batch[count++] = job_list_take(&channel->queued);
         begin(channel, batch, out, count);
     }
     channel->draining = false;
@@ -435,13 +244,13 @@ static void drain(struct channel *channel)
 
 void channel_send(struct channel *channel, struct channel_delivery *delivery)
 {
-    struct channel_job *job = job_new(channel, delivery);
+    struct channel_job *job = jobs_take(&channel->jobs, delivery);
 
     channel->in_flight++;
     job->state = JOB_QUEUED;
     job->probe = channel->probe_claimed;
     channel->probe_claimed = false;
-    list_put(&channel->queued, job);
+    job_list_put(&channel->queued, job);
     drain(channel);
 }
 
@@ -474,27 +283,9 @@ void channel_warm(struct channel *channel)
         channel->notifier->warm(channel->state);
 }
 
-const char *channel_needs_person(const struct channel *channel)
-{
-    return channel->needs_person ? channel->trouble_text : NULL;
-}
-
-void channel_try_again(struct channel *channel)
-{
-    if (channel->stopping)
-        return;
-    channel_close_breaker(channel);
-    if (!channel->troubled)
-        return;
-    channel->needs_person = false;
-    channel->tries = 0;
-    on_retry(&channel->retry);
-}
-
 void channel_rest(struct channel *channel)
 {
-    for (struct channel_job *job = channel->unused.first; job; job = job->next)
-        job_clear(job);
+    jobs_rest(&channel->jobs);
     channel->warm = false;
     if (channel->notifier->rest && !channel->stopping)
         channel->notifier->rest(channel->state);
@@ -539,7 +330,7 @@ static void on_grace_over(uv_timer_t *timer)
     channel->kept = false;
     if (channel->notifier->stop)
         channel->notifier->stop(channel->state, true);
-    for (struct channel_job *job = channel->jobs; job; job = job->next_all)
+    for (struct channel_job *job = channel->jobs.all; job; job = job->next_all)
         if (job->state == JOB_BEGUN) {
             channel->begun--;
             job_answer(channel, job, FATE_IN_DOUBT, SCOPE_CHANNEL, "no answer before the end");
@@ -575,11 +366,7 @@ static void finish_free(struct channel *channel)
     free(channel->state);
     free(channel->asked);
     arena_clear(&channel->texts);
-    for (struct channel_job *job = channel->jobs, *next; job; job = next) {
-        next = job->next_all;
-        job_clear(job);
-        free(job);
-    }
+    jobs_clear(&channel->jobs);
     uv_close((uv_handle_t *)&channel->tell, on_handle_closed);
     uv_close((uv_handle_t *)&channel->retry, on_handle_closed);
     uv_close((uv_handle_t *)&channel->grace, on_handle_closed);
@@ -617,9 +404,6 @@ struct channel *channel_new(const struct channel_settings *settings, const struc
     channel->answered_in = metrics_series(parts->metrics, METRIC_ANSWER, LABELS(settings->name));
     channel->events = *events;
     channel->host = channel_host;
-    list_init(&channel->queued);
-    list_init(&channel->answered);
-    list_init(&channel->unused);
     init_handles(channel);
     if (settings->rate.count > PACE_RATES_MAX) {
         error_set(err, ERROR_CONFIG, "rate: at most %d rates", PACE_RATES_MAX);

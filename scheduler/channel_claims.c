@@ -242,38 +242,3 @@ void channel_tell_asked(struct channel *channel)
     }
     channel->asked_news = false;
 }
-
-/* --- For people --- */
-
-const char *channel_state_name(enum channel_state state)
-{
-    static const char *const names[] = {"well", "waiting", "failing", "trying", "broken"};
-
-    return names[state];
-}
-
-struct channel_standing channel_standing(const struct channel *channel)
-{
-    int64_t now_ms = now_of(channel), ready_at_ms = breaker_ready_at_ms(&channel->breaker, now_ms);
-
-    if (channel->needs_person)
-        return (struct channel_standing){CHANNEL_BROKEN, channel->trouble_text, MOMENT_NONE};
-    if (channel->breaker.asked && channel->breaker.state == BREAKER_OPEN && ready_at_ms > now_ms)
-        return (struct channel_standing){CHANNEL_WAITING, channel->breaker_text, ready_at_ms};
-    if (channel->troubled) {
-        bool soon = uv_is_active((const uv_handle_t *)&channel->retry);
-        return (struct channel_standing){CHANNEL_FAILING, channel->trouble_text,
-                                         soon ? now_ms + (int64_t)uv_timer_get_due_in(&channel->retry) : MOMENT_NONE};
-    }
-    if (channel->breaker.state == BREAKER_CLOSED)
-        return (struct channel_standing){CHANNEL_WELL, NULL, MOMENT_NONE};
-    if (channel->breaker.state == BREAKER_HALF_OPEN || ready_at_ms <= now_ms)
-        return (struct channel_standing){CHANNEL_TRYING, channel->breaker_text + channel->breaker_said_at, MOMENT_NONE};
-    return (struct channel_standing){CHANNEL_FAILING, channel->breaker_text, ready_at_ms};
-}
-
-const char *channel_trouble(const struct channel *channel)
-{
-    struct channel_standing standing = channel_standing(channel);
-    return standing.state == CHANNEL_TRYING ? NULL : standing.text;
-}

@@ -14,7 +14,7 @@ void channel_keep(struct channel *channel, int64_t grace_ms)
         return;
     channel->kept = true;
     channel_stop_soon(channel, grace_ms);
-    for (struct channel_job *job = channel->jobs; job && channel->notifier->call_back; job = job->next_all)
+    for (struct channel_job *job = channel->jobs.all; job && channel->notifier->call_back; job = job->next_all)
         if (job->state == JOB_BEGUN)
             channel->notifier->call_back(channel->state, &job->out);
 }

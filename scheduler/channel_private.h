@@ -1,46 +1,17 @@
-/* channel_private.h - what the files of a channel share: channel.c (queue, trouble, stopping), channel_claims.c (who
- * may go when), channel_kept.c (over a reload), channel_plugin.c (loading), channel_host.c (what a plugin may ask for).
- */
+/* channel_private.h - what the files of a channel share: channel.c (queue, answers, stopping), channel_claims.c (who
+ * may go when), channel_trouble.c (what keeps it from working), channel_kept.c (over a reload), channel_plugin.c
+ * (loading), channel_host.c (what a plugin may ask for). */
 #ifndef ONSALE_CHANNEL_PRIVATE_H
 #define ONSALE_CHANNEL_PRIVATE_H
 
 #include "breaker.h"
-#include "channel.h"
-#include "notifier.h"
+#include "channel_job.h"
 
 struct channel_plugin {
     const struct notifier *notifier;
     const struct config_option *options;
     char *path;
     struct channel_plugin *next;
-};
-
-enum job_state {
-    JOB_FREE,
-    JOB_QUEUED,
-    JOB_BEGUN,     /* with the plugin */
-    JOB_ANSWERED,  /* with a result that dispatch has not heard yet */
-    JOB_ABANDONED, /* we answered for the plugin; it may still read the message */
-};
-
-/* One delivery. Jobs are recycled and never freed before their channel, so that a plugin that answers twice is found
- * out instead of reading freed memory. */
-struct channel_job {
-    struct notifier_delivery out;
-    struct channel_job *next;     /* in the one list that its state names */
-    struct channel_job *next_all; /* of the channel */
-    enum job_state state;
-    bool probe;          /* tells whether the other side works again */
-    bool slow_down;      /* the other side wants us to */
-    struct buf names;    /* to, from and token, each terminated; its memory stays with the job, and that of `raw` */
-    int64_t begun_at_ms; /* monotonic */
-    struct buf raw;
-    char *text;
-    struct channel_result result;
-};
-
-struct job_list {
-    struct channel_job *first, **end;
 };
 
 enum { CHANNEL_ANSWERS = 256 }; /* that the mean of their times is taken over */
@@ -70,8 +41,8 @@ struct channel {
     int64_t answer_us, answers; /* how long the plugin takes: a running mean, and of how many */
     int64_t answer_kept_us;     /* ... as the store knows it */
 
-    struct job_list queued, answered, unused;
-    struct channel_job *jobs;
+    struct jobs jobs;
+    struct job_list queued, answered;
     size_t in_flight; /* sent and not yet told */
     size_t begun;     /* of them, with the plugin */
     bool busy;        /* the plugin said so */
@@ -97,10 +68,12 @@ struct channel {
 void channel_take_result(struct channel *channel, struct notifier_delivery *delivery,
                          const struct notifier_result *result);
 void channel_take_ready(struct channel *channel);
-void channel_take_trouble(struct channel *channel, const char *text, bool needs_person);
-void channel_take_well(struct channel *channel);
 void channel_offload_ended(struct channel *channel);
 
+/* channel_trouble.c: for the host table; and what dispatch has to hear */
+void channel_take_trouble(struct channel *channel, const char *text, bool needs_person);
+void channel_take_well(struct channel *channel);
+void channel_tell_trouble(struct channel *channel);
 /* channel_claims.c: what came of a delivery says something of the other side; what dispatch has to keep of it. */
 void channel_note_outcome(struct channel *channel, const struct channel_job *job);
 void channel_tell_asked(struct channel *channel);
