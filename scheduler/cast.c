@@ -20,7 +20,7 @@ struct cast {
     struct settings *settings;
     struct world *world;
     const struct cast_parts *parts;
-    const char **plugin_folders, **template_folders;
+    const char **template_folders;
     struct audience **audiences; /* as configured */
     struct operators *operators;
     struct unsubscribe_texts *unsubscribe_texts;
@@ -137,8 +137,7 @@ static struct channel *make_channel(struct cast *cast, struct notifier_settings 
                                   .fetcher = cast->parts->fetcher,
                                   .wires = cast->parts->wires,
                                   .log = world->log,
-                                  .metrics = world->metrics,
-                                  .plugin_folders = cast->plugin_folders};
+                                  .metrics = world->metrics};
     void *state = mine->plugin_state;
 
     mine->plugin_state = NULL; /* taken over, also by a failure */
@@ -280,7 +279,6 @@ struct cast *cast_new(struct settings *settings, struct world *world, const stru
     struct cast *cast = must_calloc(1, sizeof *cast);
 
     *cast = (struct cast){.settings = settings, .world = world, .parts = parts};
-    cast->plugin_folders = settings_plugin_folders();
     cast->template_folders = settings_template_folders(settings);
     world->sender = &settings->sender;
     world->public_url = settings->http.public_url;
@@ -403,7 +401,6 @@ static void close_parts(struct cast *cast)
         world->sites[i].source = NULL;
         world->sites[i].settings = NULL;
     }
-    free(cast->plugin_folders);
     free(cast->template_folders);
     free(cast);
 }

@@ -169,7 +169,6 @@ void channel_take_result(struct channel *channel, struct notifier_delivery *deli
                  channel->notifier->name);
         return;
     }
-    channel->begun--;
     note_answer(channel, job);
     job->result.code = result->code;
     if (result->handed_over_at_ms > 0)
@@ -204,11 +203,9 @@ static void begin(struct channel *channel, struct channel_job **batch, struct no
         batch[i]->begun_at_ms = now_ms;
         out[i] = &batch[i]->out;
     }
-    channel->begun += count;
     if (channel->notifier->send(channel->state, out, count) == NOTIFIER_STARTED)
         return;
     channel->busy = true;
-    channel->begun -= count;
     for (size_t i = count; i-- > 0;) { /* back to the front, in their order */
         batch[i]->state = JOB_QUEUED;
         job_list_put_back(&channel->queued, batch[i]);
@@ -278,7 +275,6 @@ bool channel_repeat_replaces(const struct channel *channel)
 
 void channel_warm(struct channel *channel)
 {
-    channel->warm = true;
     if (channel->notifier->warm && !channel->stopping && !channel->needs_person && channel_rest_ms(channel) == 0)
         channel->notifier->warm(channel->state);
 }
@@ -286,7 +282,6 @@ void channel_warm(struct channel *channel)
 void channel_rest(struct channel *channel)
 {
     jobs_rest(&channel->jobs);
-    channel->warm = false;
     if (channel->notifier->rest && !channel->stopping)
         channel->notifier->rest(channel->state);
 }
@@ -332,7 +327,6 @@ static void on_grace_over(uv_timer_t *timer)
         channel->notifier->stop(channel->state, true);
     for (struct channel_job *job = channel->jobs.all; job; job = job->next_all)
         if (job->state == JOB_BEGUN) {
-            channel->begun--;
             job_answer(channel, job, FATE_IN_DOUBT, SCOPE_CHANNEL, "no answer before the end");
             job->state = JOB_ABANDONED;
         }
@@ -394,12 +388,10 @@ struct channel *channel_new(const struct channel_settings *settings, const struc
     char why[300] = "";
 
     channel->settings = settings;
-    channel->plugin = plugin;
     channel->notifier = plugin->notifier;
     channel->state = state;
-    channel_plugin_own(plugin, state, &channel->texts);
-    channel->asked =
-        memcpy(must_calloc(1, channel_plugin_state_size(plugin)), state, channel_plugin_state_size(plugin));
+    channel_plugin_own(plugin->notifier, state, &channel->texts);
+    channel->asked = memcpy(must_calloc(1, plugin->notifier->state_size), state, plugin->notifier->state_size);
     channel->parts = *parts;
     channel->answered_in = metrics_series(parts->metrics, METRIC_ANSWER, LABELS(settings->name));
     channel->events = *events;
@@ -410,7 +402,7 @@ struct channel *channel_new(const struct channel_settings *settings, const struc
         goto fail;
     }
     channel->window =
-        channel->notifier->window ? channel->notifier->window(state) : (int64_t)plugin->notifier->batch_max;
+        channel->notifier->window ? channel->notifier->window(state) : (int64_t)channel->notifier->batch_max;
     if (channel->window < 1)
         channel->window = 1;
     channel_set_limits(channel);

@@ -69,15 +69,17 @@ struct channel_parts {
     struct fetcher *fetcher;
     struct wires *wires;
     struct log *log;
-    const char *const *plugin_folders; /* NULL-terminated, searched in order */
-    struct metrics *metrics;           /* or NULL */
+    struct metrics *metrics; /* or NULL */
 };
 
-/* Looks a plugin up and reads its own option table for the configuration's check: NULL and `err` when there is none.
- * The returned table ends with a NULL name and stays valid for ever. */
-struct channel_plugin; /* loaded once, never unloaded */
-const struct channel_plugin *channel_plugin_find(const char *const *folders, const char *name, struct error *err);
-const struct config_option *channel_plugin_options(const struct channel_plugin *plugin);
+/* A plugin that was looked up, and its own option table for the configuration's check. The shared object itself is
+ * never unloaded: a channel goes on without this. */
+struct channel_plugin;
+/* `folders`: NULL-terminated, searched in order. NULL and `err` when there is none. */
+struct channel_plugin *channel_plugin_find(const char *const *folders, const char *name, struct error *err);
+void channel_plugin_free(struct channel_plugin *plugin); /* NULL is fine */
+const struct config_option *
+channel_plugin_options(const struct channel_plugin *plugin); /* its own; ends with a NULL name */
 size_t channel_plugin_state_size(const struct channel_plugin *plugin);
 /* Whether the options in `state` name a target that is loopback or a folder; asked before any channel is made. */
 bool channel_plugin_is_local(const struct channel_plugin *plugin, const void *state);

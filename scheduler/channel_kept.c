@@ -4,8 +4,8 @@
 
 bool channel_could_serve(const struct channel *channel, const struct channel_plugin *plugin, const void *state)
 {
-    return channel->plugin == plugin && channel_plugin_same(plugin, channel->asked, state) && !channel->troubled &&
-           channel->breaker.state == BREAKER_CLOSED;
+    return channel->notifier == plugin->notifier && channel_plugin_same(channel->notifier, channel->asked, state) &&
+           !channel->troubled && channel->breaker.state == BREAKER_CLOSED;
 }
 
 void channel_keep(struct channel *channel, int64_t grace_ms)

@@ -4,9 +4,6 @@
 #include <limits.h>
 #include <string.h>
 
-/* Shared objects belong to the process, and are never unloaded: so the list of them does too. Loop thread. */
-static struct channel_plugin *loaded;
-
 static const enum config_type types[] = {
     [NOTIFIER_TEXT] = CONFIG_TEXT, [NOTIFIER_BOOL] = CONFIG_BOOL, [NOTIFIER_INT] = CONFIG_INT,
     [NOTIFIER_SPAN] = CONFIG_SPAN, [NOTIFIER_SIZE] = CONFIG_SIZE, [NOTIFIER_SECRET] = CONFIG_SECRET,
@@ -72,7 +69,8 @@ static int check(const struct notifier *notifier, struct error *err)
     return 0;
 }
 
-/* `path` has a slash: without one the dynamic linker would search elsewhere. */
+/* `path` has a slash: without one the dynamic linker would search elsewhere. What is loaded stays: the same path leads
+ * to the same object for as long as the process lives, whatever lies there meanwhile. */
 static struct channel_plugin *load(const char *path, struct error *err)
 {
     uv_lib_t lib;
@@ -96,9 +94,6 @@ static struct channel_plugin *load(const char *path, struct error *err)
     struct channel_plugin *plugin = must_calloc(1, sizeof *plugin);
     plugin->notifier = symbol;
     plugin->options = options;
-    plugin->path = must_strdup(path);
-    plugin->next = loaded;
-    loaded = plugin;
     return plugin;
 }
 
@@ -124,7 +119,7 @@ static void add_known(struct buf *buf, const char *const *folders, const char *n
         free((char *)(uintptr_t)known[count]);
 }
 
-const struct channel_plugin *channel_plugin_find(const char *const *folders, const char *name, struct error *err)
+struct channel_plugin *channel_plugin_find(const char *const *folders, const char *name, struct error *err)
 {
     if (!*name || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] != '\0') {
         error_set(err, ERROR_CONFIG, "\"%.60s\" is no name of a plugin (a-z, 0-9, _ and -)", name);
@@ -136,9 +131,6 @@ const struct channel_plugin *channel_plugin_find(const char *const *folders, con
                 (int)sizeof path ||
             access(path, R_OK) < 0)
             continue;
-        for (const struct channel_plugin *plugin = loaded; plugin; plugin = plugin->next)
-            if (strcmp(plugin->path, path) == 0)
-                return plugin;
         return load(path, err);
     }
     auto_buf struct buf text;
@@ -147,6 +139,14 @@ const struct channel_plugin *channel_plugin_find(const char *const *folders, con
     add_known(&text, folders, name);
     error_set(err, ERROR_CONFIG, "%s", text.ptr);
     return NULL;
+}
+
+void channel_plugin_free(struct channel_plugin *plugin)
+{
+    if (!plugin)
+        return;
+    free(plugin->options);
+    free(plugin);
 }
 
 const struct config_option *channel_plugin_options(const struct channel_plugin *plugin)
@@ -159,9 +159,9 @@ static bool is_text(const struct notifier_option *option)
     return option->type == NOTIFIER_TEXT || option->type == NOTIFIER_SECRET || option->type == NOTIFIER_PATH;
 }
 
-void channel_plugin_own(const struct channel_plugin *plugin, void *state, struct arena *arena)
+void channel_plugin_own(const struct notifier *notifier, void *state, struct arena *arena)
 {
-    for (const struct notifier_option *option = plugin->notifier->options; option && option->name; option++) {
+    for (const struct notifier_option *option = notifier->options; option && option->name; option++) {
         const char **text = (const char **)((char *)state + option->offset);
         if (is_text(option) && *text)
             *text = arena_copy(arena, text_of(*text));
@@ -173,9 +173,9 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-bool channel_plugin_same(const struct channel_plugin *plugin, const void *a, const void *b)
+bool channel_plugin_same(const struct notifier *notifier, const void *a, const void *b)
 {
-    for (const struct notifier_option *option = plugin->notifier->options; option && option->name; option++) {
+    for (const struct notifier_option *option = notifier->options; option && option->name; option++) {
         const char *one = (const char *)a + option->offset, *other = (const char *)b + option->offset;
         if (is_text(option) ? !same_text(*(const char *const *)one, *(const char *const *)other)
                             : memcmp(one, other, sizes[option->type]) != 0)

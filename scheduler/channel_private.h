@@ -8,10 +8,8 @@
 #include "channel_job.h"
 
 struct channel_plugin {
-    const struct notifier *notifier;
-    const struct config_option *options;
-    char *path;
-    struct channel_plugin *next;
+    const struct notifier *notifier; /* the shared object's */
+    struct config_option *options;
 };
 
 enum { CHANNEL_ANSWERS = 256 }; /* that the mean of their times is taken over */
@@ -19,7 +17,6 @@ enum { CHANNEL_ANSWERS = 256 }; /* that the mean of their times is taken over */
 struct channel {
     const struct channel_settings *settings;
     const struct notifier *notifier;
-    const struct channel_plugin *plugin;
     void *state;        /* the plugin's */
     void *asked;        /* ... as it was before it was opened: its options */
     struct arena texts; /* of the options: a configuration may go before its channel does */
@@ -44,11 +41,9 @@ struct channel {
     struct jobs jobs;
     struct job_list queued, answered;
     size_t in_flight; /* sent and not yet told */
-    size_t begun;     /* of them, with the plugin */
     bool busy;        /* the plugin said so */
     bool draining;
 
-    bool warm;
     bool troubled, needs_person;
     bool room_news;                  /* there may be room again */
     bool trouble_told, trouble_news; /* what dispatch knows; whether there is more to say */
@@ -80,8 +75,8 @@ void channel_tell_asked(struct channel *channel);
 void channel_reached(struct channel *channel); /* a connection works; messages may or may not */
 void channel_close_breaker(struct channel *channel);
 /* channel_plugin.c: the texts of its options go into that arena; whether the options of two states say the same. */
-void channel_plugin_own(const struct channel_plugin *plugin, void *state, struct arena *arena);
-bool channel_plugin_same(const struct channel_plugin *plugin, const void *a, const void *b);
+void channel_plugin_own(const struct notifier *notifier, void *state, struct arena *arena);
+bool channel_plugin_same(const struct notifier *notifier, const void *a, const void *b);
 /* channel.c */
 void channel_stop_soon(struct channel *channel, int64_t grace_ms); /* no more claims; at the end of grace it stops */
 void channel_set_limits(struct channel *channel);                  /* from its settings */

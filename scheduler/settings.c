@@ -242,8 +242,10 @@ void settings_free(struct settings *settings)
 {
     if (!settings)
         return;
-    for (size_t i = 0; i < settings->notifier_count; i++)
+    for (size_t i = 0; i < settings->notifier_count; i++) {
         free(settings->notifiers[i].plugin_state);
+        channel_plugin_free(settings->notifiers[i].plugin);
+    }
     config_free(settings->doc);
     free(settings);
 }

@@ -37,9 +37,9 @@ struct http_settings {
 
 struct notifier_settings {
     struct channel_settings channel;
-    const struct channel_plugin *plugin;
-    void *plugin_state; /* read by the plugin's table; whoever makes the channel takes it and sets NULL */
-    bool local;         /* loopback or a folder: no postal address and no unsubscribe link is demanded */
+    struct channel_plugin *plugin; /* NULL: none of that name */
+    void *plugin_state;            /* read by the plugin's table; whoever makes the channel takes it and sets NULL */
+    bool local;                    /* loopback or a folder: no postal address and no unsubscribe link is demanded */
 };
 
 struct settings {

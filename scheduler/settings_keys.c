@@ -47,11 +47,12 @@ int settings_print_keys(const char *const *plugins, size_t count, FILE *out, str
     print_keys("", settings_options, out);
     for (size_t i = 0; i < count; i++) {
         char section[128];
-        const struct channel_plugin *plugin = channel_plugin_find(folders, plugins[i], err);
+        struct channel_plugin *plugin = channel_plugin_find(folders, plugins[i], err);
         if (!plugin)
             return -1;
         snprintf(section, sizeof section, "%s.", plugins[i]);
         print_keys(section, channel_plugin_options(plugin), out);
+        channel_plugin_free(plugin);
     }
     return 0;
 }

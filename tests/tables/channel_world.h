@@ -98,7 +98,7 @@ static inline struct channel *channel_made(struct world *world, struct error *er
 {
     struct channel_events events = {on_finish, on_trouble, on_well, on_room, on_asked, world};
     const struct channel_settings *settings = world->notifiers.at;
-    const struct channel_plugin *plugin = channel_plugin_find(plugin_folders(), settings->plugin, err);
+    struct channel_plugin *plugin = channel_plugin_find(plugin_folders(), settings->plugin, err);
     struct channel *channel = NULL;
 
     if (!plugin)
@@ -116,6 +116,7 @@ static inline struct channel *channel_made(struct world *world, struct error *er
                                                       .wires = world->wires,
                                                       .log = &world->log},
                               &events, err);
+    channel_plugin_free(plugin); /* the channel goes on without it */
     return channel;
 }
 
