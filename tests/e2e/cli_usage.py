@@ -5,10 +5,12 @@
 import fcntl
 import os
 import pty
+import re
 import socket
 import struct
 import subprocess
 import termios
+import time
 
 import small
 
@@ -226,6 +228,27 @@ def narrow(b):
     assert "..." in plain and "\u2026" not in plain, plain
 
 
+def outage(b):
+    """A shop that cannot be read is one line in the log however often it is asked, and another one when it is over."""
+    before = os.path.getsize(b.path("log"))
+
+    def told(event):
+        with open(b.path("log"), encoding="utf-8") as file:
+            file.seek(before)
+            return [line for line in file.read().splitlines() if f"event={event} " in line]
+
+    os.rename(b.path("definitions.json"), b.path("away"))
+    for _ in range(3):
+        assert b.run("sync").returncode == 0
+        b.wait(lambda: "No such file" in b.run("status").stdout)
+        time.sleep(0.5)
+    os.rename(b.path("away"), b.path("definitions.json"))
+    b.wait(lambda: told("walk_well"))
+    assert len(told("walk_failed")) == 1 and "times=1 " in told("walk_failed")[0], told("walk_failed")
+    over = re.search(r" failed=(\d+) seconds=\d+$", told("walk_well")[0])
+    assert over and int(over[1]) >= 3, told("walk_well")
+
+
 def hostile_requests(b):
     """Whatever is sent to the socket, the daemon answers with a problem, or hangs up, and goes on."""
     requests = [
@@ -295,6 +318,7 @@ def test(b):
             assert done.returncode == 1 and b"could not be written" in done.stderr, (command, done)
     hostile_requests(b)
     try_all(b, RUNNING)
+    outage(b)
     sent = [open(path, "rb").read() for path in b.mails()]
     assert sum(b"[Test]" in mail or b"=5BTest=5D" in mail for mail in sent) == 1
     assert b.json("show", "1")["counts"]["planned"] == 3, "a test message is outside the ledger"

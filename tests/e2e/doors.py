@@ -82,14 +82,31 @@ def limited():
 
 
 def reloaded_with_other_doors():
-    """They stay until a restart, and the log says so."""
-    with Launch(opens_in=30) as launch:
+    """What only a restart brings is named with what holds and what the file says: in the log and in status, until it is so no more."""
+    with Launch(opens_in=60) as launch:
+        port, other = free_port(), free_port()
+        launch.config["http"]["listen"] = ["unix:onsale.sock", f"127.0.0.1:{port}"]
         launch.run()
+        launch.until(lambda: "is well" in launch.try_onsale("status").stdout, "the daemon to be well")
         launch.reload()
-        check("need a restart" not in launch.log_since(), "nothing changed")
-        launch.config["http"]["rate"] = "9/s"
+        check("restart_wanted" not in launch.log_since(), "nothing changed")
+        launch.config["http"].update(listen=["unix:onsale.sock", f"127.0.0.1:{other}"], rate="90/s")
+        launch.config["disk_reserve"] = "2MB"
+        for _ in range(2):  # the second changes nothing more, and it still waits
+            start = len(launch.log_since())
+            launch.reload()
+            line = [line for line in launch.log_since(start).splitlines() if "event=restart_wanted" in line]
+            check(len(line) == 1 and "disk_reserve is 64MB and not 2MB; http.listen is unix:" in line[0], "%s", line)
+            check(f"127.0.0.1:{port} and not " in line[0] and f"127.0.0.1:{other}; http.rate is 50 in 1s and not 90 in 1s" in line[0],
+                  "%s", line)
+            status = launch.try_onsale("status").stdout
+            check("[warn] daemon: until a restart disk_reserve is " in status and "systemctl restart onsale" in status, "%s", status)
+        launch.config["http"].update(listen=["unix:onsale.sock", f"127.0.0.1:{port}"], rate="50/s")
+        del launch.config["disk_reserve"]
+        start = len(launch.log_since())
         launch.reload()
-        check("limits of http need a restart" in launch.log_since(), "it says nothing")
+        check("restart_wanted" not in launch.log_since(start), "nothing waits any more: %s", launch.log_since(start))
+        check("until a restart" not in launch.try_onsale("status").stdout, "status goes on")
 
 
 def warned_of():

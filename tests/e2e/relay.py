@@ -145,6 +145,36 @@ def greylisting():
         check(any("450" in step for step in steps) and steps[-1].startswith("accepted"), "why says %s", steps)
 
 
+def some_put_off():
+    """Whoever is put off by their own mail server is seen while it is so: in notices, in status, in the log; without addresses."""
+    busy = {"refuse": [{"to": "p*7@*", "at": "rcpt", "reply": "450 4.2.0 p7@example.org: mailbox busy"}]}
+    with Launch(behaviour=busy) as launch:
+        launch.rule["retry"] = {"attempts": 100, "first": "1s", "cap": "2s"}
+        launch.run()
+        count = len([address for address in launch.eligible() if address.endswith("7@example.org")])
+
+        def seen():
+            row = launch.notice() or {}
+            return row.get("put_off", {}).get("people") == count and row["counts"]["waiting"] == count
+
+        def says(what, text):
+            """Now and then some of them are on their way again."""
+            launch.until(lambda: text in launch.onsale(what), f"{what} to say {text!r}")
+
+        launch.until(seen, "the listing to tell of those who are put off")
+        says("notices", f"sending, {count} put off")
+        says("status", f": {count} people are tried again by mail, the first at ")
+        says("status", ": 450 4.2.0 ***: mailbox busy")
+        launch.until(lambda: "event=put_off " in launch.log_since(), "the log to tell of them")
+        launch.sink.behave(**TAKES_EVERYTHING)
+        launch.wait("done")
+        launch.agree(launch.eligible())
+        told = [line for line in launch.log_since().splitlines() if "event=put_off" in line]
+        check(len(told) == 2 and " people=" in told[0] and "said=\"450 4.2.0" in told[0], "%s", told)
+        check("event=put_off_over" in told[1] and "@" not in "".join(told), "%s", told)
+        check("put_off" not in launch.notice() and "tried again" not in launch.onsale("status"), "it does not end")
+
+
 def some_refused():
     with Launch(behaviour={"refuse": [{"to": "p*7@*", "at": "rcpt", "reply": "550 5.1.1 no such user here"}]}) as launch:
         launch.run()
@@ -324,7 +354,7 @@ def without_pipelining():
 
 STORIES = [
     wrong_password, refused_at_rcpt, refused_at_the_end, unknown_to_everybody, relay_gone, relay_gone_in_mid_run,
-    going_down, few_messages_per_connection, greylisting, some_refused, doubt_after_it_was_stored,
+    going_down, few_messages_per_connection, greylisting, some_put_off, some_refused, doubt_after_it_was_stored,
     doubt_before_it_was_stored, dropped_at_connect, dropped_at_mail, dropped_at_rcpt, dropped_at_data,
     dropped_after_the_answer, no_answer_in_time, no_tls_to_be_had, a_certificate_of_nobody, a_stream_that_is_refused,
     a_stream_that_is_told_off, a_stream_that_is_lost, a_stream_that_ends_the_connection, five_connections_at_most,
