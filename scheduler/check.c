@@ -8,11 +8,6 @@
 
 enum { LINE_MAX_LEN = 64 * 1024 };
 
-static bool given(const char *text)
-{
-    return text && text[0];
-}
-
 static void add_list(struct buf *line, const struct config_list *list, const char *last)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -64,7 +59,7 @@ static void print_doors(const struct http_settings *http, FILE *out)
                 "  warning: %s speaks plain HTTP to whoever reaches it: listen on loopback, behind a proxy with TLS\n",
                 http->listen.at[i]);
     }
-    if (given(http->public_url) && !network)
+    if (text_given(http->public_url) && !network)
         fputs("  warning: public_url is set, but there are unix sockets only: the proxy must be in our group, or let "
               "http.listen have 127.0.0.1:8470\n",
               out);
@@ -79,11 +74,11 @@ static void print_top(const struct settings *settings, FILE *out)
     buf_add_span(&line, settings->keep_people_ms);
     buf_adds(&line, ", reports ");
     buf_add_span(&line, settings->keep_reports_ms);
-    if (given(settings->instance))
+    if (text_given(settings->instance))
         buf_addf(&line, "\n  instance %s", settings->instance);
-    if (given(settings->sender.name) || given(settings->sender.postal_address))
-        buf_addf(&line, "\n  sender %s%s%s", settings->sender.name, given(settings->sender.name) ? ", " : "",
-                 given(settings->sender.postal_address) ? settings->sender.postal_address : "no postal address");
+    if (text_given(settings->sender.name) || text_given(settings->sender.postal_address))
+        buf_addf(&line, "\n  sender %s%s%s", settings->sender.name, text_given(settings->sender.name) ? ", " : "",
+                 text_given(settings->sender.postal_address) ? settings->sender.postal_address : "no postal address");
     buf_adds(&line, "\n  operators ");
     add_list(&line, &settings->operators, ", ");
     if (!settings->operators.count)
@@ -103,9 +98,9 @@ static void print_site(const struct site_settings *site, FILE *out)
         buf_addf(&line, "%s: file %s, looked at every ", site->name, site->path);
     else
         buf_addf(&line, "%s: Wix site %s at %s, asked every ", site->name,
-                 given(site->site_id)       ? site->site_id
-                 : given(site->instance_id) ? site->instance_id
-                                            : "of the account",
+                 text_given(site->site_id)       ? site->site_id
+                 : text_given(site->instance_id) ? site->instance_id
+                                                 : "of the account",
                  site->base_url);
     buf_add_span(&line, site->poll_every_ms);
     buf_adds(&line, ", read whole every ");
@@ -117,7 +112,7 @@ static void print_site(const struct site_settings *site, FILE *out)
         add_rates(&line, &site->gate_reserve);
     }
     buf_addf(&line, "; events without a time zone are in %s, people without a language get %s",
-             given(site->time_zone) ? site->time_zone : "UTC", given(site->language) ? site->language : "en");
+             text_given(site->time_zone) ? site->time_zone : "UTC", text_given(site->language) ? site->language : "en");
     print_line(&line, out);
 }
 
@@ -133,9 +128,9 @@ static void print_audience(const struct audience_settings *audience, FILE *out)
                  audience->lists.count > 1 ? "s" : "");
         add_list(&line, &audience->lists, " and ");
     }
-    if (given(audience->interest.attribute))
+    if (text_given(audience->interest.attribute))
         buf_addf(&line, ", only people whose \"%s\" names the event", audience->interest.attribute);
-    else if (given(audience->interest.list_name))
+    else if (text_given(audience->interest.list_name))
         buf_addf(&line, ", only people on a list named \"%s\"", audience->interest.list_name);
     else
         buf_adds(&line, ", everybody in it");
@@ -183,9 +178,9 @@ static void print_notifier(const struct settings *settings, const struct notifie
 
     buf_init(&line, LINE_MAX_LEN);
     buf_addf(&line, "%s: plugin %s", channel->name, channel->plugin);
-    if (given(channel->from))
+    if (text_given(channel->from))
         buf_addf(&line, ", from %s", channel->from);
-    if (given(channel->envelope_from))
+    if (text_given(channel->envelope_from))
         buf_addf(&line, ", bounces to %s", channel->envelope_from);
     if (channel->rate.count) {
         buf_adds(&line, ", at most ");
@@ -196,9 +191,9 @@ static void print_notifier(const struct settings *settings, const struct notifie
         buf_add_span(&line, channel->deadline_ms);
     }
     buf_adds(&line, notifier->local ? ", stays on this machine" : ", reaches other machines");
-    if (given(channel->unsubscribe_url))
+    if (text_given(channel->unsubscribe_url))
         buf_addf(&line, ", unsubscribe at %s%s", channel->unsubscribe_url, channel->one_click ? " (one click)" : "");
-    else if (given(settings->http.public_url))
+    else if (text_given(settings->http.public_url))
         buf_addf(&line, ", unsubscribe at %s/u/ (one click)", settings->http.public_url);
     print_line(&line, out);
 }
@@ -362,7 +357,7 @@ static int print_pages(const struct settings *settings, const char *const *folde
     }
     buf_add_unsubscribe_languages(&languages, texts);
     unsubscribe_texts_free(texts);
-    if (given(settings->http.public_url))
+    if (text_given(settings->http.public_url))
         fprintf(out, "\npages\n  %s/u/: unsubscribe, in %s\n", settings->http.public_url, languages.ptr);
     return 0;
 }

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* What the top table fills: values in place, lists of things beside them until their numbers are known. */
 struct file {
@@ -152,21 +151,6 @@ static void read_plugin(struct settings *settings, struct notifier_settings *not
         notifier->local = channel_plugin_is_local(notifier->plugin, notifier->plugin_state);
 }
 
-/* Without it others of its name would be taken, and nobody would see why a message reads as it does. */
-static void check_template_folders(struct settings *settings)
-{
-    const struct config_list *folders = &settings->template_folders;
-
-    for (size_t i = 0; i < folders->count; i++) {
-        struct stat found;
-        bool there = stat(folders->at[i], &found) == 0;
-        if (!there || !S_ISDIR(found.st_mode))
-            config_problem(settings->doc, folders->places[i],
-                           "templates: expected a folder (from the folder of this file), found %s: %s", folders->at[i],
-                           there ? "no folder" : strerror(errno));
-    }
-}
-
 static void take_lists(struct settings *settings, const struct file *file)
 {
     settings->http.tokens = file->tokens.at;
@@ -199,7 +183,6 @@ static void read_file(struct settings *settings, const char *const *plugin_folde
     for (size_t i = 0; i < settings->rule_count; i++)
         config_read_at(settings->doc, file.rules.places[i], later_rule_options, rule_options, &settings->rules[i]);
     resolve_paths(settings, file.templates);
-    check_template_folders(settings);
     settings_check(settings);
     trim_public_url(settings);
 }

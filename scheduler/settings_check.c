@@ -3,7 +3,9 @@
 #include "crypt_jws.h"
 #include "locale.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FROM_EXPECTS "an address such as \"Arena Tickets <tickets@arena.example>\""
 
@@ -279,6 +281,21 @@ static void check_rule(struct settings *settings, const struct rule *rule, const
 /* --- The top --------------------------------------------------------------------------------------------------------
  */
 
+/* Without it others of its name would be taken, and nobody would see why a message reads as it does. */
+static void check_template_folders(struct settings *settings)
+{
+    const struct config_list *folders = &settings->template_folders;
+
+    for (size_t i = 0; i < folders->count; i++) {
+        struct stat found;
+        bool there = stat(folders->at[i], &found) == 0;
+        if (!there || !S_ISDIR(found.st_mode))
+            config_problem(settings->doc, folders->places[i],
+                           "templates: expected a folder (from the folder of this file), found %s: %s", folders->at[i],
+                           there ? "no folder" : strerror(errno));
+    }
+}
+
 static void check_top(struct settings *settings, const struct demand_names *notifiers)
 {
     struct config_doc *doc = settings->doc;
@@ -288,6 +305,7 @@ static void check_top(struct settings *settings, const struct demand_names *noti
         config_problem(doc, config_place_of(doc, top, "store"), "store: expected sqlite:PATH");
     demand_address(doc, config_place_of(doc, sender, "contact"), "contact", settings->sender.contact);
     demand_addresses(doc, "operators", &settings->operators);
+    check_template_folders(settings);
     if (settings->keep_reports_ms < settings->keep_people_ms)
         config_problem(doc, config_place_of(doc, top, "retention"),
                        "retention: expected reports to be kept at least as long as people");
