@@ -259,7 +259,7 @@ static void plan_standing(struct planning *planning, struct notice *notice, cons
         add_step(planning->out, PLAN_WITHDRAW, rule, notice)->reason = REASON_ALREADY_TOLD;
         return;
     }
-    if (due_at_ms != notice->due_at_ms && notice->state != NOTICE_HELD)
+    if (due_at_ms != notice->due_at_ms && !(notice->state == NOTICE_HELD && notice->claimed))
         add_step(planning->out, PLAN_RETIME, rule, notice)->due_at_ms = due_at_ms;
 }
 

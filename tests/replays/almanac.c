@@ -8,9 +8,10 @@ static void complain(struct almanac *almanac, const char *what, const char *uid)
         snprintf(almanac->complaint, sizeof almanac->complaint, "calendar: %s: %s", uid, what);
 }
 
-void almanac_init(struct almanac *almanac)
+void almanac_init(struct almanac *almanac, const struct clock *clock)
 {
-    *almanac = (struct almanac){.events = json_object(), .present = json_object(), .modified_at_ms = MOMENT_NONE};
+    *almanac = (struct almanac){
+        .clock = clock, .events = json_object(), .present = json_object(), .modified_at_ms = MOMENT_NONE};
     buf_init(&almanac->bytes, 64 << 20);
 }
 
@@ -34,10 +35,10 @@ static const char *text(const json_t *object, const char *key)
     return found ? found : "";
 }
 
-/* Against its version before: the number and the moment rise exactly when something else has changed. */
+/* Against its version before: the number and the moment rise exactly when something else has changed, or it is back. */
 static void compare(struct almanac *almanac, const char *uid, const json_t *before, const json_t *now)
 {
-    bool same = strcmp(text(before, "text"), text(now, "text")) == 0;
+    bool same = strcmp(text(before, "text"), text(now, "text")) == 0 && json_object_get(almanac->former, uid);
 
     if (strcmp(text(before, "created"), text(now, "created")) != 0)
         complain(almanac, "it was created at another time", uid);
@@ -94,13 +95,32 @@ static void take_line(json_t *event, struct text line, struct buf *rest)
     buf_addc(rest, '\n');
 }
 
+/* What was in it, and is no more: it was called off, and said so, or it has opened. */
+static void look_for_gone(struct almanac *almanac)
+{
+    struct civil now = civil_of(clock_now_ms(almanac->clock));
+    char today[128];
+    const char *uid;
+    json_t *event;
+
+    snprintf(today, sizeof today, "%04d%02d%02dT%02d%02d%02dZ", now.year, now.month, now.day, now.hour, now.minute,
+             now.second);
+    json_object_foreach(almanac->former, uid, event)
+    {
+        bool called_off = strcmp(text(event, "status"), "CANCELLED") == 0;
+        if (!json_object_get(almanac->present, uid) && !called_off && strcmp(text(event, "start"), today) > 0)
+            complain(almanac, "it is gone, and was never called off", uid);
+    }
+}
+
 static void read_calendar(struct almanac *almanac, struct text calendar)
 {
     auto_buf struct buf rest;
     json_t *event = NULL;
 
     buf_init(&rest, 1 << 20);
-    json_object_clear(almanac->present);
+    almanac->former = almanac->present;
+    almanac->present = json_object();
     while (calendar.len > 0) {
         struct text line = text_trim(text_cut(&calendar, '\n'));
         if (text_is(line, "BEGIN:VEVENT")) {
@@ -117,6 +137,9 @@ static void read_calendar(struct almanac *almanac, struct text calendar)
     if (event)
         complain(almanac, "an event without an end", text(event, "uid"));
     json_decref(event);
+    look_for_gone(almanac);
+    json_decref(almanac->former);
+    almanac->former = NULL;
 }
 
 void almanac_look(struct almanac *almanac, struct feed *feed, const char *site)

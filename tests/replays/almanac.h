@@ -8,9 +8,11 @@
 #include <jansson.h>
 
 struct almanac {
+    const struct clock *clock; /* as the daemon sees it */
     json_t *events;  /* by UID: {"sequence", "modified", "start", "status", "alarm", "text": all the rest} of its last
                         version */
     json_t *present; /* ... of the version read last: those that are in it */
+    json_t *former;  /* ... of the one before, while that is read; else NULL */
     char *etag;      /* of that version */
     struct buf bytes;
     int64_t modified_at_ms;
@@ -18,7 +20,7 @@ struct almanac {
     char complaint[512]; /* what must never happen, and did; "" nothing */
 };
 
-void almanac_init(struct almanac *almanac);
+void almanac_init(struct almanac *almanac, const struct clock *clock);
 void almanac_clear(struct almanac *almanac);
 /* Reads the calendar of the site if it is another than last time. */
 void almanac_look(struct almanac *almanac, struct feed *feed, const char *site);

@@ -132,7 +132,7 @@ static void begun(struct replay *replay, const struct words *words)
     number_is(replay, "notices begun", count, words->at[2]);
 }
 
-/* forecast NOTICE MS fits|misfit: as stored; forecast NOTICE none */
+/* forecast NOTICE MS|some fits|misfit: as stored; forecast NOTICE none */
 static void forecast(struct replay *replay, const struct words *words)
 {
     struct notice *notice = replay_notice(replay, words->at[2]);
@@ -140,9 +140,9 @@ static void forecast(struct replay *replay, const struct words *words)
         notice ? replay_ask(replay, &(struct store_report){.kind = REPORT_SHOW, .notice = notice->id}) : NULL;
     const json_t *span = json_object_get(shown, "will_finish_ms");
 
-    if (strcmp(words->at[3], "none") == 0
-            ? !json_is_null(span)
-            : !json_is_integer(span) || json_integer_value(span) != replay_number(replay, words->at[3]))
+    bool none = strcmp(words->at[3], "none") == 0, some = strcmp(words->at[3], "some") == 0;
+    if (none ? !json_is_null(span)
+             : !json_is_integer(span) || (!some && json_integer_value(span) != replay_number(replay, words->at[3])))
         replay_fail(replay, "expected forecast %s, found %lld: %s", words->at[3],
                     json_is_integer(span) ? (long long)json_integer_value(span) : -1LL,
                     json_string_value(json_object_get(shown, "forecast")));

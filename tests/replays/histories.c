@@ -62,6 +62,15 @@ static void choose_limits(struct history *history)
         history->in_hand_ms = in_hand_ms;
 }
 
+/* Who is withdrawn or over leaves the calendar while somebody looks. */
+static void choose_calendar(struct history *history)
+{
+    struct script *script = &history->replay.stage.script;
+
+    snprintf(script->site, sizeof script->site, "poll_every: %s, feed: {keep: 1h, keep_past: %s, alarm: %s}",
+             history->poll_every, ANY(history, "1h", "2h"), ANY(history, "10m", "10m", "10m", "1h"));
+}
+
 static int64_t any_slot(struct history *history)
 {
     int64_t now_ms = history_true_ms(history);
@@ -224,6 +233,7 @@ static void change_daemon(struct history *history)
         return;
     }
     choose_limits(history);
+    choose_calendar(history);
     history_write_rules(history);
     history_check(history, stage_reload(&history->replay.stage, &err), &err);
 }
@@ -385,7 +395,8 @@ static void set_the_scene(struct history *history)
     choose_limits(history);
     history_write_rules(history);
     stage->script.webhook = true;
-    snprintf(stage->script.site, sizeof stage->script.site, "poll_every: %s", ANY(history, "10s", "1m", "5m"));
+    history->poll_every = ANY(history, "10s", "1m", "5m");
+    choose_calendar(history);
     script_audience(&stage->script, "fans");
     script_audience(&stage->script, "door");
     for (unsigned n = 0; n < HISTORY_PEOPLE; n++) {

@@ -50,6 +50,7 @@ struct history {
     int64_t changed_at_ms[HISTORY_EVENTS]; /* last change of an event's tickets */
     struct history_rule rules[HISTORY_RULES];
     struct history_limits limits;
+    const char *poll_every;
     const char *from;          /* whose name is on the letters */
     struct history_told *told; /* in the order of their claims */
     size_t told_count;

@@ -41,7 +41,7 @@ int stage_init(struct stage *stage, struct error *err)
     shopfront_init(&stage->front, &stage->clock);
     postman_init(&stage->postman, &stage->clock);
     script_init(&stage->script);
-    almanac_init(&stage->almanac);
+    almanac_init(&stage->almanac, &stage->clock);
     ear_init(&stage->ear, &stage->clock);
     stage->zones = zones_new();
     stage->locales = locales_new(err);

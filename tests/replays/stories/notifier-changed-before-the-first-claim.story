@@ -16,11 +16,12 @@ rule on-sale, notify: [post], never: {events: [other]}
 post slow 1s
 post window 1
 reload
-until 09:00:12
+until 09:00:06
 crash
 start
 until 09:20:00
 expect on-sale/festival done
 expect letter 2 fan1@example.org post@
+expect letter 21 fan20@example.org post@
 expect count on-sale/festival waiting 0
 audit
