@@ -190,6 +190,7 @@ static void store_page(struct gather *gather, const struct audience_page *page)
                            .pass = spec->pass,
                            .audience = (unsigned)gather->at,
                            .source = spec->audiences[gather->at]->settings->name,
+                           .now_ms = clock_now_ms(spec->clock),
                            .people = people + from,
                            .count = slice,
                            .cursor = !last || read_is_changes(gather) ? NULL

@@ -1,9 +1,11 @@
 #include "hooks.h"
 
 #include "bounce.h"
+#include "hooks_body.h"
 #include "hooks_signed.h"
 #include "hooks_wix.h"
 #include "launch.h"
+#include "metrics.h"
 
 #include <string.h>
 
@@ -14,7 +16,8 @@ struct hook {
     struct store_job *job;
     json_t *body; /* the entries point into it */
     struct hook_bounce entries[HOOK_ENTRIES_MAX];
-    size_t count;
+    size_t count, unknown;
+    char who[AUTH_WHO_SIZE];
     struct hook *next;
 };
 
@@ -26,20 +29,29 @@ struct hooks {
     struct hook *waiting;
 };
 
-static const char wix_path[] = "/hooks/wix/", signed_path[] = "/hooks/signed/";
+static const char wix_path[] = "/hooks/wix/", signed_path[] = "/hooks/signed/", token_prefix[] = "token ";
 
 static void request_ids(struct hook *hook, json_t *ids);
 static void on_ids(void *ctx, json_t *answer, const struct error *failure);
 static void request_feedback(struct hook *hook, const json_t *keys);
 static void on_feedback(void *ctx, const struct store_fed_back *results, size_t count, const struct error *failure);
 
+/* By who called, as http.tokens names them; "" who may not. */
+static void count_call(const struct hooks *hooks, const char *who, const char *outcome)
+{
+    const char *name = text_starts(text_of(who), token_prefix) ? who + strlen(token_prefix) : who;
+
+    metrics_add(hooks->world->metrics, METRIC_HOOKS, LABELS("bounces", name, outcome), 1);
+}
+
 /* --- Waiting --------------------------------------------------------------------------------------------------------
  */
 
-static struct hook *hook_new(struct hooks *hooks, struct server_request *request)
+static struct hook *hook_new(struct hooks *hooks, struct server_request *request, const char *who)
 {
     struct hook *hook = must_calloc(1, sizeof *hook);
 
+    snprintf(hook->who, sizeof hook->who, "%s", who);
     hook->hooks = hooks;
     hook->request = request;
     hook->next = hooks->waiting;
@@ -62,6 +74,14 @@ static struct server_request *hook_end(struct hook *hook)
     return request;
 }
 
+static void fail_call(struct hook *hook, const struct error *failure)
+{
+    count_call(hook->hooks, hook->who, "failed");
+    log_line(hook->hooks->world->log, LOG_WARNING, "event=hook what=bounces who=%s result=failed error=%s",
+             LOG_QUOTED(text_of(hook->who)), LOG_QUOTED(text_of(failure->text)));
+    server_refuse(hook_end(hook), 500, failure->text);
+}
+
 /* --- Whom they are about, and what is stored ------------------------------------------------------------------------
  */
 
@@ -80,7 +100,7 @@ static void on_ids(void *ctx, json_t *answer, const struct error *failure)
 
     hook->job = NULL;
     if (failure)
-        server_refuse(hook_end(hook), 500, failure->text);
+        fail_call(hook, failure);
     else
         request_feedback(hook, answer);
 }
@@ -105,8 +125,10 @@ static void request_feedback(struct hook *hook, const json_t *keys)
 
     for (size_t i = 0; i < hook->count; i++) {
         struct store_feedback *one = &list[count];
-        if (!find_key(hook, &hook->entries[i], keys, one->key))
-            continue; /* nobody we know */
+        if (!find_key(hook, &hook->entries[i], keys, one->key)) {
+            hook->unknown++;
+            continue;
+        }
         bounce_scrub(text_of(hook->entries[i].source), NULL, 0, texts[count]);
         one->kind = hook->entries[i].kind;
         one->text = texts[count];
@@ -116,40 +138,51 @@ static void request_feedback(struct hook *hook, const json_t *keys)
     hook->job = store_feedback(world->store, list, count, on_feedback, hook);
 }
 
+static void log_outcome(const struct hook *hook, const struct store_fed_back *results, size_t count)
+{
+    size_t suppressed = 0, already = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        suppressed += results[i].suppressed;
+        already += feedback_suppresses(results[i].kind) && !results[i].suppressed;
+    }
+    log_line(hook->hooks->world->log, LOG_INFO,
+             "event=hook what=bounces who=%s result=new entries=%zu suppressed=%zu already=%zu unknown=%zu",
+             LOG_QUOTED(text_of(hook->who)), hook->count, suppressed, already, hook->unknown);
+}
+
 /* As listmonk answers, whoever it was about. */
 static void on_feedback(void *ctx, const struct store_fed_back *results, size_t count, const struct error *failure)
 {
     struct hook *hook = ctx;
     struct world *world = hook->hooks->world;
-    struct server_request *request = hook_end(hook);
 
+    hook->job = NULL;
     for (size_t i = 0; !failure && world->launches && i < count; i++)
         launch_came_back(world->launches, &results[i]);
-    if (failure)
-        server_refuse(request, 500, failure->text);
-    else
-        server_answer(request, 200, json_pack("{s:b}", "data", 1));
+    if (failure) {
+        fail_call(hook, failure);
+        return;
+    }
+    count_call(hook->hooks, hook->who, "new");
+    log_outcome(hook, results, count);
+    server_answer(hook_end(hook), 200, json_pack("{s:b}", "data", 1));
 }
 
 static void take_bounces(struct hooks *hooks, struct server_request *request, const struct server_call *call,
                          const char *who)
 {
-    struct hook *hook = hook_new(hooks, request);
+    struct hook *hook = hook_new(hooks, request, who);
     struct error err = {0};
-    json_t *ids = json_array();
+    json_t *ids;
 
-    hook->body = json_loadb(call->body.ptr ? call->body.ptr : "", call->body.len, JSON_REJECT_DUPLICATES, NULL);
-    if (!hook->body)
-        error_set(&err, ERROR_REFUSED, "the body is not JSON, or a field stands in it twice");
-    else
-        hook_bounces_read(hook->body, hook->entries, &hook->count, &err);
-    if (err.kind != ERROR_NONE) {
-        json_decref(ids);
+    hook->body = hook_body_parse(call->body, &err);
+    if (!hook->body || hook_bounces_read(hook->body, hook->entries, &hook->count, &err) < 0) {
+        count_call(hooks, who, "passed_over");
         server_refuse(hook_end(hook), 400, err.text);
         return;
     }
-    log_line(hooks->world->log, LOG_INFO, "event=hook what=bounces entries=%zu who=%s", hook->count,
-             LOG_QUOTED(text_of(who)));
+    ids = json_array();
     for (size_t i = 0; i < hook->count; i++)
         if (!hook->entries[i].address.text[0])
             json_array_append_new(ids, json_string(hook->entries[i].subscriber_uuid));
@@ -175,14 +208,16 @@ static void handle_bounces(struct hooks *hooks, struct server_request *request, 
 {
     char who[AUTH_WHO_SIZE];
 
-    if (strcmp(call->method, "POST") != 0)
+    if (strcmp(call->method, "POST") != 0) {
         server_refuse_more(request, 405, "a hook is called by POST", NULL, &(struct server_field){"Allow", "POST"});
-    else if (!auth_admit_password(hooks->auth, request, call, TOKEN_HOOK, who))
-        return;
-    else if (!is_json(call->content_type))
+    } else if (!auth_admit_password(hooks->auth, request, call, TOKEN_HOOK, who)) {
+        count_call(hooks, "", "not_signed");
+    } else if (!is_json(call->content_type)) {
+        count_call(hooks, who, "passed_over");
         server_refuse(request, 415, "a body must come as application/json");
-    else
+    } else {
         take_bounces(hooks, request, call, who);
+    }
 }
 
 void hooks_handle(struct hooks *hooks, struct server_request *request, const struct server_call *call)

@@ -1,5 +1,6 @@
 /* hooks_read.c - what is in the body of a hook. Pure. */
 #include "hooks.h"
+#include "hooks_body.h"
 
 #include <string.h>
 
@@ -20,7 +21,7 @@ static int check_field(const char *name, const json_t *value, struct error *err)
     if (strcmp(name, "meta") == 0 || json_is_null(value)) /* listmonk keeps it as it comes; so may anybody */
         return 0;
     if (!json_is_string(value))
-        return error_set(err, ERROR_REFUSED, "%s: expected a text", name);
+        return error_set(err, ERROR_REFUSED, "%s: expected a text, found %s", name, hook_shape(value));
     if (json_string_length(value) > FIELD_MAX)
         return error_set(err, ERROR_REFUSED, "%s: expected at most %d bytes", name, FIELD_MAX);
     return 0;
@@ -49,7 +50,7 @@ static int read_entry(const json_t *entry, struct hook_bounce *out, struct error
     *out =
         (struct hook_bounce){.subscriber_uuid = text_in(entry, "subscriber_uuid"), .source = text_in(entry, "source")};
     if (!json_is_object(entry))
-        return error_set(err, ERROR_REFUSED, "expected an object");
+        return error_set(err, ERROR_REFUSED, "expected an object, found %s", hook_shape(entry));
     json_object_foreach((json_t *)(uintptr_t)entry, name, value) if (check_field(name, value, err) < 0) return -1;
     if (read_kind(text_in(entry, "type"), &out->kind, err) < 0)
         return -1;
@@ -63,10 +64,11 @@ static int read_entry(const json_t *entry, struct hook_bounce *out, struct error
 int hook_bounces_read(const json_t *body, struct hook_bounce out[HOOK_ENTRIES_MAX], size_t *count, struct error *err)
 {
     *count = json_is_array(body) ? json_array_size(body) : 1;
-    if (!json_is_array(body))
+    if (json_is_object(body))
         return read_entry(body, &out[0], err);
-    if (*count == 0 || *count > HOOK_ENTRIES_MAX)
-        return error_set(err, ERROR_REFUSED, "expected an object, or an array of 1 to %d of them", HOOK_ENTRIES_MAX);
+    if (!json_is_array(body) || *count == 0 || *count > HOOK_ENTRIES_MAX)
+        return error_set(err, ERROR_REFUSED, "the body: expected an object, or an array of 1 to %d of them, found %s",
+                         HOOK_ENTRIES_MAX, json_is_array(body) ? "one of another size" : hook_shape(body));
     for (size_t i = 0; i < *count; i++)
         if (read_entry(json_array_get(body, i), &out[i], err) < 0)
             return error_at(err, "entry %zu", i);

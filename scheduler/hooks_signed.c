@@ -4,6 +4,7 @@
 #include "consent.h"
 #include "events.h"
 #include "hooks_blame.h"
+#include "hooks_body.h"
 #include "launch.h"
 #include "metrics.h"
 #include "writeback.h"
@@ -37,14 +38,26 @@ struct hooks_signed {
     struct visit *visits;
 };
 
-static void request_ids(struct visit *visit);
-static void on_ids(void *ctx, json_t *answer, const struct error *failure);
-static void request_hook(struct visit *visit, const unsigned char *key);
+static void request_hook(struct visit *visit);
 static void on_hooked(void *ctx, const struct store_hooked *result);
 
 static void count(const struct hooks_signed *hooks, const char *sender, const char *outcome)
 {
     metrics_add(hooks->world->metrics, METRIC_HOOKS, LABELS("signed", sender, outcome), 1);
+}
+
+static const char *const word_names[] = {[HOOK_WORD_OTHER] = "other",
+                                         [HOOK_WORD_UNSUBSCRIBED] = "unsubscribed",
+                                         [HOOK_WORD_BOUNCED] = "bounced",
+                                         [HOOK_WORD_COMPLAINED] = "complained",
+                                         [HOOK_WORD_RESUBSCRIBED] = "resubscribed"};
+
+/* As metrics and the log call it. */
+static const char *outcome_of(const struct store_hooked *result)
+{
+    if (result->failure)
+        return result->failure->kind == ERROR_REFUSED ? "passed_over" : "failed";
+    return result->news != HOOK_NEW ? "repeated" : result->kept ? "kept" : result->unknown ? "passed_over" : "new";
 }
 
 /* --- Waiting --------------------------------------------------------------------------------------------------------
@@ -84,56 +97,55 @@ static void answer(struct visit *visit, const char *what)
     server_answer(visit_end(visit), 200, json_pack("{s:s}", "result", what));
 }
 
-/* --- Whom it is about, and what is stored ---------------------------------------------------------------------------
+static const char *sender_of(const struct visit *visit)
+{
+    return visit->from + strlen("signed ");
+}
+
+/* It is signed, and says nothing that can be done: whoever sends it hears why, and so does the log. */
+static void refuse_word(struct visit *visit, const struct error *why)
+{
+    struct hooks_signed *hooks = visit->hooks;
+
+    count(hooks, sender_of(visit), "passed_over");
+    hooks_blame(&hooks->blame, hooks->world, "signed", sender_of(visit), "signed, but passed over", why->text);
+    server_refuse(visit_end(visit), 400, why->text);
+}
+
+/* --- What is stored, and about whom ---------------------------------------------------------------------------------
  */
 
-static void request_ids(struct visit *visit)
+/* Who is known by their id alone is looked for where it is stored, and no tool is told: their address is not at hand.
+ */
+static bool is_by_id(const struct visit *visit)
 {
-    json_t *ids = json_pack("[s]", visit->word.source_id);
-    auto_free char *list = json_dumps(ids, JSON_COMPACT);
-
-    json_decref(ids);
-    visit->job = store_report(
-        visit->hooks->world->store,
-        &(struct store_report){.kind = REPORT_SOURCE_IDS, .source_ids = list, .audience = visit->scope}, on_ids, visit);
+    return !visit->word.address.text[0];
 }
 
-static void on_ids(void *ctx, json_t *found, const struct error *failure)
-{
-    struct visit *visit = ctx;
-    unsigned char key[PERSON_KEY_SIZE];
-
-    visit->job = NULL;
-    if (failure || !json_is_string(json_object_get(found, visit->word.source_id)))
-        count(visit->hooks, visit->from + strlen("signed "), failure ? "failed" : "passed_over");
-    if (failure)
-        server_refuse(visit_end(visit), 500, failure->text);
-    else if (json_is_null(json_object_get(found, visit->word.source_id)))
-        server_refuse(visit_end(visit), 400, "data.source_id: people of several audiences have it; name data.audience");
-    else if (!text_unhex(text_of(json_string_value(json_object_get(found, visit->word.source_id))), key, sizeof key))
-        answer(visit, "nobody we know");
-    else
-        request_hook(visit, key);
-}
-
-/* `key`: of who is known by their id alone; their address is not at hand, so that no tool is told. */
-static int make_suppression(struct visit *visit, const unsigned char *key, struct arena *arena,
-                            struct store_suppression *out, struct error *err)
+static int make_suppression(const struct visit *visit, struct arena *arena, struct store_suppression *out,
+                            struct error *err)
 {
     struct world *world = visit->hooks->world;
     struct unsubscribe_ticket ticket = {.audience = text_of(visit->scope),
                                         .source_id = text_of(visit->word.source_id),
                                         .address = text_of(visit->word.address.text)};
 
-    if (!key)
+    if (!is_by_id(visit))
         return consent_word(world, &ticket, !*visit->scope, arena, out, err);
     *out =
         (struct store_suppression){.scope = visit->scope, .reason = "unsubscribe", .at_ms = clock_now_ms(world->clock)};
-    memcpy(out->key, key, sizeof out->key);
     return 0;
 }
 
-static void request_hook(struct visit *visit, const unsigned char *key)
+/* Whose id it is: with one audience it goes without saying. */
+static const char *whose_id(const struct visit *visit)
+{
+    const struct world *world = visit->hooks->world;
+
+    return *visit->scope ? visit->scope : world->audience_count == 1 ? world->audiences[0]->settings->name : NULL;
+}
+
+static void request_hook(struct visit *visit)
 {
     struct world *world = visit->hooks->world;
     char text[BOUNCE_TEXT_MAX + 1];
@@ -144,13 +156,10 @@ static void request_hook(struct visit *visit, const unsigned char *key)
     struct error err = {0};
 
     bounce_scrub(text_of(visit->word.reason), NULL, 0, text);
-    if (key)
-        memcpy(feedback.key, key, sizeof feedback.key);
-    else
+    if (!is_by_id(visit))
         crypt_person_key(world->keys, visit->word.address.key, feedback.key);
-    if (leaves && make_suppression(visit, key, &arena, &suppression, &err) < 0) {
-        count(visit->hooks, visit->from + strlen("signed "), "passed_over");
-        server_refuse(visit_end(visit), 400, err.text);
+    if (leaves && make_suppression(visit, &arena, &suppression, &err) < 0) {
+        refuse_word(visit, &err);
     } else {
         visit->job = store_hook(world->store,
                                 &(struct store_hook){.from = visit->from,
@@ -158,7 +167,10 @@ static void request_hook(struct visit *visit, const unsigned char *key)
                                                      .entity = "",
                                                      .at_ms = clock_now_ms(world->clock),
                                                      .suppress = leaves ? &suppression : NULL,
-                                                     .feedback = leaves ? NULL : &feedback},
+                                                     .feedback = leaves ? NULL : &feedback,
+                                                     .source_id = is_by_id(visit) ? visit->word.source_id : NULL,
+                                                     .audience = visit->scope,
+                                                     .kept_as = whose_id(visit)},
                                 on_hooked, visit);
         if (leaves)
             writeback_look(world->writeback); /* what it asks of the store comes behind the job */
@@ -166,22 +178,51 @@ static void request_hook(struct visit *visit, const unsigned char *key)
     arena_clear(&arena);
 }
 
+/* What it came to, of one person: they are suppressed by it, were before, or nobody knows them (by now). */
+static void log_outcome(const struct visit *visit, const struct store_hooked *result)
+{
+    bool is_new = !result->failure && result->news == HOOK_NEW, known = is_new && !result->unknown;
+    bool suppressed = result->suppressed > 0 || result->fed_back.suppressed;
+    bool wanted = visit->word.kind == HOOK_WORD_UNSUBSCRIBED || feedback_suppresses(visit->word.feedback);
+
+    log_line(visit->hooks->world->log, result->failure ? LOG_WARNING : LOG_INFO,
+             "event=hook what=%s who=%s result=%s suppressed=%d already=%d unknown=%d kept=%d%s%s",
+             word_names[visit->word.kind], sender_of(visit), outcome_of(result), known && suppressed,
+             known && wanted && !suppressed, is_new && result->unknown, is_new && result->kept,
+             result->failure ? " error=" : "", result->failure ? LOG_QUOTED(text_of(result->failure->text)) : "");
+}
+
+static void answer_hooked(struct visit *visit, const struct store_hooked *result)
+{
+    struct error err = {0};
+
+    if (result->failure && result->failure->kind == ERROR_REFUSED) {
+        error_set(&err, ERROR_REFUSED, "data.audience: expected whose data.source_id it is: %s", result->failure->text);
+        server_refuse(visit_end(visit), 400, err.text);
+    } else if (result->failure) {
+        server_refuse(visit_end(visit), 500, result->failure->text);
+    } else {
+        answer(visit, result->news != HOOK_NEW ? "known"
+                      : result->kept           ? "nobody we know so far: kept for two days, until they are"
+                      : result->unknown        ? "nobody we know"
+                                               : "taken");
+    }
+}
+
 static void on_hooked(void *ctx, const struct store_hooked *result)
 {
     struct visit *visit = ctx;
     struct world *world = visit->hooks->world;
-    bool done = !result->failure && result->news == HOOK_NEW;
+    bool done = !result->failure && result->news == HOOK_NEW && !result->unknown;
 
     visit->job = NULL;
     if (done && visit->word.kind != HOOK_WORD_UNSUBSCRIBED && world->launches)
         launch_came_back(world->launches, &result->fed_back);
     if (done && visit->word.kind == HOOK_WORD_UNSUBSCRIBED)
         events_count(world->events, EVENT_SUPPRESSION, "unsubscribe", result->suppressed); /* none who had left */
-    count(visit->hooks, visit->from + strlen("signed "), result->failure ? "failed" : done ? "new" : "repeated");
-    if (result->failure)
-        server_refuse(visit_end(visit), 500, result->failure->text);
-    else
-        answer(visit, done ? "taken" : "known");
+    count(visit->hooks, sender_of(visit), outcome_of(result));
+    log_outcome(visit, result);
+    answer_hooked(visit, result);
 }
 
 /* --- The call -------------------------------------------------------------------------------------------------------
@@ -208,41 +249,33 @@ static int find_scope(struct visit *visit, const struct sender *sender, struct e
     return 0;
 }
 
+/* Nothing is stored of it. */
+static void pass_over(struct visit *visit, const char *why)
+{
+    count(visit->hooks, sender_of(visit), "other");
+    log_line(visit->hooks->world->log, LOG_INFO, "event=hook what=%s who=%s result=other", word_names[visit->word.kind],
+             sender_of(visit));
+    answer(visit, why);
+}
+
 static void take(struct hooks_signed *hooks, const struct sender *sender, struct server_request *request,
                  const struct server_call *call)
 {
-    static const char *const words[] = {[HOOK_WORD_OTHER] = "other",
-                                        [HOOK_WORD_UNSUBSCRIBED] = "unsubscribed",
-                                        [HOOK_WORD_BOUNCED] = "bounced",
-                                        [HOOK_WORD_COMPLAINED] = "complained",
-                                        [HOOK_WORD_RESUBSCRIBED] = "resubscribed"};
     struct visit *visit = visit_new(hooks, request);
     struct error err = {0};
 
-    visit->body = json_loadb(call->body.ptr ? call->body.ptr : "", call->body.len, JSON_REJECT_DUPLICATES, NULL);
-    if (!visit->body)
-        error_set(&err, ERROR_REFUSED, "the body is not JSON, or a field stands in it twice");
-    else if (hook_word_read(visit->body, &visit->word, &err) == 0)
-        find_scope(visit, sender, &err);
-    if (err.kind != ERROR_NONE) {
-        count(hooks, sender->name, "passed_over");
-        server_refuse(visit_end(visit), 400, err.text);
-        return;
-    }
-    log_line(hooks->world->log, LOG_INFO, "event=hook what=%s who=%s", words[visit->word.kind], sender->name);
     visit->id = must_strdup(server_header(request, "webhook-id"));
     if (asprintf(&visit->from, "signed %s", sender->name) < 0)
         visit->from = must_strdup("signed ");
-    if (visit->word.kind == HOOK_WORD_OTHER || visit->word.kind == HOOK_WORD_RESUBSCRIBED)
-        count(hooks, sender->name, "other");
-    if (visit->word.kind == HOOK_WORD_OTHER)
-        answer(visit, "passed over: a type that says nothing to us");
+    visit->body = hook_body_parse(call->body, &err);
+    if (!visit->body || hook_word_read(visit->body, &visit->word, &err) < 0 || find_scope(visit, sender, &err) < 0)
+        refuse_word(visit, &err);
+    else if (visit->word.kind == HOOK_WORD_OTHER)
+        pass_over(visit, "passed over: a type that says nothing to us");
     else if (visit->word.kind == HOOK_WORD_RESUBSCRIBED)
-        answer(visit, "passed over: who left is taken back by an operator alone");
-    else if (visit->word.address.text[0])
-        request_hook(visit, NULL);
+        pass_over(visit, "passed over: who left is taken back by an operator alone");
     else
-        request_ids(visit);
+        request_hook(visit);
 }
 
 static const struct sender *find_sender(const struct hooks_signed *hooks, const char *name)

@@ -1,4 +1,5 @@
 /* hooks_word.c - what a signed hook says about whom. Pure. */
+#include "hooks_body.h"
 #include "hooks_signed.h"
 
 #include <string.h>
@@ -31,7 +32,8 @@ static int read_field(const json_t *data, const char *name, const char **out, st
     if (!value || json_is_null(value))
         return 0;
     if (!json_is_string(value) || json_string_length(value) > FIELD_MAX)
-        return error_set(err, ERROR_REFUSED, "data.%s: expected a text of at most %d bytes", name, FIELD_MAX);
+        return error_set(err, ERROR_REFUSED, "data.%s: expected a text of at most %d bytes, found %s", name, FIELD_MAX,
+                         json_is_string(value) ? "a longer one" : hook_shape(value));
     *out = json_string_value(value);
     return 0;
 }
@@ -54,19 +56,24 @@ int hook_word_read(const json_t *body, struct hook_word *out, struct error *err)
     const char *email, *kind;
 
     *out = (struct hook_word){.source_id = "", .audience = "", .reason = ""};
+    if (!json_is_object(body))
+        return error_set(err, ERROR_REFUSED, "the body: expected one object {\"type\": ..., \"data\": {...}}, found %s",
+                         hook_shape(body));
     if (!json_is_string(type) || json_string_length(type) == 0 || json_string_length(type) > TYPE_MAX)
-        return error_set(err, ERROR_REFUSED, "type: expected a text of 1 to %d bytes", TYPE_MAX);
+        return error_set(err, ERROR_REFUSED, "type: expected a text of 1 to %d bytes such as %s, found %s", TYPE_MAX,
+                         "contact.unsubscribed", json_is_string(type) ? "another one" : hook_shape(type));
     out->kind = kind_of(json_string_value(type));
     if (out->kind == HOOK_WORD_OTHER || out->kind == HOOK_WORD_RESUBSCRIBED)
         return 0;
     if (!json_is_object(data))
-        return error_set(err, ERROR_REFUSED, "data: expected an object");
+        return error_set(err, ERROR_REFUSED, "data: expected an object with email or source_id, found %s",
+                         hook_shape(data));
     if (read_field(data, "email", &email, err) < 0 || read_field(data, "source_id", &out->source_id, err) < 0 ||
         read_field(data, "audience", &out->audience, err) < 0 || read_field(data, "reason", &out->reason, err) < 0 ||
         read_field(data, "kind", &kind, err) < 0 || read_feedback(out->kind, kind, &out->feedback, err) < 0)
         return -1;
     if (!*email && !*out->source_id)
-        return error_set(err, ERROR_REFUSED, "data.email: expected it, or a source_id");
+        return error_set(err, ERROR_REFUSED, "data.email: expected it, or a data.source_id");
     if (*email && address_parse(text_of(email), &out->address, err) < 0)
         return error_at(err, "data.email");
     return 0;

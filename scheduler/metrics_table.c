@@ -225,7 +225,8 @@ const struct metric_family metric_families[METRICS] = {
          METRIC_COUNTER,
          BASE,
          "Calls of our hooks since the start: new, repeated, old, other (of no interest), passed_over (not "
-         "understood), crowded (too many to be noted: the site is walked), failed (by our store), not_signed",
+         "understood, or about nobody), kept (about somebody who was not read yet), crowded (too many to be noted: the "
+         "site is walked), failed (by our store), not_signed (also: without a token)",
          {"kind", "name", "outcome"}},
     [METRIC_SUPPRESSIONS] = {"onsale_suppressions_total",
                              METRIC_COUNTER,

@@ -43,7 +43,7 @@ LADDER = [
                      ['auth'],
                      ['scrape'],
                      ['api', 'api_private', 'api_know', 'api_consent', 'api_events', 'api_steer', 'api_backup', 'api_send', 'api_feedback', 'api_feeds', 'api_privacy', 'api_webhooks'],
-                     ['hooks', 'hooks_blame', 'hooks_read', 'hooks_signed', 'hooks_wix', 'hooks_word'],
+                     ['hooks', 'hooks_blame', 'hooks_body', 'hooks_read', 'hooks_signed', 'hooks_wix', 'hooks_word'],
                      ['pages'],
                      ['feeds'],
                      ['doors'],

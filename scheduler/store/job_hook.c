@@ -20,6 +20,11 @@ struct store_job *store_hook(struct store *store, const struct store_hook *hook,
     job->in.hook.from = arena_copy(&job->arena, text_of(hook->from));
     job->in.hook.id = arena_copy(&job->arena, text_of(hook->id));
     job->in.hook.entity = arena_copy(&job->arena, text_of(hook->entity));
+    if (hook->source_id) {
+        job->in.hook.source_id = arena_copy(&job->arena, text_of(hook->source_id));
+        job->in.hook.audience = arena_copy(&job->arena, text_of(hook->audience));
+        job->in.hook.kept_as = hook->kept_as ? arena_copy(&job->arena, text_of(hook->kept_as)) : NULL;
+    }
     if (hook->suppress)
         job->in.hook.suppress = job_copy_suppressions(&job->arena, hook->suppress, 1);
     if (hook->feedback)

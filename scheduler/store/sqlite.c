@@ -120,6 +120,10 @@ static int bind_all(sqlite3_stmt *stmt, const char *types, va_list args)
             t = va_arg(args, struct text);
             rc = sqlite3_bind_text(stmt, at, t.ptr ? t.ptr : "", (int)t.len, SQLITE_STATIC);
             break;
+        case 'b':
+            t = va_arg(args, struct text);
+            rc = sqlite3_bind_blob(stmt, at, t.ptr, (int)t.len, SQLITE_STATIC);
+            break;
         case 'k':
             rc = sqlite3_bind_blob(stmt, at, va_arg(args, const void *), PERSON_KEY_SIZE, SQLITE_STATIC);
             break;

@@ -62,6 +62,7 @@ int sqlite_failed(struct sqlite *db, struct error *err);
 
 /* A literal's statement with its values bound in order. `types` has a letter for each:
  *   i int64_t   d int   s const char * (NULL: null)   t struct text   m moment (MOMENT_NONE: null)   k person's key
+ *   b struct text, as bytes
  * What is bound must live until the statement is done. NULL and `err` on failure. */
 sqlite3_stmt *sqlite_query(struct sqlite *db, struct error *err, const char *sql, const char *types, ...);
 /* 1 a row, 0 no more (the statement is reset), -1 failed (reset as well). */
@@ -253,7 +254,38 @@ int sqlite_feedback(struct sqlite *db, const struct store_feedback *list, size_t
 json_t *sqlite_feedback_counts(struct sqlite *db, int64_t notice, struct error *err); /* {hard, soft, ...} */
 /* Appends what came back from one person as steps of `why`. */
 void sqlite_feedback_steps(struct sqlite *db, int64_t notice, int64_t seq, json_t *steps, struct error *err);
+/* 1: it is one for which nobody is written to any more, and this is the word that is stored of it, but for whom. */
+int sqlite_feedback_word(const struct store_feedback *what, struct store_suppression *out);
+
+/* --- sqlite_source_id.c: people by what their tool calls them --- */
+enum { SQLITE_IDS_MAX = 512 }; /* people of one row */
+struct sqlite_ids {            /* zero bytes but for first_seq; of people with consecutive numbers */
+    int64_t first_seq;
+    size_t count;
+    unsigned char hashes[SQLITE_IDS_MAX * sizeof(uint32_t)];
+};
+void sqlite_ids_add(struct sqlite_ids *ids, struct text source_id);
+int sqlite_ids_keep(struct sqlite *db, const struct sqlite_ids *ids, int64_t roll, struct error *err);
+int sqlite_ids_forget(struct sqlite *db, int64_t roll, int64_t seq, struct error *err); /* who is erased */
+int sqlite_ids_keep_stored(struct sqlite *db, struct error *err); /* of everybody, when none were kept before */
+struct sqlite_wanted {
+    const char *id;
+    enum { SQLITE_FOUND_NOBODY, SQLITE_FOUND_ONE, SQLITE_FOUND_SEVERAL } found;
+    unsigned char key[PERSON_KEY_SIZE]; /* one */
+};
+/* `audience` "": whichever calls somebody so; several: two of them call different people so. */
+int sqlite_ids_find(struct sqlite *db, struct sqlite_wanted *list, size_t count, const char *audience,
+                    struct error *err);
 json_t *sqlite_source_ids(struct sqlite *db, const char *source_ids, const char *audience, struct error *err);
+
+/* --- sqlite_unmet.c: words about people whom no list has yet --- */
+int sqlite_unmet_keep(struct sqlite *db, const char *audience, const char *source_id,
+                      const struct store_suppression *word, struct error *err);
+/* 1: of some people of that audience something was said. */
+int sqlite_unmet_any(struct sqlite *db, const char *audience, int64_t now_ms, struct error *err);
+/* Somebody is read: whatever was said of them is stored in our own list. */
+int sqlite_unmet_meet(struct sqlite *db, const char *audience, const struct store_person *who, int64_t now_ms,
+                      struct error *err);
 
 /* --- sqlite_private_feed.c --- */
 int sqlite_private_feeds(struct sqlite *db, struct store_private_feeds *out, struct error *err);

@@ -102,12 +102,16 @@ static int forget_people(struct sqlite *db, const unsigned char *key, int64_t *d
     int rc = -1;
 
     while (row && (rc = sqlite_step(db, row, err)) == 1) {
-        if (sqlite_run(db, err, "DELETE FROM person WHERE roll = ?1 AND seq = ?2", "ii", sqlite3_column_int64(row, 0),
-                       sqlite3_column_int64(row, 1)) < 0) {
+        int64_t roll = sqlite3_column_int64(row, 0), seq = sqlite3_column_int64(row, 1);
+        if (sqlite_run(db, err, "DELETE FROM person WHERE roll = ?1 AND seq = ?2", "ii", roll, seq) < 0) {
             sqlite_done(row);
             return -1;
         }
         *deleted += sqlite3_changes(db->handle);
+        if (sqlite_ids_forget(db, roll, seq, err) < 0) {
+            sqlite_done(row);
+            return -1;
+        }
     }
     return rc;
 }

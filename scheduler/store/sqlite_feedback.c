@@ -57,14 +57,20 @@ static int store_row(struct sqlite *db, const struct store_feedback *what, struc
     return 0;
 }
 
+int sqlite_feedback_word(const struct store_feedback *what, struct store_suppression *out)
+{
+    *out = (struct store_suppression){
+        .scope = "", .reason = what->kind == FEEDBACK_COMPLAINT ? "complaint" : "bounce", .at_ms = what->at_ms};
+    return feedback_suppresses(what->kind);
+}
+
 static int suppress(struct sqlite *db, const struct store_feedback *what, const unsigned char *key,
                     struct store_fed_back *out, struct error *err)
 {
-    struct store_suppression suppression = {
-        .scope = "", .reason = what->kind == FEEDBACK_COMPLAINT ? "complaint" : "bounce", .at_ms = what->at_ms};
+    struct store_suppression suppression;
     int64_t changed;
 
-    if (!feedback_suppresses(what->kind))
+    if (!sqlite_feedback_word(what, &suppression))
         return 0;
     memcpy(suppression.key, key, sizeof suppression.key);
     if (sqlite_suppress(db, &suppression, 1, &changed, err) < 0)
@@ -163,30 +169,4 @@ void sqlite_feedback_steps(struct sqlite *db, int64_t notice, int64_t seq, json_
         json_array_append_new(steps, json_pack("{s:o, s:n, s:n, s:s}", "at", sqlite_json_moment(row, 0), "channel",
                                                "attempt", "what", what.ptr));
     }
-}
-
-/* One walk over the people for all of them: nothing else asks by source ids, so they have no index. Each audience
- * counts its people by itself: what one calls 17 is somebody else in another. An address that changed is the later one.
- */
-json_t *sqlite_source_ids(struct sqlite *db, const char *source_ids, const char *audience, struct error *err)
-{
-    json_t *out = json_object(), *audiences = json_object();
-    sqlite3_stmt *row =
-        sqlite_query(db, err,
-                     "SELECT p.source_id, lower(hex(t.key)), p.source FROM person p JOIN told t ON t.roll = p.roll"
-                     " AND t.seq = p.seq WHERE p.source_id IN (SELECT value FROM json_each(?1))"
-                     " AND (?2 = '' OR p.source = ?2) ORDER BY p.roll",
-                     "ss", source_ids ? source_ids : "[]", audience ? audience : "");
-
-    while (row && sqlite_step(db, row, err) == 1) {
-        const char *id = sqlite_string(row, 0);
-        json_t *key = sqlite_json_text(row, 1), *before = json_object_get(out, id);
-        const char *other = json_string_value(json_object_get(audiences, id));
-        bool another = other && !text_is(sqlite_text(row, 2), other) && !json_equal(key, before);
-        json_object_set_new(out, id, another ? json_null() : json_incref(key));
-        json_object_set_new(audiences, id, sqlite_json_text(row, 2));
-        json_decref(key);
-    }
-    json_decref(audiences);
-    return out;
 }

@@ -63,6 +63,11 @@ static int64_t forget_people(struct forgetting *f, struct error *err)
     if (found <= 0)
         return found;
     f->out->place.after = notice - 1;
+    if (delete_some(f,
+                    "DELETE FROM person_ids WHERE roll = ?1 AND first_seq IN"
+                    " (SELECT first_seq FROM person_ids WHERE roll = ?1 LIMIT ?2)",
+                    roll, BATCH, err) < 0)
+        return -1;
     int64_t gone = delete_some(f,
                                "DELETE FROM person WHERE roll = ?1 AND seq IN"
                                " (SELECT seq FROM person WHERE roll = ?1 LIMIT ?2)",
@@ -97,6 +102,7 @@ static const struct {
     {false, "DELETE FROM feedback WHERE notice = ?1 AND seq IN (SELECT seq FROM feedback WHERE notice = ?1 LIMIT ?2)"},
     {false, "DELETE FROM evidence WHERE rowid IN (SELECT rowid FROM evidence WHERE notice = ?1 LIMIT ?2)"},
     {true, "DELETE FROM reading WHERE roll = ?1 AND ?2 > 0"},
+    {true, "DELETE FROM person_ids WHERE roll = ?1 AND ?2 > 0"},
     {true, "DELETE FROM person WHERE roll = ?1 AND seq IN (SELECT seq FROM person WHERE roll = ?1 LIMIT ?2)"},
     {true, "DELETE FROM word WHERE roll = ?1 AND key IN (SELECT key FROM word WHERE roll = ?1 LIMIT ?2)"},
     {true, "DELETE FROM told WHERE roll = ?1 AND seq IN (SELECT seq FROM told WHERE roll = ?1 LIMIT ?2)"},

@@ -76,22 +76,42 @@ static int add_word(struct sqlite *db, const struct store_gather *page, const st
 
 /* How a page is taken. */
 struct hearing {
-    bool closed;     /* somebody was claimed: nobody joins any more */
-    bool any_erased; /* is anybody? Mostly not, and then nobody is looked up */
+    bool closed;           /* somebody was claimed: nobody joins any more */
+    bool any_erased;       /* is anybody? Mostly not, and then nobody is looked up */
+    bool any_unmet;        /* ... likewise of whom something was said before they were read */
+    struct sqlite_ids ids; /* of those who are new */
 };
 
 /* One word of one person: 1 when it put them on the list. Who is erased is passed over, whatever was on its way: their
  * address never comes to the disk again, and no list that is made from now on knows them. */
 static int hear_person(struct sqlite *db, const struct store_gather *page, const struct store_person *who, int64_t seq,
-                       const struct hearing *hearing, struct error *err)
+                       struct hearing *hearing, struct error *err)
 {
     int erased = hearing->any_erased ? sqlite_is_erased(db, who->key, err) : 0;
 
     if (erased != 0)
         return erased < 0 ? -1 : 0;
+    if (hearing->any_unmet && sqlite_unmet_meet(db, page->source, who, page->now_ms, err) < 0)
+        return -1;
     if (who->consent != CONSENT_YES)
         return add_word(db, page, who, err);
-    return say_yes(db, page, who, seq, hearing->closed, err);
+    int joined = say_yes(db, page, who, seq, hearing->closed, err);
+    if (joined == 1)
+        sqlite_ids_add(&hearing->ids, who->source_id);
+    return joined;
+}
+
+/* Pages are small; one that is not has several rows. */
+static int keep_ids(struct sqlite *db, const struct store_gather *page, struct hearing *hearing, bool full_only,
+                    struct error *err)
+{
+    struct sqlite_ids *ids = &hearing->ids;
+
+    if (full_only && ids->count < SQLITE_IDS_MAX)
+        return 0;
+    int rc = sqlite_ids_keep(db, ids, page->roll, err);
+    *ids = (struct sqlite_ids){.first_seq = ids->first_seq + (int64_t)ids->count};
+    return rc;
 }
 
 int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct store_gathered *out, struct error *err)
@@ -106,13 +126,19 @@ int sqlite_gather(struct sqlite *db, const struct store_gather *page, struct sto
         sqlite_number(db, 0, &claimed, err, "SELECT max(claimed) FROM notice WHERE roll = ?1", "i", page->roll) < 0 ||
         sqlite_number(db, 0, &erased, err, "SELECT 1 FROM suppression WHERE reason = 'erased' LIMIT 1", "") < 0)
         return -1;
-    struct hearing hearing = {.closed = claimed > 0, .any_erased = erased > 0};
+    int unmet = page->source ? sqlite_unmet_any(db, page->source, page->now_ms, err) : 0;
+    if (unmet < 0)
+        return -1;
+    struct hearing hearing = {
+        .closed = claimed > 0, .any_erased = erased > 0, .any_unmet = unmet, .ids.first_seq = last + 1};
     for (size_t i = 0; i < page->count; i++) {
         int rc = hear_person(db, page, &page->people[i], last + out->added + 1, &hearing, err);
-        if (rc < 0)
+        if (rc < 0 || keep_ids(db, page, &hearing, true, err) < 0)
             return -1;
         out->added += rc;
     }
+    if (keep_ids(db, page, &hearing, false, err) < 0)
+        return -1;
     out->planned = last + out->added;
     if (sqlite_run(db, err, "INSERT INTO roll VALUES(?1, ?2) ON CONFLICT(id) DO UPDATE SET last_seq = ?2", "ii",
                    page->roll, out->planned) < 0)

@@ -1,6 +1,8 @@
 /* sqlite_hook.c - what others told us: known by its id, and in order. */
 #include "sqlite.h"
 
+#include <string.h>
+
 enum {
     KNOWN_MS = 7 * DAY_MS, /* Wix tries for two days, Standard Webhooks for three */
     FORGET_AT_ONCE = 100,  /* rows, with each that is new */
@@ -49,6 +51,50 @@ static int forget(struct sqlite *db, int64_t before_ms, struct error *err)
                       "id", before_ms, FORGET_AT_ONCE);
 }
 
+/* Nobody who was read: what would be stored of them waits for them. */
+static int keep(struct sqlite *db, const struct store_hook *hook, struct store_hooked *out, struct error *err)
+{
+    struct store_suppression of_feedback;
+    const struct store_suppression *word = hook->suppress;
+
+    out->unknown = true;
+    if (!word && sqlite_feedback_word(hook->feedback, &of_feedback))
+        word = &of_feedback;
+    if (!word)
+        return 0;
+    if (!hook->kept_as)
+        return error_set(err, ERROR_REFUSED,
+                         "nobody who was read so far has that source_id, and it is not said whose it is");
+    out->kept = true;
+    return sqlite_unmet_keep(db, hook->kept_as, hook->source_id, word, err);
+}
+
+/* What it does, to whom it names. */
+static int carry_out(struct sqlite *db, const struct store_hook *hook, struct store_hooked *out, struct error *err)
+{
+    struct sqlite_wanted wanted = {.id = hook->source_id};
+    struct store_suppression suppress;
+    struct store_feedback feedback;
+
+    if (hook->suppress)
+        suppress = *hook->suppress;
+    if (hook->feedback)
+        feedback = *hook->feedback;
+    if (hook->source_id) {
+        if (sqlite_ids_find(db, &wanted, 1, hook->audience, err) < 0)
+            return -1;
+        if (wanted.found == SQLITE_FOUND_SEVERAL)
+            return error_set(err, ERROR_REFUSED, "people of several audiences have that source_id");
+        if (wanted.found == SQLITE_FOUND_NOBODY)
+            return keep(db, hook, out, err);
+        memcpy(suppress.key, wanted.key, sizeof suppress.key);
+        memcpy(feedback.key, wanted.key, sizeof feedback.key);
+    }
+    if (hook->suppress && sqlite_suppress(db, &suppress, 1, &out->suppressed, err) < 0)
+        return -1;
+    return hook->feedback ? sqlite_feedback(db, &feedback, 1, &out->fed_back, err) : 0;
+}
+
 int sqlite_hook(struct sqlite *db, const struct store_hook *hook, struct store_hooked *out, struct error *err)
 {
     int is_new = take_id(db, hook, err), is_last;
@@ -64,9 +110,7 @@ int sqlite_hook(struct sqlite *db, const struct store_hook *hook, struct store_h
     if (is_last < 0)
         return -1;
     out->news = is_last ? HOOK_NEW : HOOK_OLD;
-    if (!is_last)
+    if (!is_last || (!hook->suppress && !hook->feedback))
         return 0;
-    if (hook->suppress && sqlite_suppress(db, hook->suppress, 1, &out->suppressed, err) < 0)
-        return -1;
-    return hook->feedback ? sqlite_feedback(db, hook->feedback, 1, &out->fed_back, err) : 0;
+    return carry_out(db, hook, out, err);
 }

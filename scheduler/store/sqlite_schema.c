@@ -126,6 +126,12 @@ static const char *const version_4[] = {
     "CREATE TABLE hook_entity(sender TEXT NOT NULL, entity TEXT NOT NULL, sequence INTEGER NOT NULL,"
     "  at INTEGER NOT NULL, PRIMARY KEY(sender, entity)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX hook_entity_at ON hook_entity(at);",
+    /* People by what their tool calls them: a hash of that for each of some with consecutive numbers (0 none), which is
+     * cheaper to write than an index (sqlite_source_id.c). Words about people whom no list has yet, for two days. */
+    "CREATE TABLE person_ids(roll INTEGER NOT NULL, first_seq INTEGER NOT NULL, hashes BLOB NOT NULL,"
+    "  PRIMARY KEY(roll, first_seq)) STRICT;"
+    "CREATE TABLE unmet(id INTEGER PRIMARY KEY AUTOINCREMENT, audience TEXT NOT NULL, source_id TEXT NOT NULL,"
+    "  scope TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, UNIQUE(audience, source_id, scope)) STRICT;",
     /* Who is to be tried again is listed page by page, by next time. */
     "CREATE INDEX again_next ON again(notice, channel, at, seq);"
     "CREATE INDEX told_seed ON told(roll, seq) WHERE yes & (1 << 31);",
@@ -228,6 +234,8 @@ int sqlite_migrate(struct sqlite *db, struct error *err)
         for (const char *const *part = versions[i]; *part; part++)
             if (sqlite_exec(db, *part, err) < 0)
                 goto fail;
+    if (version > 0 && version < 4 && sqlite_ids_keep_stored(db, err) < 0)
+        goto fail;
     snprintf(pragmas, sizeof pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%zu", APPLICATION_ID,
              ARRAY_LEN(versions));
     if (sqlite_exec(db, pragmas, err) < 0)

@@ -140,6 +140,7 @@ struct store_gather { /* one page of one audience */
     const struct store_person *people;
     size_t count;
     const char *cursor; /* stored in the same transaction; "" at the end */
+    int64_t now_ms;     /* words about people whom nobody had read are kept until then, not for ever */
 };
 /* Once somebody of the list was claimed nobody joins it any more, whatever page was still on its way. */
 enum { STORE_SEED = 31 };
@@ -451,6 +452,9 @@ struct store_hook {
     int64_t at_ms;                            /* now: ids are known for seven days */
     const struct store_suppression *suppress; /* what it does when it is new, in the same transaction; NULL none */
     const struct store_feedback *feedback;    /* ... likewise */
+    const char *source_id; /* whom these are about, as `audience` calls them ("": any one); NULL: it stands in them */
+    const char *audience;
+    const char *kept_as; /* ... and whose word it is that is kept of who was not read yet; NULL: nobody knows */
 };
 enum store_hook_news {
     HOOK_NEW,
@@ -460,10 +464,12 @@ enum store_hook_news {
 struct store_hooked {
     const struct error *failure;
     enum store_hook_news news;
+    bool unknown, kept;             /* nobody who was read is called so; it counts when they are, within two days */
     int64_t suppressed;             /* 1: they were not before */
     struct store_fed_back fed_back; /* of `feedback` */
 };
 typedef void store_hook_fn(void *ctx, const struct store_hooked *result);
+/* ERROR_REFUSED, and it is as if it had not come: it cannot be said whom it is about. */
 struct store_job *store_hook(struct store *store, const struct store_hook *hook, store_hook_fn *done, void *ctx);
 
 /* Retention, a slice at a time, after everything else that waits to be written: a slice takes some 5 ms. Of notices

@@ -229,7 +229,7 @@ def in_and_out():
                                                                            outcome="failed") and m, "a broken webhook")
         seen = launch.until(lambda: (m := scrape(launch, "webhooks")).of("onsale_requests_total", to="webhook", name="well",
                                                                            outcome="ok") and m, "a webhook that is well")
-        for outcome, calls in {"new": 2, "repeated": 1, "not_signed": 1, "other": 1, "passed_over": 1}.items():
+        for outcome, calls in {"new": 2, "repeated": 1, "not_signed": 1, "other": 1, "kept": 1}.items():
             seen.expect(calls, "onsale_hooks_total", kind="signed", name="any", outcome=outcome)
         for kind, code, fetches in (("site", 503, 1), ("site", 404, 1), ("event", 404, 1), ("private", 404, 2), ("site", 200, 0)):
             seen.expect(fetches, "onsale_feed_fetches_total", kind=kind, code=str(code))

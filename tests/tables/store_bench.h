@@ -276,15 +276,24 @@ static inline void bench_add_notice(struct bench *b, int64_t id)
     notice_free(n);
 }
 
+/* As a tool calls them: in no order that a list would have. */
+enum { BENCH_ID_SIZE = 40 };
+
+static inline void bench_source_id(char out[BENCH_ID_SIZE], unsigned who)
+{
+    snprintf(out, BENCH_ID_SIZE, "%08x-a11d-4e0f-8000-%012x", who * 0x9E3779B1u, who);
+}
+
 static inline void bench_say(struct bench *b, int64_t roll, int64_t pass, unsigned audience, unsigned who,
                              enum consent consent)
 {
-    char address[32];
-    struct store_person person = {
-        .consent = consent, .source_id = TEXT("17"), .name = TEXT("Ada"), .attributes = TEXT("{}")};
+    char address[32], id[BENCH_ID_SIZE];
+    struct store_person person = {.consent = consent, .name = TEXT("Ada"), .attributes = TEXT("{}")};
 
+    bench_source_id(id, who);
     snprintf(address, sizeof address, "p%u@example.org", who);
     person.address = text_of(address);
+    person.source_id = text_of(id);
     bench_key(person.key, who);
     store_gather(b->store,
                  &(struct store_gather){.roll = roll,
@@ -307,10 +316,12 @@ static inline void bench_gather(struct bench *b, int64_t roll, int64_t pass, uns
     size_t count = to - from + 1;
     struct store_person *people = must_calloc(count, sizeof *people);
     char(*addresses)[32] = must_calloc(count, sizeof *addresses);
+    char(*ids)[BENCH_ID_SIZE] = must_calloc(count, sizeof *ids);
 
     for (size_t i = 0; i < count; i++) {
         snprintf(addresses[i], sizeof *addresses, "p%u@example.org", from + (unsigned)i);
-        people[i] = (struct store_person){.source_id = TEXT("17"),
+        bench_source_id(ids[i], from + (unsigned)i);
+        people[i] = (struct store_person){.source_id = text_of(ids[i]),
                                           .address = text_of(addresses[i]),
                                           .name = TEXT("Ada"),
                                           .locale = TEXT("lt"),
@@ -323,6 +334,7 @@ static inline void bench_gather(struct bench *b, int64_t roll, int64_t pass, uns
                      .roll = roll, .pass = pass, .source = "fans", .people = people, .count = count, .cursor = ""},
                  bench_on_gathered, b);
     free(people);
+    free(ids);
     free(addresses); /* the store has its copy */
     bench_wait(b);
     bench_fine(b);

@@ -181,42 +181,6 @@ static void it_is_told_of(void **state)
     assert_string_equal(json_string_value(json_object_get(notice, "state")), "accepted");
 }
 
-static void source_ids(void **state)
-{
-    struct bench *b = *state;
-    json_t *found = bench_report(
-        b, &(struct store_report){.kind = REPORT_SOURCE_IDS, .source_ids = "[\"17\", \"18\", \"' OR 1\"]"});
-
-    assert_int_equal(json_object_size(found), 1);
-    assert_int_equal(strlen(json_string_value(json_object_get(found, "17"))), 2 * PERSON_KEY_SIZE);
-}
-
-/* 17 of the fans and 17 at the door are two people, whoever was read first. */
-static void source_ids_of_audiences(void **state)
-{
-    static const struct {
-        const char *audience;
-        unsigned who; /* 0: nobody; else "17" is theirs */
-        bool unclear;
-    } cases[] = {{"fans", 2, false}, {"door", 9, false}, {"seed", 0, false}, {"", 0, true}, {NULL, 0, true}};
-    struct bench *b = *state;
-
-    bench_say(b, 2, 1, 1, 9, CONSENT_YES);
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        json_t *found = bench_report(
-            b,
-            &(struct store_report){.kind = REPORT_SOURCE_IDS, .source_ids = "[\"17\"]", .audience = cases[i].audience});
-        unsigned char key[PERSON_KEY_SIZE], theirs[PERSON_KEY_SIZE];
-        const json_t *known = json_object_get(found, "17");
-        assert_int_equal(json_is_null(known), cases[i].unclear);
-        assert_int_equal(json_is_string(known), cases[i].who != 0);
-        bench_key(theirs, cases[i].who);
-        if (cases[i].who)
-            assert_true(text_unhex(text_of(json_string_value(known)), key, sizeof key) &&
-                        memcmp(key, theirs, sizeof key) == 0);
-    }
-}
-
 /* The audit sees feedback that nobody can have given. */
 static void a_wrong_state_is_seen(void **state)
 {
@@ -252,8 +216,6 @@ int main(void)
         TEST(a_list_at_once),
         TEST(after_people_are_forgotten),
         TEST(it_is_told_of),
-        TEST(source_ids),
-        TEST(source_ids_of_audiences),
         TEST(a_wrong_state_is_seen),
     };
 

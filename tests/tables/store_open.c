@@ -8,7 +8,8 @@
     "DROP TABLE private_feed; DROP TABLE private_feed_gone;"                                                           \
     "DROP TABLE calendar_entry; DROP TABLE calendar_change;"                                                           \
     "DROP TABLE calendar_published; DROP TABLE calendar_said;"                                                         \
-    "DROP TABLE webhook_opening; DROP TABLE webhook_message; DROP TABLE webhook; DROP TABLE speed;"
+    "DROP TABLE webhook_opening; DROP TABLE webhook_message; DROP TABLE webhook; DROP TABLE speed;"                    \
+    "DROP TABLE person_ids; DROP TABLE unmet;"
 
 static void a_state_of_the_last_version_is_brought_forward(void **state)
 {
@@ -29,6 +30,29 @@ static void a_state_of_the_last_version_is_brought_forward(void **state)
     assert_int_equal(store_recall(b->store, "mail", 0, &recalled, &err), 0);
     assert_int_equal(recalled.wait.until_ms, MOMENT_NONE);
     store_recalled_clear(&recalled);
+}
+
+/* Whoever the last version stored is found by what their tool calls them: pages, holes of who was erased, two lists. */
+static void people_of_the_last_version_are_found(void **state)
+{
+    static const unsigned looked_for[] = {1, 500, 501, 699, 701, 1300, 1310};
+    struct bench *b = *state;
+    char id[BENCH_ID_SIZE], list[BENCH_ID_SIZE + 8];
+
+    bench_add_notice(b, 1);
+    bench_add_notice(b, 2);
+    bench_gather(b, 1, 1, 1, 1300);
+    bench_gather(b, 2, 1, 1301, 1310);
+    bench_close(b);
+    bench_sql(b, "DELETE FROM person WHERE roll = 1 AND seq = 700;" BACK_TO_3 "PRAGMA user_version = 3");
+    bench_open(b);
+    for (size_t i = 0; i < ARRAY_LEN(looked_for); i++) {
+        bench_source_id(id, looked_for[i]);
+        snprintf(list, sizeof list, "[\"%s\"]", id);
+        json_t *found = bench_report(b, &(struct store_report){.kind = REPORT_SOURCE_IDS, .source_ids = list});
+        assert_true(json_is_string(json_object_get(found, id)));
+    }
+    assert_int_equal(bench_number(b, "SELECT sum(length(hashes)) / 4 FROM person_ids"), 1309);
 }
 
 /* Years of fates are counted when the state comes forward: right, and in little memory. */
@@ -116,6 +140,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
     static const struct CMUnitTest tests[] = {
         TEST(a_state_of_the_last_version_is_brought_forward),
+        TEST(people_of_the_last_version_are_found),
         TEST(fates_of_the_last_version_are_counted),
         TEST(a_second_daemon_is_refused),
         TEST(only_our_own_files_are_opened),
