@@ -130,9 +130,9 @@ static void run_row(const struct row *row)
 
     if (row->way != PLAIN)
         snprintf(options, sizeof options, ", url: \"smtp%s://127.0.0.1:%d\", ca_file: %s/ca.pem%s",
-                 row->way == SMTPS ? "s" : "", sink->port, folder, row->options);
+                 row->way == SMTPS ? "s" : "", sink->fake.port, folder, row->options);
     else
-        snprintf(options, sizeof options, ", url: \"smtp://127.0.0.1:%d\", tls: off%s", sink->port, row->options);
+        snprintf(options, sizeof options, ", url: \"smtp://127.0.0.1:%d\", tls: off%s", sink->fake.port, row->options);
     sink_tell(sink, row->behaviour);
     sink_taken(sink);
     struct world *world = world_new("smtp", options, &err);
@@ -180,7 +180,7 @@ static struct world *mail_world(const char *more)
     char options[300];
     struct error err = {0};
 
-    snprintf(options, sizeof options, ", url: \"smtp://127.0.0.1:%d\", tls: off%s", sinks[PLAIN].port, more);
+    snprintf(options, sizeof options, ", url: \"smtp://127.0.0.1:%d\", tls: off%s", sinks[PLAIN].fake.port, more);
     sink_taken(&sinks[PLAIN]);
     struct world *world = world_new("smtp", options, &err);
     if (!world->channel)
@@ -358,7 +358,7 @@ static void strangers_get_nothing(void **state)
         if (i == 1)
             snprintf(ca, sizeof ca, ", ca_file: %s/ca.pem", folder);
         snprintf(options, sizeof options, ", url: \"smtp://%s:%d\", username: u, password: secret%s", hosts[i],
-                 sinks[STARTTLS].port, ca);
+                 sinks[STARTTLS].fake.port, ca);
         sink_tell(&sinks[STARTTLS], "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}}");
         sink_taken(&sinks[STARTTLS]);
         struct world *world = world_new("smtp", options, &err);
@@ -386,7 +386,7 @@ static void smtps_is_tls_or_nothing(void **state)
         struct error err = {0};
         snprintf(options, sizeof options,
                  ", url: \"smtps://127.0.0.1:%d\", username: u, password: secret, connect_timeout: 1s",
-                 sink->port); /* and no ca_file */
+                 sink->fake.port); /* and no ca_file */
         sink_tell(sink, "{\"auth\": [\"PLAIN\"], \"users\": {\"u\": \"secret\"}}");
         sink_taken(sink);
         int before = sink_count(sink, "commands");

@@ -15,8 +15,9 @@ struct fake {
     int port;
 };
 
-/* `command` is a line of sh, run in the folder of the fakes; its last program wants an exec. */
-static inline void fake_start(struct fake *fake, const char *command)
+/* `command` is a line of sh, run in the folder of the fakes; its last program wants an exec. Gives what it says behind
+ * the port, to be closed. */
+static inline FILE *fake_open(struct fake *fake, const char *command)
 {
     auto_free char *line = NULL;
     int ends[2];
@@ -32,9 +33,15 @@ static inline void fake_start(struct fake *fake, const char *command)
         _exit(127);
     }
     close(ends[1]);
-    auto_file FILE *out = fdopen(ends[0], "r");
+    FILE *out = fdopen(ends[0], "r");
     if (fscanf(out, "listening %d", &fake->port) != 1)
         fail_msg("%s: did not start", command);
+    return out;
+}
+
+static inline void fake_start(struct fake *fake, const char *command)
+{
+    fclose(fake_open(fake, command));
 }
 
 static inline void fake_stop(const struct fake *fake)

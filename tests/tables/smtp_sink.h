@@ -2,22 +2,17 @@
 #ifndef ONSALE_SMTP_SINK_H
 #define ONSALE_SMTP_SINK_H
 
-#include "table.h"
+#include "fake.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum sink_way { PLAIN, STARTTLS, SMTPS };
 
 struct sink {
-    pid_t pid;
-    int port, control;
+    struct fake fake;
+    int control;
     FILE *log; /* read from where the last look ended */
 };
 
@@ -25,43 +20,24 @@ struct sink {
 static inline void sink_start(struct sink *sink, const char *place, enum sink_way way)
 {
     static const char *const names[] = {"plain", "tls", "tls_at_once"};
-    char script[400], log[200], cert[200], key[200], line[64];
-    int out[2];
-    const char *arguments[16] = {"python3", script, "--log", log};
+    char log[200], command[1000];
+    int len;
 
-    snprintf(script, sizeof script, "%s/tests/fakes/smtp_sink.py", getenv("ONSALE_SOURCE"));
     snprintf(log, sizeof log, "%s/%s.log", place, names[way]);
-    snprintf(cert, sizeof cert, "%s/server.pem", place);
-    snprintf(key, sizeof key, "%s/server.key", place);
-    if (way != PLAIN) {
-        arguments[4] = "--cert";
-        arguments[5] = cert;
-        arguments[6] = "--key";
-        arguments[7] = key;
-        arguments[8] = way == SMTPS ? "--smtps" : NULL;
-    }
     fclose(fopen(log, "w"));
-    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-    sink->pid = fork();
-    if (sink->pid == 0) {
-        dup2(out[1], 1);
-        execvp("python3", (char *const *)(uintptr_t)arguments);
-        _exit(127);
-    }
-    close(out[1]);
-    FILE *ready = fdopen(out[0], "r");
-    assert_non_null(fgets(line, sizeof line, ready));
-    assert_int_equal(sscanf(line, "listening %d", &sink->port), 1);
-    assert_non_null(fgets(line, sizeof line, ready));
-    assert_int_equal(sscanf(line, "control %d", &sink->control), 1);
-    fclose(ready);
+    len = snprintf(command, sizeof command, "exec python3 -B smtp_sink.py --log %s", log);
+    if (way != PLAIN)
+        snprintf(command + len, sizeof command - (size_t)len, " --cert %s/server.pem --key %s/server.key%s", place,
+                 place, way == SMTPS ? " --smtps" : "");
+    FILE *said = fake_open(&sink->fake, command);
+    assert_int_equal(fscanf(said, " control %d", &sink->control), 1);
+    fclose(said);
     sink->log = fopen(log, "r");
 }
 
 static inline void sink_stop(struct sink *sink)
 {
-    kill(sink->pid, SIGKILL);
-    waitpid(sink->pid, NULL, 0);
+    fake_stop(&sink->fake);
     fclose(sink->log);
 }
 
