@@ -197,61 +197,30 @@ void notice_set_members(struct notice *notice, const char *const *ids, size_t co
     notice_course(notice)->member_count = count;
 }
 
-/* FNV-1a, 64 bit; the NUL counts, so that ("ab", "c") and ("a", "bc") differ. */
-static uint64_t hash_add(uint64_t hash, const void *bytes, size_t len)
-{
-    const unsigned char *at = bytes;
+/* --- The set: by identity, by subject ----------------------------------------------------------------------------- */
 
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3;
-    return hash;
+static uint64_t hash_of_identity(const void *item)
+{
+    const struct notice *notice = item;
+    uint64_t texts = index_hash(index_hash(index_hash(INDEX_HASH, notice->site), notice->subject), notice->rule);
+
+    return texts ^ (2 * (uint64_t)notice->at_ms + notice->kind) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-static uint64_t identity_hash(const char *site, const char *subject, const char *rule, enum moment_kind kind,
-                              int64_t at_ms)
+static bool same_identity(const void *a, const void *b)
 {
-    uint64_t hash = 0xcbf29ce484222325;
-
-    hash = hash_add(hash, site, strlen(site) + 1);
-    hash = hash_add(hash, subject, strlen(subject) + 1);
-    hash = hash_add(hash, rule, strlen(rule) + 1);
-    hash = hash_add(hash, &kind, sizeof kind);
-    hash = hash_add(hash, &at_ms, sizeof at_ms);
-    return hash ^ hash >> 32;
+    const struct notice *x = a, *y = b;
+    return x->at_ms == y->at_ms && x->kind == y->kind && strcmp(x->subject, y->subject) == 0 &&
+           strcmp(x->rule, y->rule) == 0 && strcmp(x->site, y->site) == 0;
 }
 
-/* The place of that identity in the table, or the empty place where it belongs. */
-static struct notice **identity_place(const struct notices *set, const char *site, const char *subject,
-                                      const char *rule, enum moment_kind kind, int64_t at_ms)
+static const struct index_kind by_identity = {hash_of_identity, same_identity};
+
+struct notice *notices_match(const struct notices *set, const char *site, const char *subject, const char *rule,
+                             enum moment_kind kind, int64_t at_ms)
 {
-    size_t mask = set->by_identity_size - 1;
-    size_t i = (size_t)identity_hash(site, subject, rule, kind, at_ms) & mask;
-
-    for (;; i = (i + 1) & mask) {
-        const struct notice *notice = set->by_identity[i];
-        if (!notice || (notice->at_ms == at_ms && notice->kind == kind && strcmp(notice->subject, subject) == 0 &&
-                        strcmp(notice->rule, rule) == 0 && strcmp(notice->site, site) == 0))
-            return &set->by_identity[i];
-    }
-}
-
-static void index_notice(struct notices *set, struct notice *notice)
-{
-    struct notice **place =
-        identity_place(set, notice->site, notice->subject, notice->rule, notice->kind, notice->at_ms);
-
-    if (!*place || (*place)->edition < notice->edition)
-        *place = notice;
-}
-
-/* Keeps at least half of the table empty. */
-static void grow_index(struct notices *set)
-{
-    set->by_identity_size = set->by_identity_size ? 4 * set->by_identity_size : 64;
-    free(set->by_identity);
-    set->by_identity = must_calloc(set->by_identity_size, sizeof *set->by_identity);
-    for (size_t i = 0; i < set->count; i++)
-        index_notice(set, set->at[i]);
+    return index_find(&set->by_identity, &by_identity,
+                      &(struct notice){.site = site, .subject = subject, .rule = rule, .kind = kind, .at_ms = at_ms});
 }
 
 static uint64_t hash_of_subject(const void *item)
@@ -329,7 +298,7 @@ void notices_clear(struct notices *set)
     for (size_t i = 0; i < set->count; i++)
         notice_free(set->at[i]);
     free(set->at);
-    free(set->by_identity);
+    index_clear(&set->by_identity);
     index_clear(&set->by_subject);
     for (size_t i = 0; i < set->names.size; i++)
         free(set->names.at[i]);
@@ -355,8 +324,10 @@ static size_t place_by_id(const struct notices *set, int64_t id)
 void notices_put(struct notices *set, struct notice *notice)
 {
     size_t place = place_by_id(set, notice->id);
+    const struct notice *before;
 
     assert(!notice->in_set && (place == set->count || set->at[place]->id != notice->id));
+    before = index_find(&set->by_identity, &by_identity, notice);
     share_names(set, notice);
     if (set->count == set->cap) {
         set->cap = set->cap ? 2 * set->cap : 64;
@@ -368,20 +339,12 @@ void notices_put(struct notices *set, struct notice *notice)
     chain(set, notice);
     if (set->next_id <= notice->id)
         set->next_id = notice->id + 1;
-    if (2 * set->count > set->by_identity_size)
-        grow_index(set);
-    else
-        index_notice(set, notice);
+    if (!before || before->edition < notice->edition)
+        index_put(&set->by_identity, &by_identity, notice);
 }
 
 struct notice *notices_find(const struct notices *set, int64_t id)
 {
     size_t place = place_by_id(set, id);
     return place < set->count && set->at[place]->id == id ? set->at[place] : NULL;
-}
-
-struct notice *notices_match(const struct notices *set, const char *site, const char *subject, const char *rule,
-                             enum moment_kind kind, int64_t at_ms)
-{
-    return set->count ? *identity_place(set, site, subject, rule, kind, at_ms) : NULL;
 }

@@ -112,11 +112,10 @@ void notice_set_members(struct notice *notice, const char *const *ids, size_t co
 struct notices {
     struct notice **at; /* by id, ascending */
     size_t count, cap;
-    int64_t next_id;             /* one above the highest so far; 0 (and an empty set) counts as 1 */
-    struct notice **by_identity; /* hash table of the highest editions; empty places are NULL */
-    size_t by_identity_size;     /* a power of two, or 0 */
-    struct index by_subject;     /* the highest id of each site's subject; `next` leads on */
-    struct index names;          /* of sites, subjects and rules: many notices share one text */
+    int64_t next_id;          /* one above the highest so far; 0 (and an empty set) counts as 1 */
+    struct index by_identity; /* of the highest editions */
+    struct index by_subject;  /* the highest id of each site's subject; `next` leads on */
+    struct index names;       /* of sites, subjects and rules: many notices share one text */
 };
 void notices_clear(struct notices *set);
 void notices_put(struct notices *set, struct notice *notice); /* takes ownership; its id is not in the set yet */

@@ -85,17 +85,10 @@ bool roll_reads_changes(const struct roll *roll)
 
 /* --- What a read is worth ----------------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, const char *text) /* FNV-1a, the end of the text included */
-{
-    for (; text && *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    return (hash ^ 0xFF) * 1099511628211u;
-}
-
-/* Whom a rule asks, and how: what a roll was made from. Never 0. */
+/* Whom a rule asks, and how: what a roll was made from. Never 0; it is stored. */
 static int64_t fingerprint(const struct world_rule *rule)
 {
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = INDEX_HASH;
 
     for (size_t i = 0; i < rule->audience_count; i++) {
         const struct audience_settings *from = rule->audiences[i]->settings;
@@ -107,9 +100,9 @@ static int64_t fingerprint(const struct world_rule *rule)
                                      from->interest.list_name,
                                      from->consent_stated ? "stated" : ""};
         for (size_t k = 0; k < ARRAY_LEN(texts); k++)
-            hash = mix(hash, texts[k]);
+            hash = index_hash(hash, texts[k] ? texts[k] : "");
         for (size_t k = 0; k < from->lists.count; k++)
-            hash = mix(hash, from->lists.at[k]);
+            hash = index_hash(hash, from->lists.at[k]);
     }
     return (int64_t)(hash | 1);
 }
