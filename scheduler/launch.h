@@ -16,7 +16,7 @@ void launches_update(struct launches *launches);
 void launches_touch(struct launches *launches, const char *site, const char *subject);
 /* Is one of the site's ready and due in that time? */
 bool launches_at_gate(const struct launches *launches, const struct world_site *site, int64_t from_ms, int64_t to_ms);
-/* How many notices are in each state, of those that have not ended. */
+/* How many notices are in each state. */
 void launches_count(const struct launches *launches, size_t states[NOTICE_STATES]);
 /* Has none of them anything to do before some later moment? */
 bool launches_rest(const struct launches *launches);

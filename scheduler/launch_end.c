@@ -119,7 +119,6 @@ void launch_came_back(struct launches *launches, const struct store_fed_back *wh
 static void on_stopped(void *ctx)
 {
     struct launch *launch = ctx;
-
     const struct notice *notice = launch->notice;
 
     if (notice->state == NOTICE_SENDING && notice->rest != WITHHELD_NONE)

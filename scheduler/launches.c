@@ -444,10 +444,11 @@ bool launches_at_gate(const struct launches *launches, const struct world_site *
 
 void launches_count(const struct launches *launches, size_t states[NOTICE_STATES])
 {
+    const struct notices *notices = &launches->world->notices;
+
     memset(states, 0, NOTICE_STATES * sizeof *states);
-    states[NOTICE_PLANNED] = launches->asleep_count;
-    for (size_t i = 0; i < launches->count; i++)
-        states[launches->at[i]->notice->state]++;
+    for (size_t i = 0; i < notices->count; i++) /* who sleeps may stand in the heap more than once, or for nothing */
+        states[notices->at[i]->state]++;
 }
 
 bool launches_rest(const struct launches *launches)

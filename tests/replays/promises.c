@@ -1,6 +1,7 @@
 /* promises.c - what must hold in every history: looked at from outside, with what the shop, the postman and the public
  * reports say. */
 #include "history.h"
+#include "launch.h"
 
 #include <string.h>
 
@@ -208,6 +209,22 @@ static void look_at_doubt(struct history *history, const char *notifier)
                     (long long)claimed, notifier, (long long)history->doubt_max);
 }
 
+/* --- What is planned is counted ----------------------------------------------------------------------------------- */
+
+static void look_at_counts(struct history *history)
+{
+    const struct world *world = &history->replay.stage.world;
+    size_t stand[NOTICE_STATES] = {0}, counted[NOTICE_STATES];
+
+    for (size_t i = 0; i < world->notices.count; i++)
+        stand[world->notices.at[i]->state]++;
+    launches_count(world->launches, counted);
+    for (enum notice_state state = NOTICE_PLANNED; state <= NOTICE_SENDING; state++)
+        if (counted[state] != stand[state])
+            replay_fail(&history->replay, "%zu notices are %s, counted are %zu", stand[state], notice_state_name(state),
+                        counted[state]);
+}
+
 void history_watch(struct history *history)
 {
     replay_watch(&history->replay);
@@ -218,6 +235,7 @@ void history_watch(struct history *history)
         return;
     look_at_doubt(history, "mail");
     look_at_doubt(history, "post");
+    look_at_counts(history);
     replay_compare(&history->replay);
 }
 
