@@ -250,6 +250,7 @@ static void path_of(const struct store_report *report, char path[PATH_SIZE], jso
     case REPORT_PERSON: /* inside of a preview, of a hook, of a launch, only */
     case REPORT_SOURCE_IDS:
     case REPORT_TONGUES:
+    case REPORT_NEXT:
         break;
     case REPORT_WHY:
         snprintf(path, PATH_SIZE, "/api/v1/why");

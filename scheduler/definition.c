@@ -93,6 +93,15 @@ bool definition_same(const struct definition *a, const struct definition *b)
            a->event_status == b->event_status && a->event_starts_at_ms == b->event_starts_at_ms;
 }
 
+bool definition_reads_same(const struct definition *a, const struct definition *b)
+{
+    struct definition like = *b;
+
+    like.sale_status = a->sale_status;
+    like.sold_out = a->sold_out;
+    return definition_same(a, &like);
+}
+
 bool definition_plans_same(const struct definition *a, const struct definition *b)
 {
     return strcmp(a->id, b->id) == 0 && strcmp(a->event_id, b->event_id) == 0 &&

@@ -44,6 +44,9 @@ void definition_free(struct definition *definition);
 /* Same in everything that planning, messages or calendars look at: `revision`, `updated_at_ms` and `suspect` apart. */
 bool definition_same(const struct definition *a, const struct definition *b);
 
+/* ... and to whoever reads of it in messages and calendars: none of them says whether a sale has begun or sold out. */
+bool definition_reads_same(const struct definition *a, const struct definition *b);
+
 /* Same in what decides which notices and openings there are; the rest only shows in messages and at the gate. */
 bool definition_plans_same(const struct definition *a, const struct definition *b);
 

@@ -29,13 +29,41 @@ struct line *line_of(struct dispatch *dispatch, const struct channel *channel)
     return line;
 }
 
+/* Of anything that begins with the number of a notice. */
+static uint64_t hash_of_notice(const void *item)
+{
+    return (uint64_t) * (const int64_t *)item * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+static bool same_notice(const void *a, const void *b)
+{
+    return *(const int64_t *)a == *(const int64_t *)b;
+}
+
+static const struct index_kind by_notice = {hash_of_notice, same_notice};
+
 struct sending *line_sending(struct line *line, int64_t notice)
 {
-    struct sending *sending = line->sendings;
+    return index_find(&line->by_notice, &by_notice, &notice);
+}
 
-    while (sending && sending->spec.notice->id != notice)
-        sending = sending->next;
-    return sending;
+void line_add_sending(struct line *line, struct sending *sending)
+{
+    sending->next = line->sendings;
+    line->sendings = sending;
+    line->sending_count++;
+    index_put(&line->by_notice, &by_notice, sending);
+}
+
+void line_remove_sending(struct line *line, struct sending *sending)
+{
+    for (struct sending **at = &line->sendings; *at; at = &(*at)->next)
+        if (*at == sending) {
+            *at = sending->next;
+            break;
+        }
+    line->sending_count--;
+    index_remove(&line->by_notice, &by_notice, sending);
 }
 
 void line_add_fate(struct line *line, const struct store_fate *fate)
@@ -422,6 +450,7 @@ void dispatch_free(struct dispatch *dispatch)
             drop_hand(line);
         free_fates(line->fates, line->fate_count);
         free_fates(line->turn_fates, line->turn_fate_count);
+        index_clear(&line->by_notice);
         free(line->flows);
         free(line);
     }

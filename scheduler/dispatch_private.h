@@ -7,6 +7,7 @@
 #include "again.h"
 #include "brake.h"
 #include "dispatch.h"
+#include "index.h"
 #include "metrics.h"
 #include "seldom.h"
 #include "sending.h"
@@ -21,6 +22,7 @@ struct put_off {
 };
 
 struct sending {
+    int64_t notice; /* its id; comes first: the line's index finds it by that */
     struct line *line;
     struct sending_spec spec;
     struct message_batch *batch; /* NULL until the release */
@@ -57,6 +59,7 @@ struct line {
     struct dispatch *dispatch;
     struct channel *channel;
     struct sending *sendings;
+    struct index by_notice;    /* the same ones */
     struct share share;        /* of the room among them */
     struct share_flow **flows; /* twice as many as sendings; for one division */
     size_t sending_count, flow_cap;
@@ -90,7 +93,9 @@ struct dispatch {
 int64_t line_now_ms(const struct line *line);
 struct line *line_of(struct dispatch *dispatch, const struct channel *channel); /* NULL: unknown */
 struct sending *line_sending(struct line *line, int64_t notice);                /* NULL: nothing of it is open */
-void line_add_fate(struct line *line, const struct store_fate *fate);           /* for the next turn; copies */
+void line_add_sending(struct line *line, struct sending *sending);
+void line_remove_sending(struct line *line, struct sending *sending);
+void line_add_fate(struct line *line, const struct store_fate *fate); /* for the next turn; copies */
 /* Starts whatever may start now. From the loop alone: here the owners of sendings are called. */
 void line_drain(struct line *line);
 /* ... at the next turn of the loop: whoever else is allowed in this one has their share from the first claim on. */

@@ -95,8 +95,8 @@ bool feed_is_complete(const struct feed *feed, const struct calendar *calendar);
 void feed_mark_whole(struct feed *feed);
 void feed_end_quiet(struct feed *feed, const char *site, const char *event_id); /* fine when it does not wait */
 void feed_await_leaving(struct feed *feed, int64_t leaves_at_ms);               /* MOMENT_NONE is fine */
-/* Does something of this event wait to be written? */
-bool feed_is_waiting(const struct feed *feed, const char *site, const char *event_id);
+/* Since when something of this event waits to be written; MOMENT_NONE: nothing does. */
+int64_t feed_waits_since(const struct feed *feed, const char *site, const char *event_id);
 
 /* --- feed_write.c --- */
 /* Drafts what reads differently of an event's openings; it changed first at `changed_ms`. */

@@ -72,12 +72,14 @@ static struct waiting *find_waiting(const struct feed *feed, const char *site, c
     return index_find(&feed->waiting, &by_place, &like);
 }
 
-bool feed_is_waiting(const struct feed *feed, const char *site, const char *event_id)
+int64_t feed_waits_since(const struct feed *feed, const char *site, const char *event_id)
 {
-    for (const struct waiting *due = feed->due; due; due = due->next)
+    const struct waiting *waiting = find_waiting(feed, site, event_id);
+
+    for (const struct waiting *due = feed->due; due && !waiting; due = due->next)
         if (strcmp(due->event_id, event_id) == 0 && strcmp(due->site, site) == 0)
-            return true;
-    return find_waiting(feed, site, event_id);
+            waiting = due;
+    return waiting ? waiting->first_ms : MOMENT_NONE;
 }
 
 static void waiting_free(struct waiting *waiting)

@@ -331,22 +331,24 @@ void feed_write_event(struct feed *feed, const char *site_name, const char *even
 
 /* --- What a mail says --------------------------------------------------------------------------------------------- */
 
-/* As it stands, or would stand if its event's quiet ended now. */
-static void write_for_mail(struct writing *writing)
+/* As it stands, or would stand if its event's quiet ended now; `whole`: with its text. */
+static void write_for_mail(struct writing *writing, bool whole)
 {
     struct feed *feed = writing->feed;
     const struct opening *opening = writing->opening;
     const struct world_site *site = world_site(feed->world, opening->site);
-    int64_t at_ms = feed_second(feed_now_ms(feed));
+    int64_t since_ms = feed_waits_since(feed, opening->site, opening->event_id);
+    /* A mail that was made ten seconds ahead says the same as one that is made at the moment itself. */
+    int64_t at_ms = feed_second(since_ms == MOMENT_NONE ? feed_now_ms(feed) : since_ms);
     struct error err = {0}; /* who writes it says so */
 
     writing->settings = site ? site->settings : NULL;
     writing->known = feed_latest(feed, opening->id);
     buf_init(&writing->text, CALENDAR_EVENT_MAX);
     begin(writing, at_ms);
-    if (!feed->texts || !writing->settings || opening->state != OPENING_SCHEDULED ||
-        !feed_is_waiting(feed, opening->site, opening->event_id))
-        return;
+    if (!feed->texts || !writing->settings || opening->state != OPENING_SCHEDULED || since_ms == MOMENT_NONE ||
+        (!whole && !writing->known))
+        return; /* what was never shown has nothing to be compared with */
     writing->tickets = must_calloc(opening->member_count + 1, sizeof(struct definition *));
     if (find_tickets(writing)) {
         take_scheduled(writing);
@@ -359,7 +361,7 @@ void feed_stamp(struct feed *feed, const struct opening *opening, struct feed_st
     struct writing writing = {.feed = feed, .opening = opening};
     const struct store_entry *row = &writing.row;
 
-    write_for_mail(&writing);
+    write_for_mail(&writing, false);
     *out = (struct feed_stamp){.sequence = row->sequence,
                                .created_at_ms = row->created_at_ms,
                                .modified_at_ms = row->modified_at_ms,
@@ -374,7 +376,7 @@ void feed_say(struct feed *feed, const struct opening *opening)
     const struct store_entry *row = &writing.row, *stored = feed_known(feed, opening->id);
     const struct said *said = find_said(feed, opening->id);
 
-    write_for_mail(&writing);
+    write_for_mail(&writing, true);
     bool ahead = row->text.len > 0 && (!stored || row->sequence > stored->sequence);
     if (ahead && !(said && said->sequence == row->sequence)) {
         remember_said(feed, row);

@@ -5,7 +5,10 @@
 #include "metrics.h"
 #include "sending.h"
 
-enum { IN_A_ROW_MS = 10 * SECOND_MS }; /* a question sooner than that after the last one is one more in a row */
+enum {
+    IN_A_ROW_MS = 10 * SECOND_MS, /* a question sooner than that after the last one is one more in a row */
+    ROW_LATER_MS = 50, /* first claims go first: a ready notice that has some is a released one (sqlite_plan.c) */
+};
 
 static void on_gate(void *ctx, const struct gate_answer *answer);
 static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
@@ -212,6 +215,7 @@ static void release(struct launch *launch, const struct gate_word_of *words, con
     notice_course(notice)->channel = must_strdup(channel_settings(launch->channel)->name);
     notice_course(notice)->released_at_ms = now_ms;
     launch->progress_at_ms = now_ms;
+    launch->save_after_ms = now_ms + ROW_LATER_MS;
     launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
-    launch->released = true; /* launches_store() goes on: nothing is claimed before the row is given to the store */
+    launch->released = true;
 }

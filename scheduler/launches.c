@@ -9,7 +9,7 @@
 
 enum {
     WAKE_MS = 1,           /* of the loop for giving launches to those that wake, before others have their turn */
-    EVIDENCE_LATER_MS = 50 /* claims and their rows go first */
+    EVIDENCE_LATER_MS = 50 /* claims go first */
 };
 
 static void on_wake(void *ctx);

@@ -126,16 +126,6 @@ struct message_batch *message_batch_new(const struct message_batch_spec *spec, s
     return message_batch_any(spec, err);
 }
 
-/* Whether the sale has begun, or has sold out, is the gate's business: no message says so. */
-bool message_reads_same(const struct definition *a, const struct definition *b)
-{
-    struct definition like = *b;
-
-    like.sale_status = a->sale_status;
-    like.sold_out = a->sold_out;
-    return definition_same(a, &like);
-}
-
 bool message_batch_serves(const struct message_batch *batch, const struct message_batch_spec *spec)
 {
     bool same = batch->spec.open_count == spec->open_count && batch->spec.templates == spec->templates &&
@@ -144,7 +134,7 @@ bool message_batch_serves(const struct message_batch *batch, const struct messag
                 message_calendar_same(batch, spec->calendar);
 
     for (size_t i = 0; same && i < spec->open_count; i++)
-        same = message_reads_same(batch->open[i], spec->open[i]);
+        same = definition_reads_same(batch->open[i], spec->open[i]);
     return same;
 }
 
@@ -152,6 +142,7 @@ void message_batch_free(struct message_batch *batch)
 {
     if (!batch)
         return;
+    message_ahead_clear(batch);
     message_views_clear(batch);
     message_calendar_clear(batch);
     for (size_t i = 0; i < batch->spec.open_count; i++)
@@ -326,6 +317,8 @@ int message_make(struct message_batch *batch, const struct message_person *perso
     struct mime_message mime = message_mime(batch);
     char message_id[sizeof out->token + ADDRESS_MAX + 1];
 
+    if (message_take_ahead(batch, person, out))
+        return 0;
     if (address_parse(person->address, &out->to, err) < 0 || make_link(batch, person, out->to.text, err) < 0)
         return -1;
     make_token(batch, person, out);

@@ -87,8 +87,12 @@ struct message {
     char token[MESSAGE_TOKEN_SIZE];
     struct buf raw; /* headers and body, CRLF; reused between calls */
 };
+/* Somebody as the ledger tells of them: source, source_id, address, name, locale, zone, attributes and seq. Borrows. */
+struct message_person message_person_of(const json_t *said);
 void message_init(struct message *message);
 void message_clear(struct message *message);
+/* Makes one now that may be asked for later: message_make() then has it ready for exactly this person. */
+void message_make_ahead(struct message_batch *batch, const struct message_person *person);
 /* ERROR_REFUSED: this person cannot be written to (address, no unsubscribe link); ERROR_CONFIG: the template is at
  * fault. */
 int message_make(struct message_batch *batch, const struct message_person *person, struct message *out,

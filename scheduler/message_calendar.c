@@ -86,7 +86,7 @@ static bool same_entry(const struct calendar_entry *a, const struct calendar_ent
                 a->ticket_count == b->ticket_count && a->member_count == b->member_count;
 
     for (size_t i = 0; same && i < a->ticket_count; i++)
-        same = message_reads_same(a->tickets[i], b->tickets[i]);
+        same = definition_reads_same(a->tickets[i], b->tickets[i]);
     for (size_t i = 0; same && i < a->member_count; i++)
         same = strcmp(a->members[i], b->members[i]) == 0;
     return same;

@@ -1,5 +1,6 @@
 /* message_private.h - what the files of a message share: message.c (a batch, one message), message_view.c (what readers
- * of one language and zone have in common), message_sheet.c (and what of that can be encoded once), message_calendar.c
+ * of one language and zone have in common), message_sheet.c (and what of that can be encoded once), message_ahead.c
+ * (one that is made before it is asked for), message_calendar.c
  * (its opening, for calendars), message_sample.c (messages for nobody, at start). */
 #ifndef ONSALE_MESSAGE_PRIVATE_H
 #define ONSALE_MESSAGE_PRIVATE_H
@@ -15,6 +16,7 @@ enum {
     SHEETS_MAX = 4 * 1024 * 1024, /* bytes of all sheets of a batch: about three hundred; the views beyond go without */
 };
 
+struct ahead;
 struct sheet;
 
 struct message_templates {
@@ -59,6 +61,7 @@ struct message_batch {
     bool sample;             /* for nobody: what it says of calendars is made up */
     struct index views;      /* by language, locale and zone */
     size_t sheet_bytes;      /* of all sheets */
+    struct ahead *ahead;     /* NULL: none was made before it was asked for */
     struct buf subject, html, text, url, name, encoded;
 };
 
@@ -66,7 +69,9 @@ struct message_batch {
 struct message_batch *message_batch_any(const struct message_batch_spec *spec, struct error *err); /* of any kind */
 struct mime_message message_mime(const struct message_batch *batch); /* what is in all of a batch */
 
-bool message_reads_same(const struct definition *a, const struct definition *b); /* to whoever reads messages */
+/* message_ahead.c */
+bool message_take_ahead(struct message_batch *batch, const struct message_person *person, struct message *out);
+void message_ahead_clear(struct message_batch *batch);
 
 /* message_calendar.c */
 void message_calendar_take(struct message_batch *batch); /* copies what the spec has */

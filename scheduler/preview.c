@@ -19,13 +19,6 @@ static char *sample_attributes(const char *link)
     return text;
 }
 
-static struct text part(const json_t *person, const char *key)
-{
-    const json_t *value = json_object_get(person, key);
-
-    return (struct text){json_string_value(value), json_string_length(value)};
-}
-
 int preview_make(const struct preview_spec *spec, struct message *out, struct buf *note, struct error *err)
 {
     auto_free char *attributes = sample_attributes(spec->draft.mail->unsubscribe_url);
@@ -41,14 +34,7 @@ int preview_make(const struct preview_spec *spec, struct message *out, struct bu
                                     .name = TEXT("Ada Nowak"),
                                     .attributes = text_of(attributes)};
     if (known)
-        person = (struct message_person){.seq = json_integer_value(json_object_get(spec->person, "seq")),
-                                         .source = part(spec->person, "source"),
-                                         .source_id = part(spec->person, "source_id"),
-                                         .address = part(spec->person, "address"),
-                                         .name = part(spec->person, "name"),
-                                         .locale = part(spec->person, "locale"),
-                                         .zone = part(spec->person, "zone"),
-                                         .attributes = part(spec->person, "attributes")};
+        person = message_person_of(spec->person);
     else if (spec->subscriber && spec->draft.notice)
         buf_addf(note, "%s is not among the people of notice %lld; name and link are samples", to->text,
                  (long long)spec->draft.notice->id);

@@ -28,6 +28,7 @@ struct progress {
     struct world *world;
     struct track *tracks;
     size_t count, cap;
+    size_t last; /* found: who comes after it is asked for next, mostly */
     struct alarm alarm;
 };
 
@@ -48,11 +49,15 @@ void progress_free(struct progress *progress)
     free(progress);
 }
 
-static struct track *find(const struct progress *progress, int64_t notice)
+static struct track *find(struct progress *progress, int64_t notice)
 {
-    for (size_t i = 0; i < progress->count; i++)
-        if (progress->tracks[i].notice == notice)
-            return &progress->tracks[i];
+    for (size_t i = 0; i < progress->count; i++) {
+        size_t at = (progress->last + i) % progress->count;
+        if (progress->tracks[at].notice != notice)
+            continue;
+        progress->last = at;
+        return &progress->tracks[at];
+    }
     return NULL;
 }
 
@@ -177,7 +182,7 @@ void progress_note(struct progress *progress, const struct notice *notice)
                   progress);
 }
 
-int64_t progress_per_second(const struct progress *progress, const struct notice *notice)
+int64_t progress_per_second(struct progress *progress, const struct notice *notice)
 {
     const struct track *track = progress ? find(progress, notice->id) : NULL;
 

@@ -11,7 +11,7 @@ void progress_free(struct progress *progress); /* before the world's events; NUL
 /* The notice's tally may have changed. NULL is fine. */
 void progress_note(struct progress *progress, const struct notice *notice);
 /* People a second in what it does now, of the last seconds; 0 when nothing moved lately. NULL is fine. */
-int64_t progress_per_second(const struct progress *progress, const struct notice *notice);
+int64_t progress_per_second(struct progress *progress, const struct notice *notice);
 /* What is not said yet is said now: the notice is about to be told of in another way. NULL is fine. */
 void progress_say(struct progress *progress, const struct notice *notice);
 

@@ -68,15 +68,14 @@ struct sending *sending_open(struct dispatch *dispatch, const struct sending_spe
 
     sending->line = line_of(dispatch, spec->channel);
     assert(sending->line);
+    sending->notice = spec->notice->id;
     sending->spec = *spec;
     sending->events = *events;
     sending->allowed_until_ms = MOMENT_NONE;
     sending->firsts = (struct share_flow){.class = when_is_opening(&spec->rule->when) ? SHARE_OPENING : SHARE_OTHER,
                                           .owner = sending};
     sending->retries = (struct share_flow){.class = SHARE_AGAIN, .owner = sending};
-    sending->next = sending->line->sendings;
-    sending->line->sendings = sending;
-    sending->line->sending_count++;
+    line_add_sending(sending->line, sending);
     request_launch(sending);
     return sending;
 }
@@ -127,12 +126,7 @@ void sending_close(struct sending **sending)
         return;
     *sending = NULL;
     struct line *line = mine->line;
-    for (struct sending **at = &line->sendings; *at; at = &(*at)->next)
-        if (*at == mine) {
-            *at = mine->next;
-            break;
-        }
-    line->sending_count--;
+    line_remove_sending(line, mine);
     if (!line->sendings)
         channel_rest(line->channel); /* the next release warms it again */
     store_cancel(&mine->opening);

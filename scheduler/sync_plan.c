@@ -143,7 +143,7 @@ static bool put_into_mirror(struct sync *sync, struct definition *fresh)
     const char *site = sync->site->settings->name;
     bool plans = !known || !definition_plans_same(fresh, known);
 
-    if (!known || !definition_same(fresh, known))
+    if (!known || !definition_reads_same(fresh, known))
         feed_touch(sync->world->feed, site, fresh->event_id);
     if (known && strcmp(known->event_id, fresh->event_id) != 0) {
         feed_touch(sync->world->feed, site, known->event_id);

@@ -23,7 +23,7 @@ LADDER = [
                      ['render', 'render_form', 'render_run', 'render_private'],
                      ['mime', 'mime_quote'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'], ['templates'], ['unsubscribe'], ['values'], ['webhook'],
                      ['calendar', 'calendar_lines', 'calendar_links', 'calendar_words', 'calendar_private'],
-                     ['message', 'message_calendar', 'message_view', 'message_sheet', 'message_sample', 'message_private']]),
+                     ['message', 'message_calendar', 'message_view', 'message_sheet', 'message_ahead', 'message_sample', 'message_private']]),
     ('edges', False, [['source/'], ['audience/'], ['channel', 'channel_plugin', 'channel_host', 'channel_claims', 'channel_kept', 'channel_job', 'channel_trouble', 'channel_private'], ['store/'],
                ['server', 'server_private', 'server_client', 'server_form', 'server_listen', 'server_page', 'server_reply',
                 'server_stream']]),

@@ -301,6 +301,7 @@ json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, st
 json_t *sqlite_export(struct sqlite *db, const struct store_report *what, struct error *err); /* sqlite_export.c */
 json_t *sqlite_audit(struct sqlite *db, struct error *err);
 json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what, struct error *err);
+json_t *sqlite_report_next(struct sqlite *db, const struct store_report *what, struct error *err);
 json_t *sqlite_json_text(sqlite3_stmt *stmt, int column);   /* null for null */
 json_t *sqlite_json_moment(sqlite3_stmt *stmt, int column); /* RFC 3339 */
 json_t *json_moment(int64_t at_ms);

@@ -11,7 +11,8 @@ struct claiming {
     struct sqlite *db;
     const char *channel;
     const struct store_claim *claim;
-    int64_t roll, no, now_ms;
+    int64_t roll, no, claimed_to, now_ms;
+    bool first; /* nobody of this notice was ever claimed */
     struct sqlite_deliveries *out;
     struct sqlite_delta delta;
     int64_t people; /* handed out by this claim */
@@ -258,7 +259,10 @@ static int may_claim(struct claiming *c, struct error *err)
 {
     int64_t notice = c->claim->notice;
     sqlite3_stmt *row =
-        sqlite_query(c->db, err, "SELECT roll, due_at, state, rest FROM notice WHERE id = ?1", "i", notice);
+        sqlite_query(c->db, err,
+                     "SELECT roll, due_at, state, rest, claimed, (SELECT max(no) FROM claim WHERE notice = ?1),"
+                     " (SELECT max(claimed_to) FROM counter WHERE notice = ?1) FROM notice WHERE id = ?1",
+                     "i", notice);
     int rc = row ? sqlite_step(c->db, row, err) : -1;
 
     if (rc != 1)
@@ -268,14 +272,15 @@ static int may_claim(struct claiming *c, struct error *err)
     bool over = sqlite3_column_int(row, 3) != WITHHELD_NONE || state == NOTICE_MISSED || state == NOTICE_WITHDRAWN ||
                 state == NOTICE_CANCELLED;
     c->roll = sqlite3_column_int64(row, 0);
+    c->first = sqlite3_column_int(row, 4) == 0;
+    c->no = sqlite3_column_int64(row, 5) + 1; /* none is 0 */
+    c->claimed_to = sqlite3_column_int64(row, 6);
     sqlite_done(row);
     if (over)
         return 0;
     if (c->now_ms < due_at_ms)
         return error_set(err, ERROR_REFUSED, "notice %lld is not due for another %lld ms", (long long)notice,
                          (long long)(due_at_ms - c->now_ms));
-    if (sqlite_number(c->db, 1, &c->no, err, "SELECT max(no) + 1 FROM claim WHERE notice = ?1", "i", notice) < 0)
-        return -1;
     return 1;
 }
 
@@ -288,7 +293,6 @@ int sqlite_claim(struct sqlite *db, const char *channel, const struct store_clai
                          .now_ms = now_ms,
                          .out = out,
                          .delta = {.first_at_ms = MOMENT_NONE, .last_at_ms = MOMENT_NONE}};
-    int64_t claimed_to;
 
     if (db->copy)
         return error_set(err, ERROR_CONFIG,
@@ -300,16 +304,9 @@ int sqlite_claim(struct sqlite *db, const char *channel, const struct store_clai
     int rc = may_claim(&c, err);
     if (rc != 1)
         return rc < 0 ? -1 : 1;
-    if (claim->list) {
-        rc = claim_list(&c, err);
-    } else {
-        rc = sqlite_number(db, 0, &claimed_to, err, "SELECT max(claimed_to) FROM counter WHERE notice = ?1", "i",
-                           claim->notice);
-        if (rc == 0)
-            rc = claim_range(&c, (uint32_t)claimed_to, err);
-    }
+    rc = claim->list ? claim_list(&c, err) : claim_range(&c, (uint32_t)c.claimed_to, err);
     if (rc < 0 || sqlite_count(db, claim->notice, channel, &c.delta, err) < 0 ||
-        sqlite_run(db, err, "UPDATE notice SET claimed = 1 WHERE id = ?1 AND claimed = 0", "i", claim->notice) < 0)
+        (c.first && sqlite_run(db, err, "UPDATE notice SET claimed = 1 WHERE id = ?1", "i", claim->notice) < 0))
         return -1;
     for (size_t i = 0; i < WITHHELD_REASONS; i++)
         out->withheld[i] += c.withheld[i];

@@ -263,15 +263,11 @@ json_t *sqlite_report_why(struct sqlite *db, const struct store_report *what, st
                      suppressed(db, what->key, err), "notices", list);
 }
 
-json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what, struct error *err)
+#define PERSON_COLUMNS "SELECT p.source, p.source_id, p.address, p.name, p.locale, p.zone, p.attributes, p.seq"
+
+static json_t *one_person(struct sqlite *db, sqlite3_stmt *row, struct error *err)
 {
     static const char *const names[] = {"source", "source_id", "address", "name", "locale", "zone", "attributes"};
-    sqlite3_stmt *row = sqlite_query(
-        db, err,
-        "SELECT p.source, p.source_id, p.address, p.name, p.locale, p.zone, p.attributes, t.seq FROM notice n"
-        " JOIN told t ON t.roll = n.roll AND t.key = ?2 JOIN person p ON p.roll = t.roll AND p.seq = t.seq"
-        " WHERE n.id = ?1",
-        "ik", what->notice, what->key);
     int rc = row ? sqlite_step(db, row, err) : -1;
 
     if (rc < 1)
@@ -282,4 +278,27 @@ json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what,
     json_object_set_new(out, "seq", json_integer(sqlite3_column_int64(row, ARRAY_LEN(names))));
     sqlite_done(row);
     return out;
+}
+
+json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what, struct error *err)
+{
+    return one_person(db,
+                      sqlite_query(db, err,
+                                   PERSON_COLUMNS
+                                   " FROM notice n JOIN told t ON t.roll = n.roll AND t.key = ?2 JOIN person p"
+                                   " ON p.roll = t.roll AND p.seq = t.seq WHERE n.id = ?1",
+                                   "ik", what->notice, what->key),
+                      err);
+}
+
+json_t *sqlite_report_next(struct sqlite *db, const struct store_report *what, struct error *err)
+{
+    return one_person(db,
+                      sqlite_query(db, err,
+                                   PERSON_COLUMNS
+                                   " FROM notice n JOIN person p ON p.roll = n.roll WHERE n.id = ?1 AND p.seq >"
+                                   " (SELECT coalesce(max(claimed_to), 0) FROM counter WHERE notice = ?1)"
+                                   " ORDER BY p.seq LIMIT 1",
+                                   "i", what->notice),
+                      err);
 }

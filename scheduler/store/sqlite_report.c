@@ -418,6 +418,8 @@ static json_t *report(struct sqlite *db, const struct store_report *what, struct
         return sqlite_source_ids(db, what->source_ids, what->audience, err);
     case REPORT_PERSON:
         return sqlite_report_person(db, what, err);
+    case REPORT_NEXT:
+        return sqlite_report_next(db, what, err);
     case REPORT_WEBHOOKS:
         return sqlite_webhooks(db, err);
     case REPORT_AUDIT:

@@ -581,11 +581,12 @@ enum store_report_kind {
     REPORT_WEBHOOKS,   /* endpoints and how they stand */
     REPORT_TONGUES, /* [[locale, zone]]: what the people of a notice read, the most frequent first; of the first ones */
     REPORT_PRIVATE_FEEDS,
-    REPORT_PERSON /* who it is that a message would be made for; null: not among the people, or forgotten by now */
+    REPORT_PERSON, /* who it is that a message would be made for; null: not among the people, or forgotten by now */
+    REPORT_NEXT    /* the same of whoever is the first to be claimed, if nothing hinders it */
 };
 struct store_report {
     enum store_report_kind kind;
-    int64_t notice;                     /* show, people, tongues, person */
+    int64_t notice;                     /* show, people, tongues, person, next */
     const char *state;                  /* people: waiting, claimed, accepted, refused, in_doubt, withheld, or NULL */
     unsigned char key[PERSON_KEY_SIZE]; /* why, person */
     const char *address;                /* why, export: echoed; NULL: only the key is known */

@@ -61,7 +61,9 @@ notifiers:
     connections: 100
     messages_per_connection: 0
 rules:
-{rules}"""
+{rules}{webhooks}"""
+WEBHOOK = ("  - {{name: {name}, url: \"http://127.0.0.1:{port}/{name}\", secret: whsec_d2F0Y2hpbmcgZnJvbSBhZmFyLCBsb25nIGVub3VnaA==, "
+           "allow_private: true}}\n")
 WIX = ("{{name: arena, source: wix, base_url: \"http://127.0.0.1:{port}\", api_key_file: {folder}/key, site_id: " + SITE_ID +
        ", poll_every: {poll}, time_zone: Europe/Vilnius, language: en, requests: {rate}, gate_reserve: 10/min}}")
 FILE = ("{{name: arena, source: file, path: {folder}/definitions.json, poll_every: {poll}, time_zone: Europe/Vilnius, "
@@ -76,8 +78,9 @@ class House:
         self.build = pathlib.Path(build).resolve()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="onsale-time.", dir=os.environ.get("TMPDIR", "/var/tmp")))
         self.rules, self.source, self.ahead, self.poll, self.rate = rules, source, ahead, poll, rate
-        self.process = self.wix = self.sink = None
+        self.process = self.wix = self.sink = self.receiver = None
         self.doors, self.limits = [], {}  # of http, beside the unix socket: "127.0.0.1:8470"; {"connections": 2000}
+        self.webhooks = []  # names of endpoints, all of them one program that takes everything
         (self.folder / "key").write_text(KEY)
         os.chmod(self.folder / "key", 0o600)
         self.people(people)
@@ -112,11 +115,15 @@ class House:
             self.sink = subprocess.Popen([self.build / "tests/sink", "--threads", "2", "--delay", "0"], stdout=subprocess.PIPE,
                                          text=True)
             self.port = int(self.sink.stdout.readline().split()[1])
+        if fakes and self.webhooks and not self.receiver:
+            self.receiver = subprocess.Popen([sys.executable, BENCH / "receiver.py"], stdout=subprocess.PIPE, text=True)
+            self.receiver_port = int(self.receiver.stdout.readline().split()[1])
         site = (WIX.format(folder=self.folder, port=self.wix_port, poll=self.poll, rate=self.rate) if self.source != "file"
                 else FILE.format(folder=self.folder, poll=self.poll))
         rules = "".join(RULE.format(name=name, when=when, ahead=self.ahead) for name, when in self.rules) or "  []\n"
+        hooks = "".join(WEBHOOK.format(name=name, port=self.receiver_port) for name in self.webhooks)
         (self.folder / "onsale.yaml").write_text(CONFIG.format(
-            folder=self.folder, port=self.port, site=site, rules=rules, doors="".join(f', "{door}"' for door in self.doors),
+            folder=self.folder, port=self.port, site=site, rules=rules, webhooks=hooks and "webhooks:\n" + hooks, doors="".join(f', "{door}"' for door in self.doors),
             limits="".join(f", {name}: {value}" for name, value in self.limits.items())))
         self.env = dict(os.environ, ONSALE_CONFIG=f"{self.folder}/onsale.yaml", ONSALE_PLUGINS=str(self.build),
                         ONSALE_TEMPLATES=str(SOURCE / "templates"), CACHE_DIRECTORY=str(self.folder),
@@ -142,8 +149,35 @@ class House:
             time.sleep(0.02)
         sys.exit(f"the daemon never said {pattern!r}:\n{self.log()[-3000:]}")
 
+    def take_state(self, kept):
+        """Begins where another house ended, if there is one: before start(), and then settle()."""
+        if not kept or not (kept / "onsale.db").exists():
+            return False
+        for file in kept.glob("*"):
+            shutil.copy(file, self.folder)
+        return True
+
+    def settle(self):
+        """Its state lies in another folder now."""
+        self.command("resume", "--this-is-the-one")
+
+    def keep_state(self, kept):
+        """For the next one; ends this one."""
+        self.stop()
+        kept.mkdir(parents=True, exist_ok=True)
+        for file in self.folder.glob("onsale.*"):
+            if not file.name.endswith((".sock", ".log", ".yaml")):
+                shutil.copy(file, kept)
+        for file in self.folder.glob("witness*"):
+            shutil.copy(file, kept)
+
     def command(self, *words):
-        subprocess.run([self.build / "onsale", *words], env=self.env, stdout=subprocess.DEVNULL, check=True)
+        return subprocess.run([self.build / "onsale", *words], env=self.env, stdout=subprocess.PIPE, check=True).stdout
+
+    def told(self):
+        """How many webhooks were taken."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.receiver_port}/") as answer:
+            return int(answer.read())
 
     def cpu(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -186,7 +220,7 @@ class House:
     def close(self):
         if self.process and self.process.poll() is None:
             self.stop()
-        for other in (self.wix, self.sink):
+        for other in (self.wix, self.sink, self.receiver):
             if other:
                 other.kill()
                 other.wait()

@@ -1,9 +1,11 @@
 """A large Wix site that answers at once: pages are made beforehand. Query whole, since an instant and by ids, and Get; no
-limits, no faults (tests/fakes/wix.py has those); who is asked about by id has a sale status by the clock. POST /_control {"change": [ids]} gives these another price and revision.
+limits, no faults (tests/fakes/wix.py has those); who is asked about by id has a sale status by the clock. POST /_control {"change": [ids],
+"move": [ids]} gives these another price, or has them open a minute later; either way another revision.
 
     wix_pages.py DEFINITIONS.json        prints "listening PORT"
 """
 
+import datetime
 import email.utils
 import http.server
 import json
@@ -43,11 +45,15 @@ class World:
             return self.page(int(query["cursorPaging"].get("cursor", 0)))
         return json.dumps({"ticketDefinitions": found, "metadata": {"count": len(found)}}).encode()
 
-    def change(self, ident):
+    def change(self, ident, later_s=0):
         item = dict(self.items[ident])
         item["revision"] = str(int(item["revision"]) + 1)
         item["updatedDate"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-        item["pricingMethod"] = {"fixedPrice": {"value": item["revision"], "currency": "EUR"}, "free": False}
+        if later_s:
+            opens = datetime.datetime.fromisoformat(item["salePeriod"]["startDate"]) + datetime.timedelta(seconds=later_s)
+            item["salePeriod"] = dict(item["salePeriod"], startDate=opens.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+        else:
+            item["pricingMethod"] = {"fixedPrice": {"value": item["revision"], "currency": "EUR"}, "free": False}
         self.items[ident] = item
         self.made.pop(self.order.index(ident) // PAGE * PAGE, None)
 
@@ -74,8 +80,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/_control":
-            for ident in body["change"]:
+            for ident in body.get("change", []):
                 self.server.world.change(ident)
+            for ident in body.get("move", []):
+                self.server.world.change(ident, 60)
             self.answer(b"{}")
         else:
             self.answer(self.server.world.query(body["query"]))

@@ -53,7 +53,11 @@ static void same_looks_at_content_only(void **state)
     assert_false(definition_same(&base, &other));
     other = base;
     other.sold_out = true;
+    other.sale_status = SALE_STARTED;
     assert_false(definition_same(&base, &other));
+    assert_true(definition_reads_same(&base, &other));
+    other.name = "Vip";
+    assert_false(definition_reads_same(&base, &other));
     other = base;
     other.sale_ends_at_ms = 5;
     assert_false(definition_same(&base, &other));

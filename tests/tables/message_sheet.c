@@ -177,6 +177,29 @@ static void check_rows(struct text raw)
     }
 }
 
+/* What was made ahead is given to that person alone, as they are now, and once. */
+static void check_ahead(struct message_batch *batch, const struct people *people, size_t i, const struct message *right,
+                        struct message *room)
+{
+    const struct message_person *whose = &people->at[i], *next = &people->at[(i + 1) % PEOPLE];
+    struct message_person renamed = *whose;
+    struct error err = {0};
+
+    message_make_ahead(batch, whose);
+    if (message_make(batch, next, room, &err) == 0)
+        assert_string_not_equal(room->token, right->token);
+    renamed.source_id = TEXT("other");
+    if (strstr(right->raw.ptr, "/4711") && message_make(batch, &renamed, room, &err) == 0)
+        assert_false(text_equal(buf_text(&room->raw), buf_text(&right->raw)));
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(message_make(batch, whose, room, &err), 0);
+        assert_true(text_equal(buf_text(&room->raw), buf_text(&right->raw)));
+        assert_string_equal(room->to.text, right->to.text);
+        assert_string_equal(room->from, right->from);
+        assert_string_equal(room->token, right->token);
+    }
+}
+
 /* Nothing of one person stands in the message of the next: it is what one alone gets. How many were made. */
 static size_t compare(struct message_batch_spec spec, const struct people *people, const char *what)
 {
@@ -208,6 +231,7 @@ static size_t compare(struct message_batch_spec spec, const struct people *peopl
         assert_int_equal(message_make(fresh, &people->at[i], &alone, &second), 0);
         if (!text_equal(buf_text(&one.raw), buf_text(&alone.raw)))
             fail_msg("%s, person %zu: among others\n%s\nalone\n%s", what, i, one.raw.ptr, alone.raw.ptr);
+        check_ahead(fresh, people, i, &one, &alone);
         message_clear(&alone);
         message_batch_free(fresh);
         check_rows(buf_text(&one.raw));

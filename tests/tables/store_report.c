@@ -189,6 +189,17 @@ static void tongues(void **state)
     assert_int_equal(json_array_size(list), 0);
 }
 
+/* Who will be the first to be claimed. */
+static void next(void **state)
+{
+    struct bench *b = *state;
+    json_t *one = bench_report(b, &(struct store_report){.kind = REPORT_NEXT, .notice = 1});
+
+    is(one, "seq", "7");
+    is(one, "address", "\"p7@example.org\"");
+    assert_true(json_is_null(bench_report(b, &(struct store_report){.kind = REPORT_NEXT, .notice = 99})));
+}
+
 static void why(void **state)
 {
     struct bench *b = *state;
@@ -327,6 +338,7 @@ int main(void)
         TEST(who_is_left_is_counted_once),
         TEST(people),
         TEST(tongues),
+        TEST(next),
         TEST(why),
         TEST(suppressions),
         TEST(reading_needs_no_daemon),
