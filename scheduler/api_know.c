@@ -105,9 +105,13 @@ void api_status(struct api *api, struct server_request *request, const struct ap
         json_object_set_new(one, "in_flight", json_integer((json_int_t)channel_in_flight(world->channels[i])));
         json_array_append_new(channels, one);
     }
-    for (size_t i = 0; i < world->pause_count; i++)
-        json_array_append_new(pauses,
-                              json_pack("{s:s, s:s}", "target", world->pauses[i].target, "who", world->pauses[i].who));
+    for (size_t i = 0; i < world->pause_count; i++) {
+        auto_buf struct buf at;
+        buf_init(&at, 64);
+        buf_add_moment(&at, world->pauses[i].at_ms);
+        json_array_append_new(pauses, json_pack("{s:s, s:s, s:s}", "target", world->pauses[i].target, "who",
+                                                world->pauses[i].who, "at", at.ptr));
+    }
     server_answer(request, 200,
                   json_pack("{s:s, s:o, s:I, s:s?, s:b, s:o, s:o, s:o, s:o, s:o}", "version", ONSALE_VERSION, "health",
                             health_of(world), "generation", (json_int_t)store_generation(world->store), "copy",

@@ -65,6 +65,18 @@ static void print_doors(const struct http_settings *http, FILE *out)
               out);
 }
 
+/* With the line: what is there and should be otherwise. */
+static void print_warnings(const struct settings *settings, FILE *out)
+{
+    auto_buf struct buf line;
+
+    buf_init(&line, LINE_MAX_LEN);
+    for (size_t i = 0; config_add_warning(settings->doc, i, &line); i++) {
+        fprintf(out, "  warning: %.*s\n", TEXT_ARGS(buf_text(&line)));
+        buf_reset(&line);
+    }
+}
+
 static void print_top(const struct settings *settings, FILE *out)
 {
     auto_buf struct buf line;
@@ -86,6 +98,7 @@ static void print_top(const struct settings *settings, FILE *out)
     buf_adds(&line, "\n  listens on ");
     add_list(&line, &settings->http.listen, ", ");
     fprintf(out, "%.*s\n", TEXT_ARGS(buf_text(&line)));
+    print_warnings(settings, out);
     print_doors(&settings->http, out);
 }
 

@@ -54,7 +54,7 @@ const struct cli_command cli_commands[] = {
      "as "
      "one who was gathered for that notice.",
      cli_preview},
-    {"send-test", "RULE", "to=ADDRESS", "sends one real message, marked as a test",
+    {"send-test", "RULE", "!to=ADDRESS", "sends one real message, marked as a test",
      "Goes through the running daemon's notifier to one address, outside the ledger.", cli_send_test},
     {"hold", "NOTICE", "", "stops a notice until it is released", "What is in flight comes home; nobody is lost.",
      cli_hold},
@@ -152,8 +152,8 @@ static bool listed(const char *options, const char *name)
     struct text rest = text_of(options);
 
     while (rest.len > 0) {
-        struct text item = text_cut(&rest, ' ');
-        if (text_is(text_cut(&item, '='), name))
+        struct text item = text_cut(&rest, ' '), known = text_cut(&item, '=');
+        if (text_is(text_slice(known, text_starts(known, "!"), known.len), name))
             return true;
     }
     return false;
@@ -168,7 +168,10 @@ static void print_usage(FILE *out, const struct cli_command *command)
         fprintf(out, " %s", command->arguments);
     while (rest.len > 0) {
         struct text item = text_cut(&rest, ' '), name = text_cut(&item, '=');
-        fprintf(out, " [--%.*s%s%.*s]", TEXT_ARGS(name), item.len ? " " : "", TEXT_ARGS(item));
+        bool must = text_starts(name, "!");
+        name = text_slice(name, must, name.len);
+        fprintf(out, " %s--%.*s%s%.*s%s", must ? "" : "[", TEXT_ARGS(name), item.len ? " " : "", TEXT_ARGS(item),
+                must ? "" : "]");
     }
     fputs(" [--config FILE]\n", out);
 }
@@ -197,8 +200,8 @@ static size_t option_names(const struct cli_command *command, struct arena *aren
 
     names[count++] = "config";
     while (rest.len > 0 && count < max) {
-        struct text item = text_cut(&rest, ' ');
-        names[count++] = arena_copy(arena, text_cut(&item, '='));
+        struct text item = text_cut(&rest, ' '), name = text_cut(&item, '=');
+        names[count++] = arena_copy(arena, text_slice(name, text_starts(name, "!"), name.len));
     }
     return count;
 }
@@ -396,8 +399,10 @@ void cli_print_manual(FILE *out)
             fprintf(out, " _%s_", command->arguments);
         while (rest.len > 0) {
             struct text item = text_cut(&rest, ' '), name = text_cut(&item, '=');
-            fprintf(out, " [*--%.*s*%s%.*s%s]", TEXT_ARGS(name), item.len ? " _" : "", TEXT_ARGS(item),
-                    item.len ? "_" : "");
+            bool must = text_starts(name, "!");
+            name = text_slice(name, must, name.len);
+            fprintf(out, " %s*--%.*s*%s%.*s%s%s", must ? "" : "[", TEXT_ARGS(name), item.len ? " _" : "",
+                    TEXT_ARGS(item), item.len ? "_" : "", must ? "" : "]");
         }
         fprintf(out, "\n\t%s.%s%s\n\n", command->summary, *command->help ? " " : "", command->help);
     }

@@ -22,7 +22,7 @@ struct cli {
 struct cli_command {
     const char *name;
     const char *arguments; /* "NOTICE"; "[NOTICE]" when it may be absent; "" none */
-    const char *options;   /* blank-separated: "json state=S csv" */
+    const char *options;   /* blank-separated: "json state=S !to=ADDRESS"; "!": it is required */
     const char *summary;   /* one line */
     const char *help;      /* paragraphs */
     int (*run)(const struct cli *cli);

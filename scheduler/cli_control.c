@@ -217,17 +217,22 @@ static void say_lifted(const struct cli *cli, const json_t *before)
 {
     json_t *body = target_body(cli, false), *shown = json_visible(before), *pause;
     const char *target = json_string_value(json_object_get(body, "target"));
+    struct zone *zone = local_zone_load();
     size_t i, lifted = 0;
     char name[256];
 
     json_array_foreach(shown, i, pause)
     {
+        auto_buf struct buf at;
         if (*target && strcmp(target, cli_text(pause, "target")) != 0)
             continue;
         lifted++;
+        buf_init(&at, 64);
+        buf_add_local(&at, cli_text(pause, "at"), zone);
         printf("%s goes on: paused by %s at %s\n", target_words(cli_text(pause, "target"), name),
-               cli_text(pause, "who"), cli_text(pause, "at"));
+               cli_text(pause, "who"), at.ptr);
     }
+    zone_free(zone);
     if (!lifted)
         printf("%s was not paused: nothing is changed\n", target_words(target, name));
     json_decref(shown);

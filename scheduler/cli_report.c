@@ -64,8 +64,7 @@ int cli_ask(const struct cli *cli, const char *path, json_t *body, json_t **answ
     int rc = client_ask(&client, "POST", path, body, &mine, &err);
     json_decref(body);
     if (rc == 1)
-        error_set(&err, ERROR_REFUSED, "no daemon runs%s%s",
-                  client.socket ? " at " : ": http.listen names no unix socket", client.socket ? client.socket : "");
+        client_no_daemon(&client, &err);
     client_close(&client);
     if (rc != 0)
         return cli_fail(&err);

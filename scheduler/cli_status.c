@@ -67,8 +67,12 @@ static void print_status(const json_t *answer)
                cli_number(one, "in_flight"));
     }
     for (size_t i = 0; i < json_array_size(pauses); i++) {
-        const char *target = cli_text(json_array_get(pauses, i), "target");
-        printf("paused: %s, by %s\n", *target ? target : "everything", cli_text(json_array_get(pauses, i), "who"));
+        const json_t *pause = json_array_get(pauses, i);
+        const char *target = cli_text(pause, "target");
+        auto_buf struct buf since;
+        buf_init(&since, 256);
+        buf_add_local(&since, cli_text(pause, "at"), zone);
+        printf("paused: %s, by %s since %s\n", *target ? target : "everything", cli_text(pause, "who"), since.ptr);
     }
     print_put_off(json_object_get(answer, "put_off"), zone);
     if (cli_number(writebacks, "waiting") > 0) {
@@ -99,8 +103,7 @@ int cli_status(const struct cli *cli)
                   "and has its http.listen",
                   client.socket);
     else if (rc == 1)
-        error_set(&err, ERROR_REFUSED, "no daemon runs%s%s",
-                  client.socket ? " at " : ": http.listen names no unix socket", client.socket ? client.socket : "");
+        client_no_daemon(&client, &err);
     client_close(&client);
     if (rc != 0)
         return cli_fail(&err);

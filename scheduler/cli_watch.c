@@ -359,9 +359,7 @@ int cli_watch(const struct cli *cli)
     watch.zone = local_zone_load();
     int rc = watch_all(&watch, &err);
     if (rc == 1)
-        error_set(&err, ERROR_REFUSED, "no daemon runs%s%s",
-                  watch.client.socket ? " at " : ": http.listen names no unix socket",
-                  watch.client.socket ? watch.client.socket : "");
+        client_no_daemon(&watch.client, &err);
     if (watch.live)
         putchar('\n');
     zone_free(watch.zone);

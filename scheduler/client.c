@@ -152,6 +152,15 @@ int client_ask(const struct client *client, const char *method, const char *path
     return ask(client, method, whole, body, answer, NULL, err);
 }
 
+int client_no_daemon(const struct client *client, struct error *err)
+{
+    if (!client->socket)
+        return error_set(err, ERROR_REFUSED,
+                         "http.listen names no unix socket: commands that need the daemon find it by one");
+    return error_set(err, ERROR_REFUSED, "no daemon runs at %s: start it by systemctl start onsale, or onsale run",
+                     client->socket);
+}
+
 int client_download(const struct client *client, const char *path, int fd, bool *refused, struct error *err)
 {
     char url[4096];

@@ -25,6 +25,8 @@ int client_connect(const struct client *client, int *out, struct error *err);
 /* Asks the daemon. 1: no daemon runs (nothing in `err`); -1: it refused or failed; 0: *answer is yours. */
 int client_ask(const struct client *client, const char *method, const char *path, const json_t *body, json_t **answer,
                struct error *err);
+/* ... for who needs one: what to do. */
+int client_no_daemon(const struct client *client, struct error *err);
 /* A file that the daemon sends goes to `fd` as it comes; `path` begins with '/'. Returns as client_ask() does; with
  * `refused` (NULL is fine) set the failure is an answer, and nothing was written. */
 int client_download(const struct client *client, const char *path, int fd, bool *refused, struct error *err);

@@ -49,7 +49,9 @@ struct config_doc *config_open(const char *path, struct error *err)
         error_at(err, "%s", path);
         return NULL;
     }
-    return config_parse(path, folder, buf_text(&yaml));
+    struct config_doc *doc = config_parse(path, folder, buf_text(&yaml));
+    doc->open_to_all = config_open_to_all(path);
+    return doc;
 }
 
 void config_free(struct config_doc *doc)

@@ -98,6 +98,11 @@ struct config_place config_place_of(const struct config_doc *doc, struct config_
 /* Adds ` (did you mean "x"?)`, ` (known: a, b, c)` or ` (there is none)` to a message. */
 void buf_add_suggestion(struct buf *buf, const char *wrong, const char *const *known, size_t count);
 
+/* What works and is better mended all the same. */
+void config_warning(struct config_doc *doc, struct config_place place, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The one at `index`, as "onsale.yaml:31:5: ..."; false behind the last. */
+bool config_add_warning(const struct config_doc *doc, size_t index, struct buf *out);
+
 size_t config_problem_count(const struct config_doc *doc);
 /* All problems in the order of their places:
  *     onsale.yaml:31:5: error: rule on-sale: unknown audience "vips" (did you mean "vip"?)

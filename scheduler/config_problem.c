@@ -39,6 +39,34 @@ void config_problem(struct config_doc *doc, struct config_place place, const cha
     doc->problems[at] = (struct config_problem){place, arena_copy(&doc->arena, buf_text(&text))};
 }
 
+void config_warning(struct config_doc *doc, struct config_place place, const char *format, ...)
+{
+    struct config_warning *warning = arena_alloc(&doc->arena, sizeof *warning);
+    auto_buf struct buf text;
+    va_list args;
+
+    buf_init(&text, 8192);
+    va_start(args, format);
+    buf_addv(&text, format, args);
+    va_end(args);
+    *warning = (struct config_warning){place, arena_copy(&doc->arena, buf_text(&text)), NULL};
+    *(doc->warnings ? doc->last_warning : &doc->warnings) = warning;
+    doc->last_warning = &warning->next;
+}
+
+bool config_add_warning(const struct config_doc *doc, size_t index, struct buf *out)
+{
+    const struct config_warning *warning = doc->warnings;
+
+    for (; warning && index > 0; index--)
+        warning = warning->next;
+    if (!warning)
+        return false;
+    buf_addf(out, "%s:%u:%u: ", doc->name, warning->place.line, warning->place.column);
+    buf_add_visible(out, text_of(warning->text));
+    return true;
+}
+
 size_t config_problem_count(const struct config_doc *doc)
 {
     return doc->problem_count;

@@ -32,6 +32,12 @@ struct config_span { /* what the echoed lines must not show */
     struct config_place from, to;
 };
 
+struct config_warning {
+    struct config_place place;
+    const char *text;
+    struct config_warning *next;
+};
+
 struct config_doc {
     struct arena arena;
     const char *name, *folder;
@@ -43,7 +49,9 @@ struct config_doc {
         const char *text;
     } * problems; /* heap; in the order of their places */
     size_t problem_count, problem_room;
-    struct config_span *secrets; /* heap */
+    struct config_warning *warnings, **last_warning; /* in the order they were found */
+    bool open_to_all;                                /* everybody on this machine can read the file */
+    struct config_span *secrets;                     /* heap */
     size_t secret_count, secret_room;
 };
 

@@ -1,6 +1,7 @@
 #include "config_value.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 enum { SECRET_MAX = 16 * 1024 };
 
@@ -247,6 +248,13 @@ void config_value_read(struct config_doc *doc, const struct config_option *optio
 /* --- Secrets --------------------------------------------------------------------------------------------------------
  */
 
+bool config_open_to_all(const char *path)
+{
+    struct stat file;
+
+    return stat(path, &file) == 0 && S_ISREG(file.st_mode) && (file.st_mode & S_IROTH);
+}
+
 void config_value_secret(struct config_doc *doc, const struct config_option *option, const struct config_node *node,
                          const char **field)
 {
@@ -256,6 +264,11 @@ void config_value_secret(struct config_doc *doc, const struct config_option *opt
         config_problem(doc, node->place, "%s: must not be empty", option->name);
     else
         *field = node->text.ptr;
+    if (doc->open_to_all && !node->substituted)
+        config_warning(doc, node->place,
+                       "%s: everybody on this machine can read it here: chmod o-r %s, or a file of its own, named by "
+                       "%s_file",
+                       option->name, doc->name, option->name);
 }
 
 void config_value_secret_file(struct config_doc *doc, const struct config_option *option,
@@ -281,4 +294,7 @@ void config_value_secret_file(struct config_doc *doc, const struct config_option
         return;
     }
     *field = arena_copy(&doc->arena, line);
+    if (config_open_to_all(config_path(doc, node->text)))
+        config_warning(doc, node->place, "%s_file: everybody on this machine can read %s: chmod o-r", option->name,
+                       node->written);
 }

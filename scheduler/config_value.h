@@ -16,6 +16,9 @@ void config_value_secret(struct config_doc *doc, const struct config_option *opt
 void config_value_secret_file(struct config_doc *doc, const struct config_option *option,
                               const struct config_node *node, const char **field);
 
+/* May everybody on this machine read that file? */
+bool config_open_to_all(const char *path);
+
 /* What the option takes, in words: "a span such as 30s, 5m, 1h or 7d from 1s to 1h". */
 const char *config_value_expects(struct arena *arena, const struct config_option *option);
 /* "rate: expected a rate such as ..., found "fast"": the value of a secret is never shown. */

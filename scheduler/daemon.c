@@ -49,8 +49,8 @@ struct daemon {
     struct settings *next;  /* a reload's settings, waiting for the old cast to be quiet */
     char *store, *instance; /* as the state was opened: a reload does not change them */
     int64_t disk_reserve;
-    int64_t quiet_by_ms;    /* by the monotonic clock */
-    unsigned rest_looks;    /* of the doctor, in a row */
+    int64_t quiet_by_ms; /* by the monotonic clock */
+    unsigned rest_looks; /* of the doctor, in a row */
     bool leaving;
     int exit_code;
 };
@@ -366,6 +366,18 @@ static void watch_signals(struct daemon *daemon)
     daemon->quiet.data = daemon->doctor.data = daemon;
 }
 
+/* They stand in the output of `onsale check`, which not everybody runs. */
+static void log_warnings(struct daemon *daemon, const struct settings *settings)
+{
+    auto_buf struct buf line;
+
+    buf_init(&line, 64 * 1024);
+    for (size_t i = 0; config_add_warning(settings->doc, i, &line); i++) {
+        log_line(&daemon->log, LOG_WARNING, "event=configuration what=%s", LOG_QUOTED(buf_text(&line)));
+        buf_reset(&line);
+    }
+}
+
 static int build(struct daemon *daemon, struct settings **settings, struct error *err)
 {
     struct world *world = &daemon->world;
@@ -461,6 +473,7 @@ int daemon_run(const struct daemon_options *options)
     struct settings *settings = settings_load(options->config_path, folders, stderr, &err);
     if (!settings)
         return 3;
+    log_warnings(&daemon, settings);
     uv_loop_init(&daemon.loop);
     watch_signals(&daemon);
     if (build(&daemon, &settings, &err) < 0) {

@@ -59,7 +59,9 @@ ALONE = [  # no state yet, no daemon
     (["notices"], 1, "there is no state at"),
     (["why", "ada@fans.example"], 1, "the first `onsale run` makes it"),
     (["audit"], 1, "there is no state at"),
-    (["pause"], 1, "no daemon runs at"),
+    (["pause"], 1, ": start it by systemctl start onsale, or onsale run"),
+    (["help", "send-test"], 0, "usage: onsale send-test RULE --to ADDRESS [--config FILE]"),
+    (["send-test", "on-sale", "--too", "a@b.example"], 2, 'unknown option --too (did you mean "to"?)'),
     (["hold", "1"], 1, "no daemon runs at"),
     (["sync"], 1, "no daemon runs at"),
     (["suppress", "ada@fans.example"], 1, "no daemon runs at"),
@@ -99,7 +101,7 @@ RUNNING = [  # a notice 1 that is done, a notice 2 that is planned
     (["unsuppress", "ada@fans.example", "--audience", "fans"], 0, "may be written to again"),
     (["unsuppress", "ada@fans.example", "--audience", "left-long-ago"], 0, "may be written to again"),
     (["hold", "2"], 0, "notice 2 is planned, paused"),
-    (["resume", "2"], 0, "notice 2 goes on: paused by "),
+    (["resume", "2"], 0, " UTC\n"),
     (["resume", "2"], 0, "notice 2 was not paused: nothing is changed"),
     (["pause", "mail"], 0, "notifier mail is paused"),
     (["show", "2"], 0, "notifier mail"),
@@ -145,6 +147,17 @@ def told_by_check(b):
         assert find in before
         b.write("onsale.yaml", before.replace(find, replace))
         try_all(b, [(["check"], code, said)])
+    b.write("crm.secret", secret + "\n")
+    for key, place in (("secret_file: crm.secret", "12:76: secret_file: "), ("secret: " + secret, "12:71: secret: ")):
+        b.write("onsale.yaml", before.replace("rules:\n", "webhooks: [{name: crm, url: 'https://hooks.arena.example/in', "
+                                              + key + "}]\nrules:\n"))
+        for mode, told in ((0o644, 1), (0o640, 0)):
+            os.chmod(b.path("crm.secret"), mode)
+            os.chmod(b.path("onsale.yaml"), mode)
+            shown = b.run("check")
+            warned = "warning: " + b.path("onsale.yaml:" + place + "everybody on this machine can read ")
+            assert shown.returncode == 0 and shown.stdout.count(warned) == told and secret not in shown.stdout, shown
+    os.chmod(b.path("onsale.yaml"), 0o644)
     b.write("onsale.yaml", before)
 
 
