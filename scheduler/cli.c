@@ -20,11 +20,14 @@ const struct cli_command cli_commands[] = {
      cli_run},
     {"check", "", "online", "checks the configuration and says what was understood",
      "Reads the file, compiles every template against sample values, opens every plugin, and prints the rules as "
-     "sentences to proof-read. With --online every service is reached: the sites, the audiences (how many people each "
+     "sentences to proof-read. Mistakes and warnings name the line: what is not there, secrets that everybody can "
+     "read. With --online every service is reached: the sites, the audiences (how many people each "
      "rule reaches), the notifiers, and SPF and DMARC of the From domains.",
      cli_check},
     {"status", "", "json", "is the daemon well? What is wrong, in sentences",
-     "Says how the running daemon stands: its sites, its notifiers, its store, what is held or paused. Exit 0 when a "
+     "Says how the running daemon stands: its sites, its notifiers, its store, what is held or paused, who is put off "
+     "by "
+     "their own mail server, and what of the configuration waits for a restart. Exit 0 when a "
      "launch would go well right now (what /readyz answers), 1 when not or when no daemon runs.",
      cli_status},
     {"openings", "", "json", "the sale openings that are known", "Every opening with its tickets and notices.",
@@ -34,7 +37,11 @@ const struct cli_command cli_commands[] = {
      "events. The bytes are those of /feeds/SITE.ics and /feeds/SITE/EVENT.ics.",
      cli_feed},
     {"notices", "", "json", "what is planned, under way and done",
-     "One line for each notice: its rule, its event, when it is due, its state, and the people of it.", cli_notices},
+     "One line for each notice: its rule, its event, when it is due, its state, and the people of it. \"put off\" are "
+     "those "
+     "whose own mail servers asked to come again later. On a terminal that is too narrow titles are cut; `| cat` and "
+     "--json show the whole.",
+     cli_notices},
     {"show", "NOTICE", "json", "one notice: counts, reasons, the gate's evidence, how late",
      "Everything about one notice, by the number that `onsale notices` lists.", cli_show},
     {"watch", "[NOTICE]", "json", "what happens, as it happens",
@@ -43,7 +50,7 @@ const struct cli_command cli_commands[] = {
      "line.",
      cli_watch},
     {"people", "NOTICE", "json state=STATE csv", "the people of a notice and what became of each",
-     "STATE is one of waiting, accepted, refused, in_doubt, withheld. --csv writes a file for a spreadsheet.",
+     "STATE is one of waiting, claimed, accepted, refused, in_doubt, withheld. --csv writes a file for a spreadsheet.",
      cli_people},
     {"why", "[ADDRESS]", "json event=ID key=HEX", "why somebody was told, or not",
      "The fate of one person in every notice, with each step and its time; also of somebody who was erased. --key asks "

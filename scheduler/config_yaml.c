@@ -84,6 +84,9 @@ static const struct {
     const char *says;
 } hints[] = {
     {"found character that cannot start any token", "\t", "a tab cannot indent: use blanks"},
+    {"found a tab character that violates indentation", NULL, "a tab cannot indent: use blanks"},
+    {"did not find expected '-' indicator", NULL,
+     "expected \"- \" as in the list's other entries: check the indentation of this line and of those above"},
     {"found character that cannot start any token", "@`%", "a text that begins with @, ` or % must be quoted"},
     {"mapping values are not allowed in this context", NULL,
      "no \":\" is possible here: check the indentation; a text that holds \": \" must be quoted"},

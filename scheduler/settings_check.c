@@ -68,8 +68,10 @@ static void check_time_zone(struct settings *settings, const struct site_setting
         return;
     zone = zone_load(site->time_zone, NULL);
     if (!zone)
-        config_problem(settings->doc, config_place_of(settings->doc, site->place, "time_zone"),
-                       "time_zone: expected a zone such as Europe/Vilnius, found \"%.80s\"", site->time_zone);
+        config_problem(
+            settings->doc, config_place_of(settings->doc, site->place, "time_zone"),
+            "time_zone: expected a zone such as Europe/Vilnius (timedatectl list-timezones), found \"%.80s\"",
+            site->time_zone);
     zone_free(zone);
 }
 

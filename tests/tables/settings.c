@@ -90,7 +90,7 @@ static const struct bad {
     {"  api_key_file: secret\n", "  api_key_file: secret\n  client_id: x\n",
      "6:3: api_key or client_id: only one way to log in"},
     {"Europe/Vilnius", "Europe/Vilno",
-     "10:14: time_zone: expected a zone such as Europe/Vilnius, found \"Europe/Vilno\""},
+     "10:14: time_zone: expected a zone such as Europe/Vilnius (timedatectl list-timezones), found \"Europe/Vilno\""},
     {"  time_zone: Europe/Vilnius\n", "  language: klingon\n",
      "10:13: language: expected a language such as en, de or pt-BR, found \"klingon\""},
     {"  time_zone: Europe/Vilnius\n", "  gate_reserve: 200/min\n",
