@@ -68,7 +68,7 @@ static int make_sites(struct cast *cast, struct error *err)
         sites[i].source = sites[i].settings->source == SOURCE_WIX ? source_wix_new(sites[i].settings, &parts, err)
                                                                   : source_file_new(sites[i].settings, &parts, err);
         if (!sites[i].source)
-            return error_at(err, "site %s", sites[i].name);
+            return -1;
     }
     return 0;
 }
@@ -89,7 +89,7 @@ static int make_audiences(struct cast *cast, struct error *err)
         cast->audiences[i] = mine->source == AUDIENCE_FILE ? audience_file_new(mine, &parts, err)
                                                            : audience_listmonk_new(mine, &parts, err);
         if (!cast->audiences[i])
-            return error_at(err, "audience %s", mine->name);
+            return -1;
     }
     world->audiences = cast->audiences;
     world->audience_count = settings->audience_count;

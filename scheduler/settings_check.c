@@ -317,6 +317,32 @@ static void check_top(struct settings *settings, const struct demand_names *noti
         demand_known(doc, config_place_of(doc, top, "operators_by"), "operators_by", settings->operators_by, notifiers);
 }
 
+/* "base_url: expected ...": at that key, else where the mapping begins. */
+static void refuse(struct settings *settings, struct config_place mapping, const struct error *why)
+{
+    char key[64];
+
+    snprintf(key, sizeof key, "%.*s", (int)strcspn(why->text, ":"), why->text);
+    config_problem(settings->doc, config_place_of(settings->doc, mapping, key), "%s", why->text);
+}
+
+/* Whoever makes sources and audiences of these settings looks at them as well, and refuses by words of their own: that
+ * is told here, not when a daemon that works has already let go of its old ones. */
+static void check_makers(struct settings *settings)
+{
+    for (size_t i = 0; i < settings->site_count; i++) {
+        const struct site_settings *site = &settings->sites[i];
+        struct error why = {0};
+        if (site->source == SOURCE_WIX && source_wix_check(site, &why) < 0)
+            refuse(settings, site->place, &why);
+    }
+    for (size_t i = 0; i < settings->audience_count; i++) {
+        struct error why = {0};
+        if (audience_check(&settings->audiences[i], &why) < 0)
+            refuse(settings, settings->audiences[i].place, &why);
+    }
+}
+
 void settings_check(struct settings *settings)
 {
     struct config_doc *doc = settings->doc;
@@ -346,4 +372,6 @@ void settings_check(struct settings *settings)
     check_top(settings, &notifiers);
     settings_check_http(settings, &audiences);
     settings_check_webhooks(settings, &sites);
+    if (config_problem_count(doc) == 0) /* else they would say again what is said */
+        check_makers(settings);
 }

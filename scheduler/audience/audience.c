@@ -88,8 +88,12 @@ static int check_listmonk(const struct audience_settings *settings, struct error
 
     if (!text_starts(url, "http://") && !text_starts(url, "https://"))
         return error_set(err, ERROR_CONFIG, "`url` must be listmonk's address, http(s)://...");
+    if (url.len > AUDIENCE_URL_MAX)
+        return error_set(err, ERROR_CONFIG, "`url` must be at most %d bytes", AUDIENCE_URL_MAX);
     if (!text_given(settings->username) || !text_given(settings->token))
         return error_set(err, ERROR_CONFIG, "listmonk needs `username` and `token` (or `token_file`) of an API user");
+    if (strlen(settings->username) + strlen(settings->token) > AUDIENCE_LOGIN_MAX)
+        return error_set(err, ERROR_CONFIG, "`username` and `token` must be at most %d bytes", AUDIENCE_LOGIN_MAX);
     if (settings->lists.count == 0)
         return error_set(err, ERROR_CONFIG, "`lists` must name at least one list by its number");
     for (size_t i = 0; i < settings->lists.count; i++)

@@ -79,6 +79,7 @@ extern const char *const audience_kinds[];
 extern const struct config_option audience_options[];
 /* Is each of its people asked about the event? */
 bool audience_has_interest(const struct audience_settings *settings);
+enum { AUDIENCE_URL_MAX = 2000, AUDIENCE_LOGIN_MAX = 4000 };
 /* What the table cannot say: which keys a source needs. audience_*_new() ask it too. The text has no name in front. */
 int audience_check(const struct audience_settings *settings, struct error *err);
 

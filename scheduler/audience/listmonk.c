@@ -10,6 +10,7 @@
 #include "audience/listmonk_request.h"
 #include "crypt.h"
 
+#include <assert.h>
 #include <string.h>
 #include <uv.h>
 
@@ -578,9 +579,8 @@ struct audience *audience_listmonk_new(const struct audience_settings *settings,
         base.len--;
     buf_add_text(&listmonk->base, base);
     buf_addf(&listmonk->authorization, "token %s:%s", settings->username, settings->token);
-    if (!buf_failed(&listmonk->base) && !buf_failed(&listmonk->authorization))
-        return &listmonk->audience;
-    error_set(err, ERROR_CONFIG, "`url` or `token` is too long");
+    assert(!buf_failed(&listmonk->base) && !buf_failed(&listmonk->authorization)); /* AUDIENCE_URL_MAX, ..LOGIN_MAX */
+    return &listmonk->audience;
 fail:
     error_at(err, "audience %s", settings->name);
     listmonk_free(&listmonk->audience);

@@ -37,6 +37,9 @@ struct site_settings { /* read by site_options */
 enum source_kind { SOURCE_WIX, SOURCE_FILE };
 extern const char *const source_kinds[];
 extern const struct config_option site_options[];
+/* What the table cannot say: how the site is reached and logged in to. source_wix_new() asks it too. The text begins
+ * with the key that is wrong, where it is one. */
+int source_wix_check(const struct site_settings *settings, struct error *err);
 
 struct source_walk {
     struct definition **definitions; /* news; take what you keep and set the place to NULL; the rest is freed after */

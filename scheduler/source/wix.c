@@ -110,6 +110,19 @@ static int check_credentials(const struct site_settings *site, struct error *err
     return 0;
 }
 
+int source_wix_check(const struct site_settings *settings, struct error *err)
+{
+    struct wix_budget budget;
+    int rc = check_base_url(settings->base_url, err) < 0 || check_credentials(settings, err) < 0 ||
+                     wix_budget_init(&budget, settings, err) < 0
+                 ? -1
+                 : 0;
+
+    if (rc == 0)
+        wix_budget_clear(&budget);
+    return rc;
+}
+
 struct source *source_wix_new(const struct site_settings *settings, const struct source_parts *parts, struct error *err)
 {
     struct wix *wix = must_calloc(1, sizeof *wix);
@@ -117,8 +130,7 @@ struct source *source_wix_new(const struct site_settings *settings, const struct
     wix->source = (struct source){.ops = &ops, .settings = settings};
     wix->parts = *parts;
     wix->walks_wait_until_ms = wix->all_wait_until_ms = INT64_MIN;
-    if (check_base_url(settings->base_url, err) < 0 || check_credentials(settings, err) < 0 ||
-        wix_budget_init(&wix->budget, settings, err) < 0)
+    if (source_wix_check(settings, err) < 0 || wix_budget_init(&wix->budget, settings, err) < 0)
         goto fail;
     if (*settings->client_id)
         wix->token = wix_token_new(settings, &wix->parts);

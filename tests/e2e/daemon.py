@@ -101,6 +101,12 @@ def reloaded_with_a_broken_file():
         launch.daemon.send_signal(signal.SIGHUP)
         launch.until(lambda: "event=reload_refused" in launch.log_since(), "the daemon to refuse the file")
         check("onsale.yaml:1:" in launch.log_since() and "sauce" in launch.log_since(), "it does not say what is wrong")
+        rightly = launch.site["base_url"]  # every key is well by itself, but no source can be made of them
+        launch.site["base_url"] = "http://www.wixapis.com"
+        launch.write_config()
+        launch.daemon.send_signal(signal.SIGHUP)
+        launch.until(lambda: "base_url: expected https://" in launch.log_since(), "the daemon to refuse this one, too")
+        launch.site["base_url"] = rightly
         launch.write_config()
         said = launch.try_onsale("status").stdout
         check("is at work, the file was refused" in said, "status says: %s", said)

@@ -110,6 +110,14 @@ static const struct bad {
      "28:3: rule on-sale: \"sites\" is required because there is more than one site"},
     {"audiences:\n", "- {name: club, source: file, path: x}\naudiences:\n",
      "28:3: rule on-sale: \"sites\" is required because there is more than one site"},
+    {"  time_zone: Europe/Vilnius\n", "  base_url: http://www.wixapis.com\n",
+     "10:13: base_url: expected https:// (http:// only on this machine)"},
+    {"  time_zone: Europe/Vilnius\n", "  account_id: 1-1\n",
+     "6:3: expected site_id beside the API key (or account_id, not both)"},
+    {"  time_zone: Europe/Vilnius\n", "  requests: [200/min, 50/min]\n",
+     "6:3: gate_reserve: must be less than requests, or nothing is left to walk"},
+    {"  time_zone: Europe/Vilnius\n", "  requests: 200000/min\n",
+     "10:13: requests: expected at most 100000 within one span"},
 
     /* audiences */
     {"  source: file\n", "  source: mailchimp\n", "19:11: source: expected file or listmonk, found \"mailchimp\""},
@@ -140,6 +148,9 @@ static const struct bad {
     {"- name: door\n", "- name: fans\n",
      "18:9: the audience \"fans\" is configured twice (first in line 12)\n"
      "29:21: rule on-sale: unknown audience \"door\" (known: fans)"},
+    {"  url: http://127.0.0.1:9000\n", "  url: \"\"\n", "12:3: `url` must be listmonk's address, http(s)://..."},
+    {"  username: onsale\n", "  username: \"\"\n",
+     "12:3: listmonk needs `username` and `token` (or `token_file`) of an API user"},
 
     /* notifiers */
     {"  plugin: smtp\n", "  plugin: smpt\n", "23:11: plugin: unknown plugin \"smpt\" (did you mean \"smtp\"?)"},
