@@ -243,10 +243,9 @@ static void on_wake(void *ctx)
 
 static void wake_for_sending(const struct line *line, struct sending *sending, int64_t *at_ms, int64_t now_ms)
 {
-    int64_t again_ms = again_next_at_ms(&sending->again);
-
     if (!sending->open || !sending->batch || sending->stopped)
         return;
+    int64_t again_ms = again_next_at_ms(&sending->again);
     if (!sending->told_expired)
         earliest(at_ms, sending->spec.deadline_ms);
     if (again_ms > now_ms)
