@@ -13,7 +13,7 @@
 #include "sending.h"
 #include "share.h"
 
-enum { CLAIMS_MAX = 64 }; /* of one turn of the ledger: it stays short */
+enum { CLAIMS_MAX = 128 }; /* of one turn of the ledger: it stays short */
 
 struct put_off {
     char said[200];       /* "450 4.2.0 ...", the last answer of its kind; "" nobody is put off */

@@ -107,6 +107,7 @@ void launch_move(struct launch *launch, enum notice_state to, enum notice_reason
     notice_move(notice, to, reason, text);
     if (notice_final(notice) || to == NOTICE_WITHDRAWN)
         notice_course(notice)->ended_at_ms = launch_now_ms(launch);
+    launch->save_after_ms = 0;
     launch_save(launch);
     news_notice(launch->world, notice, &before);
     if (to == NOTICE_HELD || (to == NOTICE_MISSED && reason != REASON_BEFORE_OUR_TIME))

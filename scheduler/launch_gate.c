@@ -215,7 +215,7 @@ static void release(struct launch *launch, const struct gate_word_of *words, con
     notice_course(notice)->channel = must_strdup(channel_settings(launch->channel)->name);
     notice_course(notice)->released_at_ms = now_ms;
     launch->progress_at_ms = now_ms;
-    launch->save_after_ms = now_ms + ROW_LATER_MS;
     launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
+    launch->save_after_ms = now_ms + ROW_LATER_MS;
     launch->released = true;
 }
