@@ -41,7 +41,13 @@ static void on_enabled(void *ctx, int64_t count, const struct error *failure)
 
 void api_webhook_enable(struct api *api, struct server_request *request, const struct api_request *asked)
 {
-    struct call *call = api_call_new(api, request);
+    struct call *call;
+    struct error err = {0};
 
+    if (webhooks_check_name(api->world->webhooks, asked->name, &err) < 0) {
+        server_refuse(request, 404, err.text);
+        return;
+    }
+    call = api_call_new(api, request);
     call->job = store_webhook_enable(api->world->store, asked->name, on_enabled, call);
 }

@@ -84,6 +84,16 @@ static int test(const struct cli *cli, const char *name)
     return rc;
 }
 
+static int enable(const struct cli *cli, const char *name)
+{
+    int rc = cli_ask(cli, "webhooks/enable", json_pack("{s:s}", "name", name), NULL);
+
+    if (rc == EXIT_FINE)
+        printf("webhook %s is enabled: what waits for it is told now, and \"onsale webhooks\" says how it goes\n",
+               name);
+    return rc;
+}
+
 int cli_webhooks(const struct cli *cli)
 {
     const char *what = cli->argc ? cli->argv[0] : "", *name = cli->argc > 1 ? cli->argv[1] : "";
@@ -93,7 +103,7 @@ int cli_webhooks(const struct cli *cli)
     if (*name && strcmp(what, "test") == 0)
         return test(cli, name);
     if (*name && strcmp(what, "enable") == 0)
-        return cli_ask(cli, "webhooks/enable", json_pack("{s:s}", "name", name), NULL);
+        return enable(cli, name);
     fputs("onsale webhooks: expected nothing, test NAME or enable NAME\n", stderr);
     return EXIT_USAGE;
 }

@@ -1,44 +1,15 @@
 #include "news.h"
 
 #include "events.h"
+#include "said.h"
 
 #include <string.h>
 
 enum { TEXT_MAX = 1000 }; /* bytes of a text from outside */
 
-/* NULL is null; what came in damaged is a question mark. */
 static json_t *text(const char *string)
 {
-    struct text t = text_slice(text_of(string), 0, TEXT_MAX);
-
-    if (!string)
-        return json_null();
-    while (t.len > 0 && ((unsigned char)string[t.len] & 0xC0) == 0x80)
-        t.len--; /* a cut is at a character's end */
-    json_t *json = json_stringn(t.ptr, t.len);
-    return json ? json : json_string("?");
-}
-
-static json_t *moment(int64_t at_ms)
-{
-    auto_buf struct buf line = {0};
-
-    if (at_ms == MOMENT_NONE)
-        return json_null();
-    buf_init(&line, 64);
-    buf_add_moment(&line, at_ms);
-    return json_string(line.ptr);
-}
-
-/* As `onsale show` counts them. */
-static json_t *counts(const struct notice *notice)
-{
-    struct tally tally = tally_with_rest(notice->course->tally, notice->rest);
-
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)tally.planned, "waiting",
-                     (json_int_t)tally.waiting, "accepted", (json_int_t)tally.accepted, "refused",
-                     (json_int_t)tally.refused, "in_doubt", (json_int_t)tally.in_doubt, "withheld",
-                     (json_int_t)tally.withheld);
+    return json_said(string, TEXT_MAX);
 }
 
 static const char *title_of(const struct world *world, const char *site, const char *event_id)
@@ -58,13 +29,14 @@ void news_notice(const struct world *world, const struct notice *notice, const e
     if (!world->events)
         return;
     const char *reason = notice->reason ? notice_reason_name(notice->reason) : NULL;
-    json_t *data = json_pack(
-        "{s:I, s:o, s:o, s:o, s:o, s:s, s:s?, s:s?, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)notice->id, "site",
-        text(notice->site), "event_id", text(notice->subject), "event_title",
-        text(title_of(world, notice->site, notice->subject)), "rule", text(notice->rule), "state",
-        notice_state_name(notice->state), "before", before ? notice_state_name(*before) : NULL, "reason", reason,
-        "reason_text", text(notice->course->reason_text), "paused", notice->paused || world_paused(world, ""),
-        "opens_at", moment(notice->at_ms), "due_at", moment(notice->due_at_ms), "counts", counts(notice));
+    json_t *data =
+        json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:s?, s:s?, s:o, s:b, s:o, s:o, s:o}", "id", (json_int_t)notice->id,
+                  "site", text(notice->site), "event_id", text(notice->subject), "event_title",
+                  text(title_of(world, notice->site, notice->subject)), "rule", text(notice->rule), "state",
+                  notice_state_name(notice->state), "before", before ? notice_state_name(*before) : NULL, "reason",
+                  reason, "reason_text", text(notice->course->reason_text), "paused",
+                  notice->paused || world_paused(world, ""), "opens_at", json_moment(notice->at_ms), "due_at",
+                  json_moment(notice->due_at_ms), "counts", json_counts(notice));
     events_say(world->events, EVENT_NOTICE, notice->id, data);
 }
 
@@ -86,7 +58,7 @@ void news_progress(const struct world *world, const struct notice *notice, int64
     if (world->events)
         events_say(world->events, EVENT_PROGRESS, notice->id,
                    json_pack("{s:I, s:s, s:o, s:I}", "id", (json_int_t)notice->id, "state",
-                             notice_state_name(notice->state), "counts", counts(notice), "per_second",
+                             notice_state_name(notice->state), "counts", json_counts(notice), "per_second",
                              (json_int_t)per_second));
 }
 
@@ -104,8 +76,8 @@ static void say_opening(const struct world *world, const struct opening *opening
                json_pack("{s:I, s:s, s:o, s:o, s:o, s:s, s:o, s:I}", "id", (json_int_t)opening->id, "what",
                          words[opening->news], "site", text(opening->site), "event_id", text(opening->event_id),
                          "event_title", text(title_of(world, opening->site, opening->event_id)), "state",
-                         opening_state_name(opening->state), "opens_at", moment(opening->opens_at_ms), "definitions",
-                         (json_int_t)opening->member_count));
+                         opening_state_name(opening->state), "opens_at", json_moment(opening->opens_at_ms),
+                         "definitions", (json_int_t)opening->member_count));
 }
 
 void news_openings(struct world *world, const char *site, const char *event_id)

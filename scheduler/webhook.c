@@ -1,6 +1,7 @@
 #include "webhook.h"
 
 #include "clock.h"
+#include "said.h"
 #include "scrub.h"
 
 #include <jansson.h>
@@ -91,36 +92,10 @@ void buf_add_webhook_place(struct buf *buf, const char *url)
 
 /* --- Bodies ------------------------------------------------------------------------------------------------------- */
 
-/* Cut at a character's end. */
-static struct text begin_of(const char *string, size_t max)
-{
-    struct text t = text_slice(text_of(string), 0, max);
-
-    while (t.len > 0 && ((unsigned char)string[t.len] & 0xC0) == 0x80)
-        t.len--;
-    return t;
-}
-
-/* NULL and "" are null; what came in damaged is a question mark. */
+/* NULL and "" are null. */
 static json_t *text(const char *string)
 {
-    struct text t = begin_of(string, TEXT_MAX);
-
-    if (!string || !*string)
-        return json_null();
-    json_t *json = json_stringn(t.ptr, t.len);
-    return json ? json : json_string("?");
-}
-
-static json_t *moment(int64_t at_ms)
-{
-    auto_buf struct buf line = {0};
-
-    if (at_ms == MOMENT_NONE)
-        return json_null();
-    buf_init(&line, 64);
-    buf_add_moment(&line, at_ms);
-    return json_string(line.ptr);
+    return json_said(string && *string ? string : NULL, TEXT_MAX);
 }
 
 static json_t *known(int64_t number)
@@ -148,18 +123,8 @@ static json_t *about_opening(const struct webhook_event *event, size_t most)
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:I}", "opening_id", (json_int_t)opening->id,
                      "site", text(event->site), "event_id", text(event->event_id), "event_title", text(event->title),
                      "event_url", text(event->url), "state", opening_state_name(opening->state), "opens_at",
-                     moment(opening->opens_at_ms), "was_at", moment(event->was_at_ms), "definitions",
+                     json_moment(opening->opens_at_ms), "was_at", json_moment(event->was_at_ms), "definitions",
                      tickets(event, most), "definition_count", (json_int_t)opening->member_count);
-}
-
-static json_t *counts(const struct notice *notice)
-{
-    struct tally tally = tally_with_rest(notice->course->tally, notice->rest);
-
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)tally.planned, "waiting",
-                     (json_int_t)tally.waiting, "accepted", (json_int_t)tally.accepted, "refused",
-                     (json_int_t)tally.refused, "in_doubt", (json_int_t)tally.in_doubt, "withheld",
-                     (json_int_t)tally.withheld);
 }
 
 static json_t *about_notice(const struct webhook_event *event)
@@ -171,9 +136,9 @@ static json_t *about_notice(const struct webhook_event *event)
         "site", text(event->site), "event_id", text(event->event_id), "event_title", text(event->title), "event_url",
         text(event->url), "rule", text(n->rule), "state", notice_state_name(n->state), "reason",
         text(n->reason ? notice_reason_name(n->reason) : NULL), "reason_text", text(n->course->reason_text), "opens_at",
-        moment(n->at_ms), "due_at", moment(n->due_at_ms), "counts", counts(n), "first_handover_at",
-        moment(n->course->first_handover_at_ms), "last_handover_at", moment(n->course->last_handover_at_ms), "late_ms",
-        begun ? json_integer(n->course->first_handover_at_ms - n->due_at_ms) : json_null());
+        json_moment(n->at_ms), "due_at", json_moment(n->due_at_ms), "counts", json_counts(n), "first_handover_at",
+        json_moment(n->course->first_handover_at_ms), "last_handover_at", json_moment(n->course->last_handover_at_ms),
+        "late_ms", begun ? json_integer(n->course->first_handover_at_ms - n->due_at_ms) : json_null());
 
     if (event->type == WEBHOOK_LAUNCH_WILL_NOT_FIT) {
         json_object_set_new(data, "estimate", known(n->course->estimate));
@@ -197,7 +162,7 @@ char *webhook_body(const struct webhook_event *event)
 
     for (size_t most = TICKETS_MAX;; most /= 2) {
         json_t *json = json_pack("{s:s, s:o, s:o}", "type", webhook_type_name(event->type), "timestamp",
-                                 moment(event->at_ms), "data", data_of(event, most));
+                                 json_moment(event->at_ms), "data", data_of(event, most));
         free(body);
         body = json_dumps(json, JSON_COMPACT);
         json_decref(json);
@@ -291,7 +256,7 @@ char *webhook_said(const char *url, struct text body, size_t max)
             buf_add(&out, at, 1);
         at += len > 0 ? len : 1;
     }
-    struct text said = out.len > 0 ? begin_of(out.ptr, max) : (struct text){0};
+    struct text said = out.len > 0 ? said_begin(buf_text(&out), max) : (struct text){0};
     return said.len > 0 && text_is_utf8(said) ? text_dup(said) : NULL;
 }
 

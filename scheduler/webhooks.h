@@ -24,6 +24,9 @@ void webhooks_free(struct webhooks *webhooks);
 /* What waits may be told: after a copy was adopted. NULL is fine. */
 void webhooks_look(struct webhooks *webhooks);
 
+/* 0: there is an endpoint of that name; -1: `err` says which there are. */
+int webhooks_check_name(const struct webhooks *webhooks, const char *name, struct error *err);
+
 /* Sends a ping now, beside the line, whatever state the endpoint is in. NULL and `err`: there is no such endpoint, or
  * nothing could be sent. */
 struct webhook_ping;

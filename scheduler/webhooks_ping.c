@@ -55,19 +55,28 @@ static void no_webhook(const struct webhooks *webhooks, const char *name, struct
     known_none("webhook", name, names, count, err);
 }
 
+static const struct endpoint *find_endpoint(const struct webhooks *webhooks, const char *name, struct error *err)
+{
+    for (size_t i = 0; webhooks && i < webhooks->count; i++)
+        if (strcmp(webhooks->endpoints[i].settings->name, name) == 0)
+            return &webhooks->endpoints[i];
+    no_webhook(webhooks, name, err);
+    return NULL;
+}
+
+int webhooks_check_name(const struct webhooks *webhooks, const char *name, struct error *err)
+{
+    return find_endpoint(webhooks, name, err) ? 0 : -1;
+}
+
 struct webhook_ping *webhook_ping(struct webhooks *webhooks, const char *name, webhook_pinged_fn *done, void *ctx,
                                   struct error *err)
 {
-    const struct endpoint *endpoint = NULL;
+    const struct endpoint *endpoint = find_endpoint(webhooks, name, err);
     struct webhook_ping *ping;
 
-    for (size_t i = 0; webhooks && i < webhooks->count; i++)
-        if (strcmp(webhooks->endpoints[i].settings->name, name) == 0)
-            endpoint = &webhooks->endpoints[i];
-    if (!endpoint) {
-        no_webhook(webhooks, name, err);
+    if (!endpoint)
         return NULL;
-    }
     ping = must_calloc(1, sizeof *ping);
     *ping = (struct webhook_ping){.webhooks = webhooks,
                                   .url = endpoint->settings->url,

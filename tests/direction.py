@@ -19,7 +19,7 @@ LADDER = [
     ('libcurl in the loop', False, [['multi']]),
     ('loop', False, [['fetch'], ['wire', 'wire_setup'], ['alarm'], ['turns']]),
     ('things', True, [['definition'], ['delivery'], ['rule'], ['notice'], ['opening']]),
-    ('words', True, [['address'], ['suppression'], ['scrub'], ['pace'], ['share'], ['forecast'], ['brake'], ['breaker'], ['told'], ['plan', 'want'], ['gate'],
+    ('words', True, [['address'], ['suppression'], ['said'], ['scrub'], ['pace'], ['share'], ['forecast'], ['brake'], ['breaker'], ['told'], ['plan', 'want'], ['gate'],
                      ['render', 'render_form', 'render_run', 'render_private'],
                      ['mime', 'mime_quote'], ['mail'], ['bounce', 'bounce_judge', 'bounce_scrub'], ['templates'], ['unsubscribe'], ['values'], ['webhook'],
                      ['calendar', 'calendar_lines', 'calendar_links', 'calendar_words', 'calendar_private'],

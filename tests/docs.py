@@ -104,7 +104,14 @@ def tests_of_promises_exist():
             assert name in tests, f'README.md: no test {name}'
 
 
+# What stands in every configuration, for a piece of one.
+REST = {'sites': '[{name: arena, source: file, path: definitions.json}]', 'audiences': '[{name: fans, source: file, path: subscribers.csv}]'}
+
+
 def check(folder, yaml):
+    for key, value in REST.items():
+        if not re.search(rf'^{key}:', yaml, re.M):
+            yaml = f'{key}: {value}\n{yaml}'
     with open(os.path.join(folder, 'onsale.yaml'), 'w', encoding='utf-8') as file:
         file.write(yaml)
     for name in re.findall(r'_file: "?([\w.]+)', yaml):

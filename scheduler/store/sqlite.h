@@ -4,6 +4,7 @@
 #define ONSALE_SQLITE_H
 
 #include "store.h"
+#include "said.h"
 #include "webhook.h"
 
 #include <sqlite3.h>
@@ -304,7 +305,6 @@ json_t *sqlite_report_person(struct sqlite *db, const struct store_report *what,
 json_t *sqlite_report_next(struct sqlite *db, const struct store_report *what, struct error *err);
 json_t *sqlite_json_text(sqlite3_stmt *stmt, int column);   /* null for null */
 json_t *sqlite_json_moment(sqlite3_stmt *stmt, int column); /* RFC 3339 */
-json_t *json_moment(int64_t at_ms);
 
 /* --- sqlite_backup.c: the state of one moment, into another file --- */
 struct sqlite_backup {

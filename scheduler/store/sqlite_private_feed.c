@@ -88,19 +88,13 @@ static json_t *json_text_or_null(const char *text)
     return *text ? json_string(text) : json_null();
 }
 
-static json_t *json_moment_or_null(int64_t at_ms)
-{
-    return at_ms == MOMENT_NONE ? json_null() : json_moment(at_ms);
-}
-
 json_t *store_private_feed_json(const struct store_private_feed *feed)
 {
     return json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "id", (json_int_t)feed->id, "name",
                      feed->name, "site", feed->site, "event_id", json_text_or_null(feed->event_id), "created_at",
-                     json_moment(feed->created_at_ms), "rotated_at", json_moment_or_null(feed->rotated_at_ms),
-                     "revoked_at", json_moment_or_null(feed->revoked_at_ms), "last_fetch_at",
-                     json_moment_or_null(feed->last_fetch_at_ms), "last_client", json_text_or_null(feed->last_client),
-                     "fetches", (json_int_t)feed->fetches);
+                     json_moment(feed->created_at_ms), "rotated_at", json_moment(feed->rotated_at_ms), "revoked_at",
+                     json_moment(feed->revoked_at_ms), "last_fetch_at", json_moment(feed->last_fetch_at_ms),
+                     "last_client", json_text_or_null(feed->last_client), "fetches", (json_int_t)feed->fetches);
 }
 
 json_t *sqlite_private_feeds_report(struct sqlite *db, int64_t after, int64_t limit, struct error *err)

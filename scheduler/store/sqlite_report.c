@@ -3,17 +3,6 @@
 
 #include <string.h>
 
-json_t *json_moment(int64_t at_ms)
-{
-    auto_buf struct buf text = {0};
-
-    if (at_ms == MOMENT_NONE)
-        return json_null();
-    buf_init(&text, 64);
-    buf_add_moment(&text, at_ms);
-    return json_string(text.ptr);
-}
-
 json_t *sqlite_json_moment(sqlite3_stmt *stmt, int column)
 {
     return json_moment(sqlite_moment(stmt, column));

@@ -5,9 +5,12 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
+import re
+import subprocess
 import time
 
-from launch import Launch, check, free_port, tell
+from launch import SOURCE, Launch, check, free_port, tell
 
 OLD, NEW = (b"the one that is still good!!", b"the one that comes after it!")
 
@@ -93,6 +96,7 @@ def ids_of_audiences():
         # the tool still lists who has just left: read only now, they are not told
         launch.say("unsubscribed", {"source_id": "19", "audience": "door"}, "nobody we know so far")
         launch.say("complained", {"source_id": "19", "audience": "hall"}, "nobody we know so far")
+        launch.until(launch.notice, "the sale to be planned")
         check(launch.notice()["counts"]["planned"] == 0, "they were gathered already")
         launch.wait("ready")
         status, answer = launch.post({"type": "unsubscribed", "data": {"source_id": "20"}})
@@ -159,5 +163,32 @@ def only_what_is_signed():
         check(done.returncode != 0 and "secret: expected whsec_" in said and "short" not in said, "check said %s", said)
 
 
+def by_hand(launch, word):
+    """The commands of README that hold this word, with the paths of this house."""
+    with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
+        blocks = re.findall(r"hooks_signed.py -->\n((?:    .*\n)+)", file.read())
+    [script] = [block for block in blocks if word in block]
+    script = script.replace("/etc/onsale", launch.folder).replace("127.0.0.1:8470", "127.0.0.1:%d" % launch.port)
+    script = script.replace("systemctl reload onsale", "kill -HUP %d; sleep 1" % launch.daemon.pid)
+    script = script.replace("ID-OF-A-TICKET", launch.ask("openings")[0]["definitions"][0]["id"])
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, cwd=launch.folder, timeout=30, check=False)
+    check(done.returncode == 0, "README by hand: %s %s", done.stdout, done.stderr)
+    return done.stdout
+
+
+def as_readme_says():
+    with House(people=3) as launch:
+        launch.site["webhook_key_file"] = "wix-webhooks.pem"
+        subprocess.run("openssl genrsa 2048 | openssl rsa -pubout -out wix-webhooks.pem", shell=True, cwd=launch.folder,
+                       stderr=subprocess.DEVNULL, timeout=30, check=True)
+        launch.write("crm.secret", written(OLD) + "\n")
+        launch.run()
+        launch.until(lambda: launch.notice(), "the sale to be planned")
+        check('{"result": "taken"}' in json.dumps(json.loads(by_hand(launch, "signed/crm"))), "not taken")
+        check([one[1:] for one in launch.suppressed()] == [("fans", "unsubscribe")], "suppressed: %s", launch.suppressed())
+        check(" 200 " in by_hand(launch, "hooks/wix").splitlines()[0], "the token is not taken")
+        launch.until(lambda: "event=read_again site=arena definitions=1" in launch.log_since(), "it to be read again")
+
+
 if __name__ == "__main__":
-    tell([also_who_is_gathered, ids_of_audiences, once, only_what_is_signed])
+    tell([also_who_is_gathered, ids_of_audiences, once, only_what_is_signed, as_readme_says])

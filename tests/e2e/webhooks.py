@@ -10,10 +10,12 @@ import os
 import re
 import signal
 import ssl
+import subprocess
+import sys
 import threading
 import time
 
-from launch import SOURCE, Launch, check, now_ms, tell
+from launch import SOURCE, Launch, check, free_port, now_ms, tell
 
 KEY, OLD_KEY = bytes(range(32)), bytes(range(32, 64))
 SECRET, OLD_SECRET = ("whsec_" + base64.b64encode(key).decode() for key in (KEY, OLD_KEY))
@@ -191,7 +193,7 @@ def each_for_itself():
         shown = launch.onsale("webhooks")
         check("onsale webhooks enable gone" in shown and "/gone" not in shown and SECRET not in shown, "%s", shown)
         receiver.answers.clear()
-        launch.onsale("webhooks", "enable", "gone")
+        check("webhook gone is enabled" in launch.onsale("webhooks", "enable", "gone"), "nothing is said of it")
         launch.until(lambda: states(launch)["gone"]["waiting"] == 0, "what waited")
         check(receiver.types("/gone") == ["notice.started", "notice.started", "notice.done"], "%s", receiver.types("/gone"))
 
@@ -225,6 +227,27 @@ def read_again_meanwhile():
         check(states(launch)["chat"]["waiting"] == 0, "what was dropped came back: %s", states(launch))
 
 
+def as_readme_says():
+    """The receiver of README, with the port and the paths of this house."""
+    with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
+        [program] = re.findall(r"webhooks.py -->\n```python\n(.*?)```", file.read(), re.S)
+    with Launch(opens_in=600, people=3) as launch:
+        port = free_port()
+        launch.write("shop.secret", SECRET + "\n")
+        launch.write("other.secret", OLD_SECRET + "\n")
+        program = program.replace("/etc/onsale", launch.folder).replace("8471", str(port))
+        url = "http://127.0.0.1:%d" % port
+        launch.config["webhooks"] = [{"name": name, "url": url, "secret_file": name + ".secret", "allow_private": True}
+                                     for name in ("shop", "other")]
+        launch.run()
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as receiver:
+            launch.until(lambda: "shop answered 204" in launch.try_onsale("webhooks", "test", "shop").stdout, "the receiver")
+            check("other answered 400" in launch.try_onsale("webhooks", "test", "other").stderr, "what is not signed well is taken")
+            receiver.terminate()
+            said = receiver.stdout.read().splitlines()
+        check(json.loads(said[0])["data"] == {"webhook": "shop"} and said[-1] == "not from onsale", "%s", said)
+
+
 def nowhere_else():
     """This machine and its networks are no place for a webhook, by whatever name; a certificate has to be good."""
     with open(os.path.join(SOURCE, "scheduler", "webhook.c"), encoding="utf-8") as file:
@@ -235,9 +258,9 @@ def nowhere_else():
         with Receiver() as receiver, Receiver(tls=(cert, key)) as safe:
             launch.preload("names", NAMES=launch.path("names"), NAMES_LOG=launch.path("names.log"))
             launch.write("names", "hooks.example here\n")
-            places = {"named": safe.url("/named", "https", "hooks.example"), "local": safe.url("/local", "https", "localhost"),
-                      "number": safe.url("/number", "https", "2130706433"), "mapped": safe.url("/mapped", "https", "[::ffff:127.0.0.1]"),
-                      "metadata": "https://169.254.169.254/latest/meta-data"}
+            places = {"named": safe.url("/named", "https", "hooks.example"), "number": safe.url("/number", "https", "2130706433")}
+            plain = {"local": safe.url("/local", "https", "localhost"), "mapped": safe.url("/mapped", "https", "[::ffff:127.0.0.1]"),
+                     "metadata": "https://169.254.169.254/latest/meta-data"}
             launch.config["webhooks"] = [endpoint(name, url, allow_private=False) for name, url in places.items()]
             launch.config["webhooks"].append(endpoint("unsigned", safe.url("/unsigned", "https")))
             launch.config["webhooks"].append(endpoint("crm", receiver.url("/crm")))
@@ -252,7 +275,7 @@ def nowhere_else():
             [ping] = receiver.at("/crm")
             well_made(ping)
             check(ping["body"]["type"] == "ping" and ping["body"]["data"] == {"webhook": "crm"}, "%s", ping["body"])
-            done = launch.try_onsale("webhooks", "test", "local", "--json")
+            done = launch.try_onsale("webhooks", "test", "named", "--json")
             check(done.returncode == 1 and json.loads(done.stdout)["error"], "%d: %s", done.returncode, done.stdout)
             receiver.answers["/crm"] = 500
             done = launch.try_onsale("webhooks", "test", "crm")
@@ -260,15 +283,21 @@ def nowhere_else():
             for words in (["test"], ["test", "moon"], ["enable", "moon"], ["moon", "crm"]):
                 done = launch.try_onsale("webhooks", *words)
                 check(done.returncode in (1, 2) and done.stderr, "%s: %d", words, done.returncode)
+                check(words[-1] != "moon" or ("number" in done.stderr and "crm" in done.stderr), "not which: %s", done.stderr)
             before = len(receiver.got)
             online = {line.split()[1]: line for line in launch.try_onsale("check", "--online").stdout.splitlines()
                       if line.startswith("  webhook")}
             check("ok: http://127.0.0.1:%d/... can be reached" % receiver.port in online["crm"], "%s", online)
-            check("certificate" in online["unsigned"] and "public internet" in online["local"], "%s", online)
+            check("certificate" in online["unsigned"] and "public internet" in online["number"], "%s", online)
             check(len(receiver.got) == before and not safe.got, "checking sent something")
             launch.stop()
             check(set(states(launch)) == {*places, "unsigned", "crm"}, "without a daemon: %s", states(launch))
+            # what can be seen without asking anybody is said with the configuration
+            launch.config["webhooks"] = [endpoint(name, url, allow_private=False) for name, url in plain.items()]
+            launch.write_config()
+            done = launch.try_onsale("check")
+            check(done.returncode == 3 and done.stderr.count("no address of the public internet") == 3, "check: %s", done.stderr)
 
 
 if __name__ == "__main__":
-    tell([every_event_once, each_for_itself, read_again_meanwhile, nowhere_else])
+    tell([every_event_once, each_for_itself, read_again_meanwhile, as_readme_says, nowhere_else])
