@@ -13,6 +13,7 @@ struct index_kind {
 /* Zero bytes is an empty one. */
 struct index {
     void **at;
+    uint32_t *hashes;   /* of what is there */
     size_t count, size; /* size: a power of two, or 0; at least half of it is empty */
 };
 
