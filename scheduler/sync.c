@@ -338,7 +338,7 @@ static void on_walk(void *ctx, struct source_walk *walk)
                  sync->site->settings->name, walk->count + walk->known, (long long)(now_ms - walk->asked_at_ms));
     walk_later(sync, now_ms);
     if (changed || sync->first_walk_now)
-        sync_plan(sync);
+        sync_plan_walk(sync);
     if (walk->complete && sync->walking_full)
         estimates_refresh(sync->world->estimates);
 }

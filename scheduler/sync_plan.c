@@ -10,6 +10,7 @@
 
 enum {
     SLICE_MS = 1,               /* of the loop for planning, before others have their turn */
+    PLANNED_AT_ONCE = 1000,     /* events, in the turn in which a walk ends: to take more has cost it milliseconds */
     STORED_TOGETHER = 1000,     /* rows in one transaction, to the end of an event: about ten milliseconds */
     STORE_LATER_MS = SECOND_MS, /* what nobody decides by, and what could not be stored */
 };
@@ -244,6 +245,14 @@ void sync_plan(struct sync *sync)
     if (sync->unplanned.first)
         alarm_set(sync->world->alarms, &sync->plan_soon, sync_now_ms(sync), on_plan_soon, sync);
     request_apply(sync);
+}
+
+void sync_plan_walk(struct sync *sync)
+{
+    if (sync->unplanned.count <= PLANNED_AT_ONCE)
+        sync_plan(sync);
+    else
+        alarm_set(sync->world->alarms, &sync->plan_soon, sync_now_ms(sync), on_plan_soon, sync);
 }
 
 void sync_plan_first(struct sync *sync, const char *const *event_ids, size_t count)

@@ -97,6 +97,8 @@ void sync_touch(struct sync *sync, const char *event_id);
 void sync_touch_all(struct sync *sync);
 /* Plans what was touched, a little at a time, and stores what follows. */
 void sync_plan(struct sync *sync);
+/* The same, beginning in another turn of the loop when it is much. */
+void sync_plan_walk(struct sync *sync);
 /* Plans these now, and whatever else was touched in a while. */
 void sync_plan_first(struct sync *sync, const char *const *event_ids, size_t count);
 

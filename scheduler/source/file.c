@@ -5,7 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FILE_MAX = 64 * 1024 * 1024 };
+enum {
+    FILE_MAX = 64 * 1024 * 1024,
+    TOLD_AT_ONCE = 1000, /* definitions: to look through more, and have them taken in, is the work of two turns */
+};
 
 /* Which state of the file we speak of; all zero when there was none. */
 struct stamp {
@@ -45,6 +48,9 @@ struct source_request {
     struct tickets *tickets;
     struct reading *reading;
     struct source_request *next, **link;
+    struct alarm soon;       /* its walk is told */
+    struct source_walk told; /* ... this, and why it is not complete */
+    struct error broken;
     source_walk_fn *walked; /* one of the two */
     source_answer_fn *answered;
     void *ctx;
@@ -161,6 +167,10 @@ static void request_free(struct source_request *request)
         request->next->link = request->link;
     if (request->reading)
         request->reading->request = NULL; /* on_read() frees it */
+    alarm_off(&request->soon);
+    for (size_t i = 0; i < request->told.count; i++)
+        definition_free(request->told.definitions[i]);
+    free(request->told.definitions);
     for (size_t i = 0; i < request->count; i++)
         free(request->ids[i]);
     free(request->ids);
@@ -252,26 +262,45 @@ static void take_news(struct tickets *tickets, int64_t now_ms, struct source_wal
     }
 }
 
+/* Off the list: ending the source must not free it under us. */
+static void take_off(struct source_request *request)
+{
+    *request->link = request->next;
+    if (request->next)
+        request->next->link = request->link;
+    request->next = NULL;
+    request->link = &request->next;
+}
+
+static void on_soon(void *ctx)
+{
+    struct source_request *request = ctx;
+
+    take_off(request);
+    request->walked(request->ctx, &request->told); /* our owner may end the source in there */
+    request_free(request);
+}
+
 static void tell_walk(struct source_request *request, int64_t now_ms)
 {
     struct tickets *tickets = request->tickets;
-    struct error broken = tickets->broken;
-    bool fine = broken.kind == ERROR_NONE;
-    struct source_walk told = {.complete = fine,
-                               .watermark_ms = MOMENT_NONE,
-                               .server_date_ms = MOMENT_NONE,
-                               .asked_at_ms = request->asked_at_ms,
-                               .answered_at_ms = now_ms,
-                               .failure = fine ? NULL : &broken};
+    bool fine = tickets->broken.kind == ERROR_NONE;
 
+    request->broken = tickets->broken;
+    request->told = (struct source_walk){.complete = fine,
+                                         .watermark_ms = MOMENT_NONE,
+                                         .server_date_ms = MOMENT_NONE,
+                                         .asked_at_ms = request->asked_at_ms,
+                                         .answered_at_ms = now_ms,
+                                         .failure = fine ? NULL : &request->broken};
     tickets->walked = tickets->seen;
     tickets->told = true;
     if (fine)
-        take_news(tickets, now_ms, &told);
-    request->walked(request->ctx, &told); /* our owner may end the source in there */
-    for (size_t i = 0; i < told.count; i++)
-        definition_free(told.definitions[i]);
-    free(told.definitions);
+        take_news(tickets, now_ms, &request->told);
+    if (request->told.count + request->told.known > TOLD_AT_ONCE)
+        alarm_set(tickets->parts.alarms, &request->soon, now_ms, on_soon, request);
+    else
+        on_soon(request);
 }
 
 static void answer_one(const struct tickets *tickets, const char *id, int64_t now_ms, enum source_verdict *verdict,
@@ -327,16 +356,13 @@ static void on_read(uv_work_t *work, int status)
         if (status < 0)
             error_set(&reading->err, ERROR_TRY_LATER, "%s: was not read", reading->path);
         take_reading(tickets, reading);
-        *request->link = request->next; /* off the list: ending the source must not free it under us */
-        if (request->next)
-            request->next->link = request->link;
-        request->next = NULL;
-        request->link = &request->next;
-        if (request->walked)
+        if (request->walked) {
             tell_walk(request, now_ms);
-        else
+        } else {
+            take_off(request);
             tell_ask(request, now_ms);
-        request_free(request);
+            request_free(request);
+        }
     }
     reading_free(reading);
 }

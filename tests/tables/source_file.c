@@ -17,6 +17,7 @@ static const struct clock still_clock = {.wall_ms = wall_ms, .mono_ms = wall_ms}
 
 struct rig {
     uv_loop_t loop;
+    struct alarms *alarms;
     struct log log;
     char *log_text;
     size_t log_size;
@@ -58,9 +59,12 @@ static void rig_init(struct rig *rig)
     rig->log = (struct log){.out = open_memstream(&rig->log_text, &rig->log_size), .level = LOG_INFO};
     uv_loop_init(&rig->loop);
     now_ms = OPENS_AT_MS - HOUR_MS;
+    rig->alarms = alarms_new(&rig->loop, &still_clock, &err);
     rig->source = source_file_new(
-        &rig->settings, &(struct source_parts){.loop = &rig->loop, .clock = &still_clock, .log = &rig->log}, &err);
-    if (!rig->source)
+        &rig->settings,
+        &(struct source_parts){.loop = &rig->loop, .clock = &still_clock, .alarms = rig->alarms, .log = &rig->log},
+        &err);
+    if (!rig->alarms || !rig->source)
         fail_msg("%s", err.text);
 }
 
@@ -68,6 +72,7 @@ static void rig_clear(struct rig *rig)
 {
     rig_forget(rig);
     source_free(rig->source);
+    alarms_close(rig->alarms);
     uv_run(&rig->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&rig->loop), 0);
     fclose(rig->log.out);
@@ -300,6 +305,45 @@ static void a_request_can_be_dropped(void **state)
     rig_clear(&rig);
 }
 
+static void on_large_walk(void *ctx, struct source_walk *walk)
+{
+    struct rig *rig = ctx;
+
+    rig->request = NULL;
+    rig->answered = walk->complete;
+    rig->count = walk->count; /* which are not taken */
+}
+
+/* Much is looked through in one turn and told in another, unless nobody asks any more by then. */
+static void a_large_file_is_told_a_turn_later(void **state)
+{
+    enum { TOLD, CANCELLED, ENDED, CASES };
+    struct error err = {0};
+    (void)state;
+
+    for (int end = 0; end < CASES; end++) {
+        struct rig rig;
+        rig_init(&rig);
+        FILE *file = fopen(rig.path, "we");
+        for (int i = 0; i <= 1000; i++)
+            fprintf(file, "%c{\"id\": \"%d\", \"eventId\": \"e\"}", i ? ',' : '[', i);
+        fputs("]", file);
+        fclose(file);
+        rig.request = rig.source->ops->walk(rig.source, MOMENT_NONE, on_large_walk, &rig, &err);
+        while (alarms_next_at_ms(rig.alarms) == MOMENT_NONE)
+            uv_run(&rig.loop, UV_RUN_ONCE);
+        assert_false(rig.answered);
+        if (end == CANCELLED)
+            source_cancel(rig.source, &rig.request);
+        if (end != ENDED)
+            alarms_run(rig.alarms);
+        assert_int_equal(rig.answered, end == TOLD);
+        assert_int_equal(rig.count, end == TOLD ? 1001 : 0);
+        rig.count = 0;
+        rig_clear(&rig);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -308,6 +352,7 @@ int main(void)
         cmocka_unit_test(a_broken_edit_keeps_the_last_good_state),
         cmocka_unit_test(changes_are_noticed_once),
         cmocka_unit_test(a_request_can_be_dropped),
+        cmocka_unit_test(a_large_file_is_told_a_turn_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
