@@ -404,8 +404,10 @@ void feed_configure(struct feed *feed, const struct calendar_texts *texts, const
         return;
     feed->texts = texts;
     feed->sender_name = sender_name ? sender_name : "";
-    if (!texts)
+    if (!texts) {
+        alarm_off(&feed->touch);
         return;
+    }
     for (struct calendar *calendar = feed->first; calendar; calendar = calendar->next) {
         calendar->configured = false;
         calendar->stale = true; /* what stands around may have changed */
@@ -419,9 +421,6 @@ void feed_configure(struct feed *feed, const struct calendar_texts *texts, const
     feed->begun = true;
     feed_refresh(feed);
     feed_touch_all(feed);
-    for (size_t i = 0; i < feed->world->site_count; i++)
-        if (feed->world->sites[i].first_walked_at_ms != MOMENT_NONE)
-            feed_walked(feed, feed->world->sites[i].name); /* by a daemon before this one */
     feed_work_on(feed);
 }
 

@@ -44,6 +44,8 @@ struct feed {
 
     struct index waiting; /* by site and event */
     struct waiting *due, **last_due;
+    struct alarm touch; /* more openings are to be touched, ... */
+    int64_t touched;    /* ... behind this id */
     struct alarm work;
     int64_t not_before_ms;      /* the next change may be stored */
     struct alarm leave;         /* the first entry leaves */
@@ -85,7 +87,8 @@ struct calendar_style feed_style(const struct feed *feed, const struct site_sett
 /* --- feed_publish.c --- */
 void feed_publish_init(struct feed *feed);
 void feed_publish_clear(struct feed *feed);
-/* Everything is to be written anew, after the quiet. */
+/* Everything is to be written anew, after the quiet; a part in each turn of the loop. Then is known, too, what belongs
+ * to first calendars that a daemon before this one has begun. */
 void feed_touch_all(struct feed *feed);
 /* Whatever is due, soon. Call it after any change, as often as you like. */
 void feed_work_on(struct feed *feed);

@@ -28,6 +28,7 @@ struct waiting {
     struct waiting *next; /* of those that are due */
 };
 
+static void on_touch(void *ctx);
 static void on_work(void *ctx);
 static void on_leave(void *ctx);
 static void on_stored(void *ctx, const struct error *failure);
@@ -138,6 +139,8 @@ void feed_clock_stepped(struct feed *feed, int64_t step_ms)
     if (feed->leaves_at_ms != MOMENT_NONE) /* it may have been put off by the clock before */
         alarm_set(feed->world->alarms, &feed->leave, feed->leaves_at_ms, on_leave, feed);
     feed->not_before_ms = MOMENT_NONE;
+    if (alarm_is_set(&feed->touch))
+        alarm_set(feed->world->alarms, &feed->touch, feed_now_ms(feed), on_touch, feed);
     feed_work_on(feed);
 }
 
@@ -151,13 +154,47 @@ void feed_end_quiet(struct feed *feed, const char *site, const char *event_id)
     on_quiet(waiting);
 }
 
-void feed_touch_all(struct feed *feed)
+/* The first opening that is not touched yet. */
+static size_t first_untouched(const struct feed *feed)
 {
     const struct openings *openings = &feed->world->openings;
+    size_t low = 0, high = openings->count;
 
-    for (size_t i = 0; i < openings->count; i++)
-        if (world_site(feed->world, openings->at[i]->site))
-            touch(feed, openings->at[i]->site, openings->at[i]->event_id, (int64_t)i / SPREAD);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (openings->at[middle]->id <= feed->touched)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void on_touch(void *ctx)
+{
+    struct feed *feed = ctx;
+    const struct openings *openings = &feed->world->openings;
+    int64_t until_ms = clock_mono_ms(feed->world->clock) + SLICE_MS;
+
+    for (size_t i = first_untouched(feed); i < openings->count; i++) {
+        const struct opening *opening = openings->at[i];
+        if (i % TOGETHER == 0 && clock_mono_ms(feed->world->clock) > until_ms) {
+            alarm_set(feed->world->alarms, &feed->touch, feed_now_ms(feed), on_touch, feed);
+            return;
+        }
+        if (world_site(feed->world, opening->site))
+            touch(feed, opening->site, opening->event_id, (int64_t)i / SPREAD);
+        feed->touched = opening->id;
+    }
+    for (size_t i = 0; i < feed->world->site_count; i++)
+        if (feed->world->sites[i].first_walked_at_ms != MOMENT_NONE)
+            feed_walked(feed, feed->world->sites[i].name); /* by a daemon before this one */
+}
+
+void feed_touch_all(struct feed *feed)
+{
+    feed->touched = 0;
+    alarm_set(feed->world->alarms, &feed->touch, feed_now_ms(feed), on_touch, feed);
 }
 
 /* --- The first time ----------------------------------------------------------------------------------------------- */
@@ -418,6 +455,7 @@ void feed_publish_clear(struct feed *feed)
 {
     alarm_off(&feed->work);
     alarm_off(&feed->leave);
+    alarm_off(&feed->touch);
     store_cancel(&feed->storing);
     store_cancel(&feed->marking);
     for (size_t i = 0; i < feed->waiting.size; i++)
