@@ -182,7 +182,7 @@ def by_a_link():
 
 def refused(launch):
     for words, code, text in ((("add", "one event"), 1, "of that name already"), (("add", "a@b.example"), 1, "no address"),
-                              (("add", "x", "--site", "moon"), 1, "no such site"), (("add", "x", "--event", "moon"), 1, "no such event"),
+                              (("add", "x", "--site", "moon"), 1, "there is no site"), (("add", "x", "--event", "moon"), 1, "no such event"),
                               (("rotate", "nobody"), 1, "no private feed"), (("revoke", "nobody"), 1, "no private feed"),
                               (("remove", "x"), 2, "expected add"), (("add",), 2, "NAME is missing"), (("add", "x", "y"), 2, "what is \"y\" for"),
                               (("rotate", "x", "--site", "arena"), 2, "go with add"), (("add", "\x1b[2J"), 1, "control characters")):
