@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What is stored is shown, once all of it is there: a calendar that was stored in the moment in which the daemon was killed, before anybody was shown it, is
-there at the next start; `onsale feed` writes the same bytes with a daemon and without one."""
+"""What is stored is shown, once all of it is there: a calendar that was stored in the moment in which the daemon was killed, before
+anybody was shown it, is there at the next start; `onsale feed` writes the same bytes with a daemon and without one."""
 
 import re
 import sqlite3
@@ -64,6 +64,9 @@ def test(b):
     b.write("onsale.yaml", open(b.path("onsale.yaml"), encoding="utf-8").read().replace("language: en", "language: en, feed: {public: false}"))
     b.start()
     assert feed(b) == alone
+    link = b.run("feeds", "add", "press")
+    assert link.returncode == 0 and re.fullmatch(r"/feeds/t/[A-Za-z0-9_-]{24}\.ics\n", link.stdout), link
+    assert "http.public_url is not configured" in link.stderr and "https://YOUR.HOST" + link.stdout.strip() in link.stderr, link
     wrong = b.run("feed", "arena")
     assert wrong.returncode == 2, wrong
     b.stop()
