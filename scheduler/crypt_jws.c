@@ -184,7 +184,7 @@ static int read_date(const json_t *claims, const char *name, double *out_ms, str
 
 static int check_dates(const json_t *claims, int64_t now_ms, struct error *err)
 {
-    double until_ms, from_ms, leeway_ms = JWS_LEEWAY_MS;
+    double until_ms = 0, from_ms = 0, leeway_ms = JWS_LEEWAY_MS;
     int has_until = read_date(claims, "exp", &until_ms, err), has_from = read_date(claims, "nbf", &from_ms, err);
 
     if (has_until < 0 || has_from < 0)

@@ -5,6 +5,7 @@
  *   ledger again [PEOPLE [TURN]]    the same, when everybody waits for another attempt
  *   ledger retry [PEOPLE [TURN]]    everybody refused is tried again, beside turns
  *   ledger erase [PEOPLE [TURN]]    a backup, then one erasure a second, beside turns
+ *   ledger find [PEOPLE [TURN]]     one of so many people by what their tool calls them
  *   ledger forget [PEOPLE [TURN]]   retention of so many people, beside turns
  * The files lie in $TMPDIR, which should be a disk. */
 #include "../tables/store_bench.h"
@@ -304,6 +305,29 @@ static void measure_retry(struct bench *b, unsigned people, size_t turn)
     printf("audit: %.2f s\n", now_s() - start);
 }
 
+static void find_timed(struct bench *b, const char *what, const char *id)
+{
+    char list[BENCH_ID_SIZE + 8];
+
+    snprintf(list, sizeof list, "[\"%s\"]", id);
+    double start = now_s();
+    bench_report(b, &(struct store_report){.kind = REPORT_SOURCE_IDS, .source_ids = list, .audience = "fans"});
+    printf("%s: %.2f ms\n", what, (now_s() - start) * 1000);
+}
+
+static void measure_find(struct bench *b, unsigned people)
+{
+    char id[BENCH_ID_SIZE];
+
+    bench_add_notice(b, 1);
+    gather(b, 1, 1, people);
+    bench_source_id(id, 1);
+    for (int i = 0; i < 3; i++)
+        find_timed(b, "the first of all, looked for last", id);
+    for (int i = 0; i < 3; i++)
+        find_timed(b, "nobody", "nobody");
+}
+
 static void on_backup(void *ctx, struct store_backup *result)
 {
     bench_note(ctx, result->failure);
@@ -402,6 +426,8 @@ int main(int argc, char **argv)
         measure_retry(&b, people, turn);
     else if (strcmp(what, "erase") == 0)
         measure_erase(&b, people, turn);
+    else if (strcmp(what, "find") == 0)
+        measure_find(&b, people);
     else if (strcmp(what, "forget") == 0)
         measure_forget(&b, people, turn);
     else
