@@ -19,6 +19,24 @@ static char *sample_attributes(const char *link)
     return text;
 }
 
+/* Who reads a language that the template does not have gets another one: an operator who asked for it has to know. */
+static void note_language(const struct preview_spec *spec, struct buf *note)
+{
+    size_t len = strcspn(spec->language, "-_");
+    auto_buf struct buf all;
+
+    buf_init(&all, 4096);
+    buf_add_languages(&all, spec->draft.templates);
+    struct text rest = buf_text(&all);
+    while (rest.len > 0) {
+        struct text one = text_trim(text_cut(&rest, ','));
+        if (text_equal_nocase(text_slice(one, 0, strcspn(one.ptr, "-_,")), (struct text){spec->language, len}))
+            return;
+    }
+    buf_addf(note, "%stemplate %s is not there in \"%.20s\", only in %.*s", note->len ? "; " : "",
+             spec->draft.rule->template_name, spec->language, TEXT_ARGS(buf_text(&all)));
+}
+
 int preview_make(const struct preview_spec *spec, struct message *out, struct buf *note, struct error *err)
 {
     auto_free char *attributes = sample_attributes(spec->draft.mail->unsubscribe_url);
@@ -38,7 +56,9 @@ int preview_make(const struct preview_spec *spec, struct message *out, struct bu
     else if (spec->subscriber && spec->draft.notice)
         buf_addf(note, "%s is not among the people of notice %lld; name and link are samples", to->text,
                  (long long)spec->draft.notice->id);
-    if (*spec->language)
+    if (*spec->language) {
         person.locale = text_of(spec->language);
+        note_language(spec, note);
+    }
     return draft_make(&spec->draft, &person, out, err);
 }

@@ -67,6 +67,7 @@ ALONE = [  # no state yet, no daemon
     (["suppress", "ada@fans.example"], 1, "no daemon runs at"),
     (["check"], 0, "on-sale: when the sale starts"),
     (["preview", "on-sale"], 0, "Subject: "),
+    (["preview", "on-sale", "--language", "xx"], 0, 'template on-sale is not there in "xx", only in en, de'),
     (["preview", "on-sael"], 1, 'there is no rule "on-sael" (did you mean "on-sale"?)'),
     (["preview", "on-sale", "--notice", "1"], 1, "no state"),
     (["preview", "on-sale", "--subscriber", "nobody"], 2, "--subscriber: expected an address"),
