@@ -18,7 +18,7 @@ import time
 SOURCE = os.environ.get("ONSALE_SOURCE") or os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("ONSALE_BUILD") or os.path.join(SOURCE, "build")
 EVENT = "summer-night"
-NOTICE_DONE = 5  # enum notice_state
+NOTICE_DONE, NOTICE_MISSED = 5, 6  # enum notice_state
 _children = set()
 
 
@@ -221,11 +221,13 @@ class Crash:
         """By what is on disk, not by what the daemon says."""
         state = sqlite3.connect(self.path("onsale.db"), timeout=5)
         try:
-            return state.execute("SELECT state FROM notice").fetchall() == [(NOTICE_DONE,)]
+            states = state.execute("SELECT state FROM notice").fetchall()
         except sqlite3.OperationalError:  # not made yet
             return False
         finally:
             state.close()
+        check(states != [(NOTICE_MISSED,)], "the notice was missed")
+        return states == [(NOTICE_DONE,)]
 
     def run_until_done(self, timeout=60, **environment):
         """Goes on until the notice is done, and stops in order. True when it was killed before, by a failpoint."""
