@@ -3,8 +3,8 @@
 #ifndef ONSALE_SQLITE_H
 #define ONSALE_SQLITE_H
 
-#include "store.h"
 #include "said.h"
+#include "store.h"
 #include "webhook.h"
 
 #include <sqlite3.h>
