@@ -1,5 +1,8 @@
 #include "index.h"
 
+/* Fuller it is not. Who is not there is looked for at a dozen places then, by their hashes alone. */
+enum { FULL = 4, FULL_OF = 5 };
+
 uint64_t index_hash(uint64_t hash, const char *string)
 {
     for (; *string; string++)
@@ -61,7 +64,7 @@ void *index_put(struct index *index, const struct index_kind *kind, void *item)
 {
     uint32_t hash = hash_of(kind, item);
 
-    if (2 * (index->count + 1) > index->size)
+    if (FULL_OF * (index->count + 1) > FULL * index->size)
         grow(index);
     size_t place = place_of(index, kind, hash, item);
     void *had = index->at[place];

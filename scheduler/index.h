@@ -14,7 +14,7 @@ struct index_kind {
 struct index {
     void **at;
     uint32_t *hashes;   /* of what is there */
-    size_t count, size; /* size: a power of two, or 0; at least half of it is empty */
+    size_t count, size; /* size: a power of two, or 0; at least a fifth of it is empty */
 };
 
 void index_clear(struct index *index);
