@@ -5,10 +5,7 @@
 #include "metrics.h"
 #include "sending.h"
 
-enum {
-    IN_A_ROW_MS = 10 * SECOND_MS, /* a question sooner than that after the last one is one more in a row */
-    ROW_LATER_MS = 50, /* first claims go first: a ready notice that has some is a released one (sqlite_plan.c) */
-};
+enum { IN_A_ROW_MS = 10 * SECOND_MS }; /* a question sooner than that after the last one is one more in a row */
 
 static void on_gate(void *ctx, const struct gate_answer *answer);
 static void release(struct launch *launch, const struct gate_word_of *words, const enum gate_word *judged, size_t count,
@@ -216,6 +213,5 @@ static void release(struct launch *launch, const struct gate_word_of *words, con
     notice_course(notice)->released_at_ms = now_ms;
     launch->progress_at_ms = now_ms;
     launch_move(launch, NOTICE_SENDING, REASON_NONE, NULL);
-    launch->save_after_ms = now_ms + ROW_LATER_MS;
-    launch->released = true;
+    launch->released = true; /* launches_store() goes on: nothing is claimed before the row is given to the store */
 }

@@ -19,7 +19,7 @@ struct launch {
 
     struct launch_rows *saving; /* its row is on its way with these, or NULL */
     bool dirty;                 /* it is to be stored, or has changed meanwhile */
-    bool released;              /* and claims may be made with the next turn of the loop */
+    bool released;              /* and claims may be made as soon as the row is given to the store */
     int64_t save_after_ms;
 
     struct roll *roll;       /* its people */

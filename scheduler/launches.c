@@ -9,7 +9,7 @@
 
 enum {
     WAKE_MS = 1,           /* of the loop for giving launches to those that wake, before others have their turn */
-    EVIDENCE_LATER_MS = 50 /* claims go first */
+    EVIDENCE_LATER_MS = 50 /* claims and their rows go first */
 };
 
 static void on_wake(void *ctx);
@@ -74,20 +74,6 @@ static void follow_rule(struct launch *launch)
     launch->dirty = true;
 }
 
-/* An earlier start was killed between the first claims and the row that is stored behind them (launch_gate.c): what it
- * announced is what stood there, as far as it was known. */
-static void finish_release(struct launch *launch)
-{
-    auto_free const struct definition **members = NULL;
-    size_t count = launch_members(launch, &members);
-    auto_free const char **ids = must_calloc(count + 1, sizeof *ids);
-
-    for (size_t i = 0; i < count; i++)
-        ids[i] = members[i]->id;
-    notice_set_members(launch->notice, ids, count);
-    launch->dirty = true;
-}
-
 static struct launch *launch_new(struct world *world, struct notice *notice)
 {
     struct world_rule *rule = world_rule_of(world, notice);
@@ -112,8 +98,6 @@ static struct launch *launch_new(struct world *world, struct notice *notice)
         launch->channel = rule->channel; /* for its settings; nothing of this notice goes by it */
     else
         follow_rule(launch);
-    if (notice->state == NOTICE_SENDING && notice->claimed && notice->course->member_count == 0)
-        finish_release(launch);
     launch->mail = mail_of(world, rule, launch->channel);
     if (!launch->orphaned && notice->course->tally.claimed > 0 && !world->copy)
         launch_open(launch); /* what the last start had in its hands is named, whatever becomes of the notice */

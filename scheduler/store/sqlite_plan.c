@@ -269,8 +269,6 @@ static struct notice *notice_of(sqlite3_stmt *row)
     n->claimed = sqlite3_column_int(row, 14);
     n->approved = sqlite3_column_int(row, 15);
     n->catch_up_waived = sqlite3_column_int(row, 16);
-    if (n->claimed && n->state == NOTICE_READY) /* it was released, and that is written behind its first claims */
-        n->state = NOTICE_SENDING;
     n->owes_report = sqlite3_column_int(row, 28);
     n->will_not_fit = sqlite3_column_int(row, 30);
     if (n->state != NOTICE_PLANNED || counted || read || sqlite3_column_int64(row, 17) > 0)
@@ -284,13 +282,11 @@ static int load_notices(struct sqlite *db, int64_t now_ms, struct store_image *o
     sqlite3_stmt *row = sqlite_query(
         db, err,
         "SELECT id, roll, site, subject, rule, kind, at, edition, due_at, state, reason, reason_text, rest, paused,"
-        " claimed, approved, catch_up_waived, pass, gathered_at, coalesce(released_at,"
-        " (SELECT min(c.at) FROM claim c WHERE c.notice = n.id)),"
+        " claimed, approved, catch_up_waived, pass, gathered_at, released_at,"
         " (SELECT min(c.first_handover_at) FROM counter c WHERE c.notice = n.id)," /* as the ledger has them: a notice
                                                                                     */
         " (SELECT max(c.last_handover_at) FROM counter c WHERE c.notice = n.id),"  /* is not saved with each turn */
-        " ended_at, estimate, made_of, coalesce(channel, (SELECT c.channel FROM claim c WHERE c.notice = n.id ORDER BY"
-        " c.no LIMIT 1)), begun, begun_at, owes_report, will_finish, will_not_fit, forecast"
+        " ended_at, estimate, made_of, channel, begun, begun_at, owes_report, will_finish, will_not_fit, forecast"
         " FROM notice n WHERE state NOT IN (?1, ?2, ?3)"
         " OR max(at, coalesce(ended_at, due_at)) >= ?4"
         " OR EXISTS (SELECT 1 FROM definition d WHERE d.site = n.site AND d.sale_starts_at = n.at)"

@@ -1,5 +1,5 @@
-# The power fails when the first are claimed and the row that says so is not stored yet. What was announced is known all the
-# same: when the sale has moved meanwhile, the new moment waits for a person's word, and the old one was started.
+# The power fails when the first are claimed: nothing is claimed before the row is stored that names what is announced. When
+# the sale has moved meanwhile, the new moment waits for a person's word, and the old one was started.
 now 2027-03-26T08:00:00Z
 listen
 crowd 40
